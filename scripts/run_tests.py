@@ -185,6 +185,7 @@ LONG = (
 
 # The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
+    "capture": ("anchor/capture/*.py", "anchor/bag/*.py", "anchor/collection/*.py"),
     "browser": (
         "tests/firefox/*",
         "web/src/**/*",

@@ -37,9 +37,12 @@ class OriginalFile:
 BagPart: TypeAlias = bytes | OriginalFile
 
 
-def complete_bag(parts: Mapping[str, BagPart], info: Mapping[str, str]) -> dict[str, BagPart]:
+def complete_bag(
+    parts: Mapping[str, BagPart], info: Mapping[str, str], *, form: str = FORMAT
+) -> dict[str, BagPart]:
     """Return a bag's files in their order, with its lists; ``info`` is for ``bag-info.txt``.
 
+    ``form`` is the format that the bag names.
     The same parts and info give the same bag.
 
     Raises:
@@ -51,7 +54,7 @@ def complete_bag(parts: Mapping[str, BagPart], info: Mapping[str, str]) -> dict[
         if name.startswith(PAYLOAD) and isinstance(part, OriginalFile)
     }
     sizes = {name: _size(part) for name, part in parts.items()}
-    lines = {FORMAT_LABEL: FORMAT, **info, OXUM_LABEL: describe_oxum(sizes)}
+    lines = {FORMAT_LABEL: form, **info, OXUM_LABEL: describe_oxum(sizes)}
     bag: dict[str, BagPart] = {
         **parts,
         BAGIT: DECLARATION,
@@ -59,12 +62,14 @@ def complete_bag(parts: Mapping[str, BagPart], info: Mapping[str, str]) -> dict[
         MANIFEST: encode_list({name: each.sha256 or b"" for name, each in payload.items()}),
         SM3_SUMS: encode_list({name: each.sm3 or b"" for name, each in payload.items()}),
     }
-    tags = {name: part for name, part in bag.items() if isinstance(part, bytes)}
-    bag[TAG_MANIFEST] = encode_list(
-        {name: hashlib.sha256(data).digest() for name, data in tags.items()}
-    )
+    tags = {name: _hash(part) for name, part in bag.items() if not name.startswith(PAYLOAD)}
+    bag[TAG_MANIFEST] = encode_list(tags)
     check_names({name: _size(part) for name, part in bag.items()})
     return dict(sorted(bag.items(), key=lambda entry: entry[0].encode("utf-8")))
+
+
+def _hash(part: BagPart) -> bytes:
+    return hashlib.sha256(part).digest() if isinstance(part, bytes) else part.digests.sha256 or b""
 
 
 def _size(part: BagPart) -> int:

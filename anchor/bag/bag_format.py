@@ -13,6 +13,8 @@ from anchor.errors import MalformedError, MismatchError, UnknownVersionError
 from anchor.messages.message import Message
 
 FORMAT = "anchor-bag/1"
+EVIDENCE_FORMAT = "anchor-evidence-bag/1"
+"""The format of a bag that is one piece of evidence: its manifest is what was recorded."""
 FORMAT_LABEL = "Bag-Format"
 OXUM_LABEL = "Payload-Oxum"
 
@@ -29,6 +31,8 @@ ORIGINALS = "data/originals/"
 RECEIPTS = "receipts/"
 CUSTODY = "custody/"
 NOTICES = "notices/"
+CAPTURES = "captures/"
+"""Below it, each bag whose manifest is an original, whole."""
 POLICY = "policy/trust.toml"
 
 DECLARATION = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
@@ -197,7 +201,7 @@ def check_declaration(data: bytes) -> None:
 
 
 def parse_info(data: bytes) -> dict[str, str]:
-    """Parse ``bag-info.txt``, and verify that it names this format.
+    """Parse ``bag-info.txt``, and verify that it names one of the two formats.
 
     Raises:
         MalformedError: A line is not "Label: value", a label is repeated, or none names a format.
@@ -214,7 +218,7 @@ def parse_info(data: bytes) -> dict[str, str]:
         raise MalformedError(
             Message("bag-format-missing", label=FORMAT_LABEL), hint=Message("bag-foreign-hint")
         )
-    if stated != FORMAT:
+    if stated not in (FORMAT, EVIDENCE_FORMAT):
         raise UnknownVersionError(
             Message("bag-format-unknown", actual=stated[:80], expected=FORMAT)
         )

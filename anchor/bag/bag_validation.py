@@ -14,6 +14,8 @@ from typing import BinaryIO, Protocol
 
 from anchor.bag.bag_format import (
     BAGIT,
+    EVIDENCE_FORMAT,
+    FORMAT_LABEL,
     INFO,
     MANIFEST,
     MAX_LIST_BYTES,
@@ -63,13 +65,25 @@ class ValidBag:
     """A bag that is complete and unchanged in itself, which proves nothing about its maker.
 
     ``identifier`` is the SHA-256 of ``tagmanifest-sha256.txt``, which fixes every file of the bag.
+    ``payload`` are the digests of the files below ``data/``.
     """
 
     source: BagSource
     identifier: bytes
     info: Mapping[str, str]
     tags: Mapping[str, bytes]
+    payload: Mapping[str, Digests]
     exhibits: tuple[PackedExhibit, ...]
+
+    @property
+    def is_evidence(self) -> bool:
+        """Return whether the bag is one piece of evidence, whose receipt is not in it."""
+        return self.info[FORMAT_LABEL] == EVIDENCE_FORMAT
+
+    @property
+    def manifest(self) -> Digests:
+        """Return the digests of ``manifest-sha256.txt``, which are those of the evidence."""
+        return digest_bytes(self.read(MANIFEST, MAX_LIST_BYTES), (SHA256, SM3))
 
     def read(self, name: str, most: int) -> bytes:
         """Return at most ``most`` bytes of a file that is not payload, as they were validated.
@@ -107,8 +121,13 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
     tags = _validate_tags(source, tag_manifest, hashing)
     # 4. The format.
     info = parse_info(_read_list(source, INFO))
-    # 5 and 6. The originals and their receipts.
-    exhibits = _validate_payload(source, hashing)
+    # 5 and 6. The originals and their receipts; a bag that is evidence has its receipt elsewhere.
+    has_receipts = info[FORMAT_LABEL] != EVIDENCE_FORMAT
+    payload, pairs = _validate_payload(source, hashing, has_receipts=has_receipts)
+    exhibits = tuple(
+        PackedExhibit(original=name, receipt=receipt, digests=payload[name])
+        for name, receipt in sorted(pairs.items())
+    )
     # Last, because it names no file.
     check_oxum(info, source.sizes)
     return ValidBag(
@@ -116,6 +135,7 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
         identifier=hashlib.sha256(tag_manifest).digest(),
         info=info,
         tags=tags,
+        payload=payload,
         exhibits=exhibits,
     )
 
@@ -132,20 +152,25 @@ def _validate_tags(
     return tags
 
 
-def _validate_payload(source: BagSource, hashing: _Hashing) -> tuple[PackedExhibit, ...]:
-    """Return each original, which is as listed, with its receipt."""
-    payload = [name for name in source.sizes if name.startswith(PAYLOAD)]
+def _validate_payload(
+    source: BagSource, hashing: _Hashing, *, has_receipts: bool
+) -> tuple[Mapping[str, Digests], Mapping[str, str]]:
+    """Return the digests of each payload file, which are as listed, and the receipt of each.
+
+    Files without a receipt are refused before any is read.
+    """
+    names = [name for name in source.sizes if name.startswith(PAYLOAD)]
     manifest = parse_list(_read_list(source, MANIFEST), subject=MANIFEST)
-    check_listed(manifest, payload, subject=MANIFEST)
+    check_listed(manifest, names, subject=MANIFEST)
     sm3_sums = parse_list(_read_list(source, SM3_SUMS), subject=SM3_SUMS)
-    check_listed(sm3_sums, payload, subject=SM3_SUMS)
-    pairs = _pair(source.sizes)
-    exhibits = []
+    check_listed(sm3_sums, names, subject=SM3_SUMS)
+    receipts = _pair(source.sizes) if has_receipts else {}
+    payload = {}
     for name, digests in hashing.digest(sorted(manifest), (SHA256, SM3)):
         _check_digest(name, manifest[name], digests.sha256, MANIFEST)
         _check_digest(name, sm3_sums[name], digests.sm3, SM3_SUMS)
-        exhibits.append(PackedExhibit(original=name, receipt=pairs[name], digests=digests))
-    return tuple(exhibits)
+        payload[name] = digests
+    return payload, receipts
 
 
 def _check_digest(name: str, expected: bytes, actual: bytes | None, subject: str) -> None:

@@ -10,17 +10,31 @@ from pathlib import Path
 from typing import NoReturn
 
 from anchor.bag.bag_folder import BagFolder
-from anchor.bag.bag_format import BAGIT, POLICY
+from anchor.bag.bag_format import (
+    BAGIT,
+    FORMAT,
+    FORMAT_LABEL,
+    INFO,
+    MANIFEST,
+    MAX_LIST_BYTES,
+    POLICY,
+)
 from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
 from anchor.bag.bag_zip import BagZip, is_bag_zip
-from anchor.cli.input_files import is_folder, is_regular_file, names_bundle
-from anchor.errors import AnchorError, MalformedError, UsageError
+from anchor.cli.input_files import is_folder, is_regular_file, names_bundle, read_bounded
+from anchor.errors import AnchorError, MalformedError, MismatchError, UsageError
 from anchor.evidence.digests import Digests
+from anchor.evidence.group_reading import read_groups
+from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
-from anchor.receipt.format import MAX_RECEIPT_BYTES
+from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 
 ShowProgress = Callable[[int], AbstractContextManager[Callable[[int, int], None]]]
 """Shows how far the reading of so many bytes has come; yields a count of files and bytes."""
+
+Load = Callable[[], tuple[bytes | Receipt, Digests]]
+FindReceipt = Callable[[Path, Digests], bytes | Receipt]
+"""Returns the receipt of a bag that is evidence, by its path and the digests of its manifest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,21 +86,60 @@ def names_many(path: Path) -> bool:
     return names_bundle(path) or names_bag(path)
 
 
+def names_evidence_bag(path: Path) -> bool:
+    """Return whether ``path`` is a folder that is one piece of evidence, such as a web capture.
+
+    A damaged bag counts as one unless it says that it is a bag of receipts.
+    """
+    if not is_folder(path) or not is_regular_file(path / BAGIT):
+        return False
+    try:
+        info = read_bounded(path / INFO, MAX_LIST_BYTES)
+    except UsageError:
+        return True
+    return f"{FORMAT_LABEL}: {FORMAT}\n".encode() not in info
+
+
 def list_bag(
-    path: Path, show_progress: ShowProgress | None, on_open: Callable[[OpenedBag], None]
-) -> Iterator[tuple[str, Callable[[], tuple[bytes, Digests]]]]:
+    path: Path,
+    show_progress: ShowProgress | None,
+    on_open: Callable[[OpenedBag], None],
+    find_receipt: FindReceipt,
+) -> Iterator[tuple[str, Load]]:
     """Validate a bag, and yield each original's name and a function that reads its receipt.
 
-    If the bag is not valid, its own path is yielded, and the function raises the error.
+    If the bag is not valid, its own path is yielded, and the function raises the error.  Of a bag
+    that is one piece of evidence, its manifest is yielded; ``find_receipt`` returns its receipt.
     """
     try:
         opened = _open_bag(path, show_progress)
     except AnchorError as error:
         yield str(path), partial(_raise, error)
         return
+    if opened.bag.is_evidence:
+        yield str(path / MANIFEST), partial(_load_evidence, opened, find_receipt)
+        return
     on_open(opened)
     for exhibit in opened.bag.exhibits:
         yield str(path / exhibit.original), partial(opened.load, exhibit)
+
+
+def _load_evidence(opened: OpenedBag, find_receipt: FindReceipt) -> tuple[bytes | Receipt, Digests]:
+    """Return the receipt of a bag that is evidence, and the digests of its manifest.
+
+    Raises:
+        MismatchError: A file is not the one that the record lists.
+    """
+    digests = opened.bag.manifest
+    given = find_receipt(opened.path, digests)
+    receipt = given if isinstance(given, Receipt) else parse_receipt(given)
+    listed = read_groups(receipt.record).groups.items or []
+    for entry in listed:
+        actual = opened.bag.payload.get(entry.path)
+        expected = entry.digests.sha256
+        if actual is None or (expected and (actual.sha256 or b"").hex() != expected):
+            raise MismatchError(Message("evidence-bag-differs", path=opened.path / entry.path))
+    return given, digests
 
 
 def _open_bag(path: Path, show_progress: ShowProgress | None) -> OpenedBag:

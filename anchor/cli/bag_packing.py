@@ -11,13 +11,22 @@ from itertools import pairwise
 from pathlib import Path
 
 from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
-from anchor.bag.bag_format import ORIGINALS, POLICY, RECEIPTS
+from anchor.bag.bag_format import (
+    CAPTURES,
+    MANIFEST,
+    MAX_LIST_BYTES,
+    ORIGINALS,
+    POLICY,
+    RECEIPTS,
+    TAG_MANIFEST,
+    parse_list,
+)
 from anchor.bag.bag_readme import PAGE, README, VERIFIER, PackedBlock, Packing, write_readme
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
 from anchor.bag.packed_names import assign_names
 from anchor.bag.packed_policy import encode_packed_policy, spell_party
 from anchor.certificate.statements import Details, is_about
-from anchor.cli.bag_inputs import names_bag
+from anchor.cli.bag_inputs import names_bag, names_evidence_bag
 from anchor.cli.console import Colour, Output
 from anchor.cli.custody_inputs import CustodyEvents
 from anchor.cli.evidence_inputs import VerificationInputs
@@ -59,9 +68,10 @@ def verify_files(
     """Return the files that pass every step, and those that do not, each printed with its error.
 
     Raises:
-        UsageError: Standard input or a bag is named.
+        UsageError: Standard input or a bag of receipts is named.
     """
-    bag = next(filter(names_bag, receipts), None)
+    bags = filter(names_bag, receipts)
+    bag = next((path for path in bags if not names_evidence_bag(path)), None)
     if bag is not None:
         raise UsageError(Message("pack-bag-named", path=bag), hint=Message("pack-bag-named-hint"))
     files: list[VerifiedFile] = []
@@ -135,6 +145,9 @@ def compose_bag(
         parts[ORIGINALS + name] = OriginalFile(path=file.path, digests=file.digests)
         parts[f"{RECEIPTS}{name}{RECEIPT_SUFFIX}"] = file.receipt
         parts.update(_list_signatures(name, file))
+    bags = [file.path.parent.resolve() for file in ordered if _is_bag(file.path)]
+    for name, bag in zip(assign_names([each.name for each in bags]), bags, strict=True):
+        parts.update(_list_bag_files(f"{CAPTURES}{name}/", bag))
     case = {
         "case_reference": details.case_reference,
         **details.case.model_dump(),
@@ -169,6 +182,31 @@ def compose_bag(
     if party is not None:
         info["Source-Organization"] = party
     return complete_bag(parts, info)
+
+
+def _is_bag(path: Path) -> bool:
+    """Return whether a file is the manifest of a bag that is evidence."""
+    return path.name == MANIFEST and names_evidence_bag(path.parent)
+
+
+def _list_bag_files(place: str, folder: Path) -> dict[str, BagPart]:
+    """Return every file of a bag that is evidence, with the digest that its lists say.
+
+    The bag was verified; a file that has changed since is refused when it is copied.
+    """
+    tags = read_bounded(folder / TAG_MANIFEST, MAX_LIST_BYTES)
+    listed = {
+        **parse_list(read_bounded(folder / MANIFEST, MAX_LIST_BYTES), subject=MANIFEST),
+        **parse_list(tags, subject=TAG_MANIFEST),
+        TAG_MANIFEST: hashlib.sha256(tags).digest(),
+    }
+    return {
+        place + name: OriginalFile(
+            path=folder / name,
+            digests=Digests(sha256=digest, sm3=None, size=(folder / name).stat().st_size),
+        )
+        for name, digest in listed.items()
+    }
 
 
 def _list_signatures(name: str, file: VerifiedFile) -> dict[str, BagPart]:

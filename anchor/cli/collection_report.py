@@ -15,14 +15,19 @@ from anchor.operate.evidence_collection import CollectionResult
 def print_collection(output: Output, result: CollectionResult) -> None:
     """Print the paths left out, the checks that did not pass, and what the profile lacks."""
     note_left_out(output, result.intake)
+    print_lacking(output, result)
+    if result.intake.new:
+        output.line(Message("evidence-collected-summary", count=result.intake.new))
+
+
+def print_lacking(output: Output, result: CollectionResult) -> None:
+    """Print the checks that did not pass, and what the profile lacks."""
     for check in result.checks:
         mark = MARKS[check.result]
         output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
     for demand in result.lacking:
         mark = Message("profile-lacks-mark")
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
-    if result.intake.new:
-        output.line(Message("evidence-collected-summary", count=result.intake.new))
 
 
 def describe_collection(result: CollectionResult) -> dict[str, Any]:

@@ -18,6 +18,7 @@ GROUPS = {
     "Every day": {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
         "collect": "Record files with an account of how and by whom they were collected.",
+        "capture": "Capture web pages, each as one bag and one record.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "supersede": "Record that evidence is superseded by other evidence, for ever.",
         "withdraw": "Record that evidence is withdrawn, for ever.",
@@ -93,6 +94,11 @@ EXAMPLES = {
         "anchor collect contract.pdf --profile civil-zh --details details.toml",
         "anchor collect mailbox --profile plain --bundle manifest-sha256.txt",
         "anchor collect --profile plain --sql postgresql://me@db/shop --query orders.sql -o rows",
+    ),
+    "capture": (
+        "anchor capture https://example.org/",
+        "anchor capture https://example.org/ -o case-12 --lang zh-CN --resolver 9.9.9.9",
+        "anchor capture https://example.org/ --viewport 1280x800 --viewport 390x844 --wait 5",
     ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn, Protocol
 
+from anchor.bag.bag_format import MANIFEST
 from anchor.chain.verifier_nodes import Nodes
-from anchor.cli.bag_inputs import OpenedBag, ShowProgress, list_bag, names_bag
+from anchor.cli.bag_inputs import (
+    Load,
+    OpenedBag,
+    ShowProgress,
+    list_bag,
+    names_bag,
+    names_evidence_bag,
+)
 from anchor.cli.input_files import (
     is_folder,
     is_regular_file,
@@ -34,8 +42,6 @@ from anchor.verification.verifier import judge
 
 # Reading fewer bytes takes less than a second.
 _LARGE_BYTES = 1 << 28
-
-Load = Callable[[], tuple[bytes | Receipt, Digests]]
 
 _SOURCES = {
     "option": Message("policy-source-option"),
@@ -191,8 +197,9 @@ class VerificationInputs:
                 yield Message("input-standard"), lambda: self._load_stdin(receipt)
             elif receipt is None and names_bundle(file):
                 yield from self._list_bundle(file)
-            elif receipt is None and names_bag(file):
-                yield from list_bag(file, self._show_progress, self.bags.append)
+            elif names_evidence_bag(file) or (receipt is None and names_bag(file)):
+                find = partial(self._find_receipt, receipt)
+                yield from list_bag(file, self._show_progress, self.bags.append, find)
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
 
@@ -265,12 +272,17 @@ class VerificationInputs:
         if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
         digests = self._digest(file, hint)
+        return self._find_receipt(receipt, file, digests), digests
+
+    def _find_receipt(self, receipt: Path | None, file: Path, digests: Digests) -> bytes | Receipt:
+        """Return the receipt given, that beside the file, or one made from the store."""
         if receipt is None:
             beside = receipt_path(file)
             if not is_regular_file(beside):
-                return self._from_store(file, digests, beside), digests
+                inner = file / MANIFEST if is_folder(file) else file
+                return self._from_store(inner, digests, beside)
             receipt = beside
-        return read_receipt(receipt), digests
+        return read_receipt(receipt)
 
     def _digest(self, file: Path, hint: Message | None) -> Digests:
         if is_folder(file):

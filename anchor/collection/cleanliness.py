@@ -28,13 +28,15 @@ MOST_OFFSET_MS = 1_000
 
 _NOTHING = Message("check-nothing-found")
 Finding = tuple[CheckResult, str]
+CheckFinding = tuple[str, Message, Finding]
+"""A check's id and title, and its result with what was observed."""
 
 
 def judge_cleanliness(
     machine: MachineObservation, clock: ClockComparison, *, started_at: str
 ) -> Cleanliness:
     """Return every check with its result, and the result of all of them."""
-    findings: list[tuple[str, Message, Finding]] = [
+    findings: list[CheckFinding] = [
         ("hosts-file", Message("check-hosts-file"), _judge_hosts(machine)),
         ("proxy", Message("check-proxy"), _judge_absence(machine.proxies)),
         ("ca-store", Message("check-ca-store"), _judge_ca_store(machine)),
@@ -44,14 +46,23 @@ def judge_cleanliness(
         ("tracer", Message("check-tracer"), _judge_tracer(machine.tracer)),
         ("machine-kind", Message("check-machine-kind"), _judge_kind(machine.vm)),
     ]
-    checks = [
-        _build_check(name, title, result, observed) for name, title, (result, observed) in findings
-    ]
-    results = [check.result for check in checks]
-    return Cleanliness(started_at=started_at, result=_sum_up(results), checks=checks)
+    return _summarise(started_at, (_build_check(*finding) for finding in findings))
 
 
-def _build_check(name: str, title: Message, result: CheckResult, observed: str) -> CleanlinessCheck:
+def add_findings(cleanliness: Cleanliness, findings: Iterable[CheckFinding]) -> Cleanliness:
+    """Return the checks with further ones, and the result of all of them."""
+    further = (_build_check(*finding) for finding in findings)
+    return _summarise(cleanliness.started_at, (*cleanliness.checks, *further))
+
+
+def _summarise(started_at: str, checks: Iterable[CleanlinessCheck]) -> Cleanliness:
+    listed = list(checks)
+    result = _sum_up([check.result for check in listed])
+    return Cleanliness(started_at=started_at, result=result, checks=listed)
+
+
+def _build_check(name: str, title: Message, finding: Finding) -> CleanlinessCheck:
+    result, observed = finding
     english, chinese = clean_text(observed), clean_text(translate(observed, "zh"))
     members = {
         "id": name,

@@ -1,4 +1,4 @@
-"""The groups of a record that the program observed: environment, cleanliness and clock."""
+"""The groups of a record that the program observed: machine, cleanliness, clock and capture."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _MAX_ENTRIES = 100
 _Entries = Annotated[list[StatementText], Field(max_length=_MAX_ENTRIES)]
 _Milliseconds = Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 _Text = StatementText
+_Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
+_Status = Annotated[int, Field(ge=0, le=999)]
 
 
 class Environment(Group):
@@ -47,10 +49,7 @@ class Environment(Group):
         None
     )
     public_ip: Annotated[_Text | None, Observed(Message("group-environment-public-ip"))] = None
-    disk_free: Annotated[
-        Annotated[int, Field(ge=0, le=MAX_INTEGER)] | None,
-        Observed(Message("group-environment-disk-free")),
-    ] = None
+    disk_free: Annotated[_Count | None, Observed(Message("group-environment-disk-free"))] = None
     browser: Annotated[_Text | None, Observed(Message("group-environment-browser"))] = None
     extensions: Annotated[_Entries | None, Observed(Message("group-environment-extensions"))] = None
     not_observed: Annotated[
@@ -128,3 +127,31 @@ class ClockComparison(Group):
         Annotated[list[ClockServer], Field(max_length=_MAX_ENTRIES)] | None,
         Observed(Message("group-clock-servers")),
     ] = None
+
+
+class WebCapture(Group):
+    """A web page as the program's browser met it; ``capture.json`` in the bundle has the rest.
+
+    ``address`` is that of the server of the shown document, and so is ``certificate_sha256``.
+    """
+
+    mode: Annotated[Literal["cdp-reconstructed"], Observed(Message("group-capture-mode"))]
+    url: Annotated[_Text, Observed(Message("group-capture-url"))]
+    final_url: Annotated[_Text, Observed(Message("group-capture-final-url"))]
+    started_at: Annotated[TimeText, Observed(Message("group-capture-started-at"))]
+    ended_at: Annotated[TimeText, Observed(Message("group-capture-ended-at"))]
+    title: Annotated[_Text | None, Observed(Message("group-capture-title"))] = None
+    status: Annotated[_Status | None, Observed(Message("group-capture-status"))] = None
+    address: Annotated[_Text | None, Observed(Message("group-capture-address"))] = None
+    certificate_sha256: Annotated[
+        DigestText | None, Observed(Message("group-capture-certificate-sha256"))
+    ] = None
+    certificate_issuer: Annotated[
+        _Text | None, Observed(Message("group-capture-certificate-issuer"))
+    ] = None
+    screenshot_sha256: Annotated[
+        DigestText | None, Observed(Message("group-capture-screenshot-sha256"))
+    ] = None
+    requests: Annotated[_Count, Observed(Message("group-capture-requests"))]
+    not_captured: Annotated[_Count, Observed(Message("group-capture-not-captured"))]
+    cookies: Annotated[Literal["kept", "redacted"], Observed(Message("group-capture-cookies"))]

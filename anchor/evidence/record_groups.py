@@ -17,7 +17,12 @@ from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.extract_group import DatabaseExtract
 from anchor.evidence.group_members import Group, Member, Observed, dump_group
-from anchor.evidence.observed_groups import Cleanliness, ClockComparison, Environment
+from anchor.evidence.observed_groups import (
+    Cleanliness,
+    ClockComparison,
+    Environment,
+    WebCapture,
+)
 from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
 from anchor.evidence.record_notice import NoticeStatement
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
@@ -233,6 +238,7 @@ class RecordGroups(Group):
     notice: Annotated[NoticeStatement | None, Member(Message("group-notice"))] = None
     extract: Annotated[DatabaseExtract | None, Observed(Message("group-extract"))] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
+    capture: Annotated[WebCapture | None, Observed(Message("group-capture"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None
     previous_record: Annotated[DigestText | None, Member(Message("group-previous-record"))] = None
     retention_until: Annotated[TimeText | None, Member(Message("group-retention-until"))] = None

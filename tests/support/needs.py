@@ -35,7 +35,7 @@ _NODE = "install Node 20 or later, then run `npm ci --ignore-scripts` here and i
 NEEDS = (
     Need("needs_anvil", ("anvil", "anvil_path", "bare_anvil", "module_anvil", "own_anvil")),
     Need("needs_postgresql", ("postgres", "postgresql"), ("standbys",)),
-    Need("needs_chromium", ("browser", "tab")),
+    Need("needs_chromium", ("browser", "tab"), ("web_site",)),
     Need("needs_node", (), ("page_script", "page_campaign", "four_judges"), "node", _NODE),
     Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node", _NODE),
     Need("needs_strace", (), ("strace",)),

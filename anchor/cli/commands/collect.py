@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,21 +9,18 @@ import typer
 
 from anchor.cli.collection_inputs import CollectionInput, FileInput, parse_database_input
 from anchor.cli.collection_report import describe_collection, print_collection
+from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
-from anchor.collection.collection_details import build_template, parse_collection_details
-from anchor.collection.questions import ask_details
+from anchor.collection.collection_details import build_template
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.hashing_pool import open_executor
-from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
 from anchor.extraction.extract_tables import ExtractLimits
-from anchor.messages.message import Message, join
+from anchor.messages.message import Message
 from anchor.operate.evidence_collection import observe_collection
 from anchor.operate.recent_block import choose_block
-from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 
 def command(
@@ -88,7 +84,7 @@ def command(
     The machine is observed first: system, CA store, hosts file, proxy, clock, software. A check
     that fails is recorded and stops nothing. `anchor run` anchors the records later.
     """
-    chosen = _parse_profile(profile)
+    chosen = parse_profile(profile)
     console = Output(as_json=as_json)
     is_file_wanted = bool(files) or bundle is not None
     if template:
@@ -109,7 +105,7 @@ def command(
     else:
         raise UsageError(Message("evidence-to-collect-unnamed"))
     with project_session(config_path) as project:
-        stated = _read_details(console, chosen, details)
+        stated = read_details(console, chosen, details)
         argv = ["anchor", "collect", "--profile", chosen]
         argv += [] if details is None else ["--details", str(details)]
         argv += collected.words
@@ -126,24 +122,3 @@ def command(
     console.result(describe_collection(result))
     if result.intake.problems or not result.intake.files:
         raise typer.Exit(ExitCode.USAGE)
-
-
-def _parse_profile(text: str) -> ProfileName:
-    for profile in PROFILES:
-        if text == profile:
-            return profile
-    raise UsageError(Message("profile-unknown", actual=text[:80], expected=join(PROFILES)))
-
-
-def _read_details(output: Output, profile: ProfileName, path: Path | None) -> RecordGroups:
-    """Return the operator's statements: from the file, or else from a terminal, if there is one."""
-    if path is not None:
-        return parse_collection_details(read_bounded(path, MAX_DETAILS_BYTES + 1))
-    if output.as_json or not sys.stdin.isatty():
-        return RecordGroups()
-
-    def ask(question: Message) -> str:
-        answer: str = typer.prompt(output.say(question), default="", show_default=False, err=True)
-        return answer.strip()
-
-    return ask_details(profile, ask=ask, refuse=output.note)

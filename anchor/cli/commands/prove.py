@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.bag.bag_format import MANIFEST
+from anchor.cli.bag_inputs import names_evidence_bag
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import is_folder
@@ -147,12 +149,14 @@ def _prove_files(
     folder = None if place is None else _open_folder(project, place)
     with project.database.read() as connection:
         for file in files:
-            if is_folder(file):
+            # Of a bag that is evidence, its manifest was recorded.
+            recorded = file / MANIFEST if names_evidence_bag(file) else file
+            if is_folder(recorded):
                 raise UsageError(
                     Message("file-is-folder", path=file), hint=Message("folder-to-prove-hint")
                 )
-            digests = digest_file(file)
-            receipt = prover.prove(find_evidence(connection, file, digests))
+            digests = digest_file(recorded)
+            receipt = prover.prove(find_evidence(connection, recorded, digests))
             if place is None or folder is None:
                 path = sidecar_path(file)
                 written.append(_describe(str(path), receipt.save(path)))

@@ -1,0 +1,373 @@
+"""A session of the system's Chromium: one tab, everything that it requests, and views of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Dialog,
+    Download,
+    Error,
+    Page,
+    TimeoutError,
+    sync_playwright,
+)
+
+from anchor.capture.capture_journal import CaptureJournal
+from anchor.capture.capture_options import CaptureOptions, Viewport
+from anchor.capture.network_log import EVENTS, NetworkLog
+from anchor.collection.machine_environment import clean_text
+from anchor.errors import CannotCheckError, UsageError
+from anchor.messages.message import Message
+from anchor.system.programs import find_program
+
+PROGRAM_VARIABLE = "CHROMIUM"
+_PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+# All frames of a page in one process: the events of each are then those of its tab.
+_ARGUMENTS = ("--disable-site-isolation-trials",)
+# Chromium draws no taller picture.
+_MAX_HEIGHT = 16_384
+# Screens of a page that grows while it is read; far more than any page that does not.
+_MAX_SCREENS = 60
+_MAX_CONSOLE = 1_000
+_PULSE = 0.1
+# Seconds for the views of a page whose scripts never end, after its time to load.
+_GRACE = 60.0
+_NETWORK_ERROR = re.compile(r"net::(ERR_\w+)")
+# The end of a file's name until it is whole.
+_PARTIAL = ".crdownload"
+_BLOCKED_WORKER = "Service Worker registration blocked"
+
+_SIZE = """() => [
+    document.documentElement.scrollWidth,
+    Math.max(document.documentElement.scrollHeight, document.body?.scrollHeight ?? 0),
+]"""
+_SCROLL = """() => {
+    window.scrollBy(0, window.innerHeight);
+    const height = document.documentElement.scrollHeight;
+    return window.scrollY + window.innerHeight >= height - 1;
+}"""
+_TEXT = "() => document.body?.innerText ?? ''"
+
+
+def find_browser() -> str:
+    """Return the absolute path of Chromium: that of ``CHROMIUM``, else the first of ``PATH``.
+
+    Raises:
+        UsageError: There is none.
+    """
+    named = os.environ.get(PROGRAM_VARIABLE)
+    for name in (named,) if named else _PROGRAMS:
+        path = find_program(name)
+        if path is not None:
+            return path
+    raise UsageError(
+        Message("chromium-missing", variable=PROGRAM_VARIABLE), hint=Message("chromium-hint")
+    )
+
+
+def is_sandboxed() -> bool:
+    """Return whether Chromium runs in its sandbox, which it refuses to make for root."""
+    return os.geteuid() != 0
+
+
+class CaptureTab:
+    """The one tab of a browser that knows nothing of earlier sessions."""
+
+    def __init__(
+        self,
+        browser: Browser,
+        context: BrowserContext,
+        options: CaptureOptions,
+        journal: CaptureJournal,
+    ) -> None:
+        """Open the tab and listen to everything that happens in it."""
+        self.version: str = browser.version
+        self.network = NetworkLog(most_bytes=options.max_bytes)
+        self.console: list[dict[str, object]] = []
+        self.downloads: list[Download] = []
+        self._options = options
+        self._journal = journal
+        self.page: Page = context.new_page()
+        self._cdp: CDPSession = context.new_cdp_session(self.page)
+        for event in EVENTS:
+            self._cdp.on(f"Network.{event}", partial(self.network.take, event))
+        self._cdp.send(
+            "Network.enable",
+            {
+                "maxTotalBufferSize": options.max_bytes,
+                "maxResourceBufferSize": options.max_bytes,
+                # Bodies as bytes, and kept when the page navigates on.
+                "enableDurableMessages": True,
+            },
+        )
+        self.page.on("console", lambda said: self._hear(said.type, said.text))
+        self.page.on("pageerror", lambda error: self._hear("exception", str(error)))
+        self.page.on("dialog", self._dismiss)
+        self.page.on("download", lambda download: self.downloads.append(download))
+        self.page.on("crash", lambda _: journal.note("page-crashed"))
+        context.on("page", self._close_window)
+        session = browser.new_browser_cdp_session()
+        self.user_agent: str = session.send("Browser.getVersion")["userAgent"]
+        self.arguments: tuple[str, ...] = _read_arguments(_find_process(session))
+
+    def _hear(self, kind: str, text: str) -> None:
+        if len(self.console) < _MAX_CONSOLE:
+            self.console.append({"type": kind, "text": text})
+        if _BLOCKED_WORKER in text:
+            self._journal.miss(self.page.url, Message("capture-missing-worker"))
+
+    def _dismiss(self, dialog: Dialog) -> None:
+        self._journal.note("dialog-dismissed", type=dialog.type, message=clean_text(dialog.message))
+        dialog.dismiss()
+
+    def _close_window(self, page: Page) -> None:
+        if page != self.page:
+            self._journal.miss(page.url, Message("capture-missing-window"))
+            page.close()
+
+    def open(self, url: str) -> None:
+        """Load a page until everything in it is there, or its time is over.
+
+        Raises:
+            CannotCheckError: There is no answer, or a certificate is refused.
+        """
+        self._journal.note("navigation-started", url=url)
+        try:
+            self.page.goto(url, wait_until="load", timeout=self._options.timeout * 1000)
+        except TimeoutError:
+            self._journal.miss(
+                url, Message("capture-missing-load", seconds=round(self._options.timeout))
+            )
+        except Error as error:
+            self.wait(_PULSE)  # a download is reported after the error
+            if not self.downloads:
+                raise _explain(url, error) from error
+        if not any(each.response for each in self.network.list_exchanges()):
+            raise CannotCheckError(Message("capture-unanswered", url=url))
+        self._journal.note("navigation-ended", url=self.page.url)
+
+    def settle(self) -> None:
+        """Wait as the options say, and until the network is quiet, but no longer than allowed."""
+        options = self._options
+        if options.wait_for is not None:
+            self.attempt(options.wait_for, self._wait_for)
+        self.wait(options.wait_seconds)
+        end = time.monotonic() + min(5.0, options.timeout)
+        while self.network.unended and time.monotonic() < end:
+            self.wait(_PULSE)
+        self._journal.note("settled", unended_requests=self.network.unended)
+
+    def _wait_for(self) -> None:
+        selector = self._options.wait_for or ""
+        self.page.wait_for_selector(selector, timeout=self._options.timeout * 1000)
+
+    def scroll(self) -> None:
+        """Scroll to the end, so that what is loaded late is loaded, and back to the start."""
+        screens = 0
+        while screens < _MAX_SCREENS and not self.page.evaluate(_SCROLL):
+            screens += 1
+            self.wait(_PULSE)
+        if screens == _MAX_SCREENS:
+            self._journal.miss(self.page.url, Message("capture-missing-growing", count=screens))
+        self.page.evaluate("() => window.scrollTo(0, 0)")
+        self._journal.note("scrolled", screens=screens)
+
+    def wait(self, seconds: float) -> None:
+        """Let the page go on, and read every body that has arrived."""
+        end = time.monotonic() + seconds
+        while True:
+            self.drain()
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            try:
+                self.page.wait_for_timeout(min(left, 5 * _PULSE) * 1000)
+            except Error:
+                return  # it is closed
+
+    def wait_for_downloads(self, folder: Path) -> tuple[int, bool]:
+        """Wait until the files in ``folder`` are whole, too large together, or out of time.
+
+        Return their size, and whether they are whole.
+        """
+        end = time.monotonic() + self._options.timeout
+        while True:
+            size, whole = _list_downloads(folder)
+            is_whole = whole >= len(self.downloads)
+            if is_whole or size > self._options.max_bytes or time.monotonic() > end:
+                return size, is_whole
+            self.wait(_PULSE)
+
+    def drain(self) -> None:
+        """Read the bodies that the browser holds."""
+        for request_id in list(self.network.list_due()):
+            try:
+                answer = self._cdp.send("Network.getResponseBody", {"requestId": request_id})
+            except Error as error:
+                self.network.set_problem(request_id, _shorten(error))
+            else:
+                self.network.set_body(request_id, answer)
+
+    def read_text(self) -> str:
+        """Return the text of the page as it is shown."""
+        text: str = self.page.evaluate(_TEXT)
+        return text
+
+    def read_dom(self) -> str:
+        """Return the document that scripts have made of the page."""
+        return self.page.content()
+
+    def read_snapshot(self) -> bytes:
+        """Return the page with its resources as MHTML."""
+        snapshot = self._cdp.send("Page.captureSnapshot", {"format": "mhtml"})
+        data: str = snapshot["data"]
+        return data.encode("utf-8")
+
+    def print_pdf(self) -> bytes:
+        """Return the page as it prints."""
+        return self.page.pdf(print_background=True)
+
+    def take_picture(self, viewport: Viewport) -> bytes:
+        """Return the whole page as PNG, as it is in a window of this size."""
+        width, height = viewport
+        if self.page.viewport_size != {"width": width, "height": height}:
+            self.page.set_viewport_size({"width": width, "height": height})
+            self.wait(2 * _PULSE)
+        whole: tuple[int, int] = self.page.evaluate(_SIZE)
+        if whole[1] <= _MAX_HEIGHT:
+            return self.page.screenshot(full_page=True)
+        self._journal.miss(
+            f"screenshot-{width}x{height}.png",
+            Message("capture-missing-height", height=whole[1], limit=_MAX_HEIGHT),
+        )
+        return self.page.screenshot(
+            full_page=True, clip={"x": 0, "y": 0, "width": width, "height": _MAX_HEIGHT}
+        )
+
+    def read_chain(self, origin: str) -> list[str]:
+        """Return the certificates that an origin presented, each DER in base64."""
+        answer = self._cdp.send("Network.getCertificate", {"origin": origin})
+        names: list[str] = answer["tableNames"]
+        return names
+
+    def attempt(self, subject: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returns; None, and an entry in the journal, if the browser fails."""
+        try:
+            return make()
+        except Error as error:
+            self._journal.miss(subject, Message("capture-missing-artefact", reason=_shorten(error)))
+            return None
+
+
+@contextmanager
+def open_tab(
+    program: str, options: CaptureOptions, journal: CaptureJournal, *, folder: Path
+) -> Iterator[CaptureTab]:
+    """Run Chromium with a new profile, and end it however the block ends.
+
+    ``folder`` becomes its home, so that no certificate or setting of the user's counts.  If the
+    page keeps it busy for longer than allowed, the browser is killed: what was not read until then
+    is listed as not captured.
+    """
+    width, height = options.viewports[0]
+    home = folder / "home"
+    home.mkdir()
+    environment: dict[str, str | float | bool] = {
+        name: value for name, value in os.environ.items() if not name.startswith("XDG_")
+    }
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(
+                executable_path=program,
+                chromium_sandbox=is_sandboxed(),
+                args=list(_ARGUMENTS),
+                env={**environment, "HOME": str(home)},
+                proxy=None if options.proxy is None else {"server": options.proxy},
+                downloads_path=folder / "downloads",
+            )
+        except Error as error:
+            raise CannotCheckError(
+                Message("chromium-not-started", program=program, reason=_shorten(error))
+            ) from error
+        guard = _kill_late(browser, options.timeout + options.wait_seconds + _GRACE)
+        try:
+            context = browser.new_context(
+                viewport={"width": width, "height": height},
+                locale=options.language,
+                ignore_https_errors=options.accepts_bad_certificates,
+                service_workers="block",
+                accept_downloads=True,
+            )
+            context.set_default_timeout(options.timeout * 1000)
+            yield CaptureTab(browser, context, options, journal)
+        finally:
+            guard.cancel()
+            with suppress(Error):  # it was killed
+                browser.close()
+
+
+def _kill_late(browser: Browser, seconds: float) -> threading.Timer:
+    """Start a timer that kills the browser, because a page's script can keep a call for ever."""
+    number = _find_process(browser.new_browser_cdp_session())
+
+    def kill() -> None:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+
+    timer = threading.Timer(seconds, kill)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
+def _list_downloads(folder: Path) -> tuple[int, int]:
+    """Return the bytes of the downloads in a folder, and the number of those that are whole."""
+    size = whole = 0
+    with suppress(FileNotFoundError):  # nothing has come yet, or a file was just renamed
+        for path in folder.iterdir():
+            size += path.stat().st_size
+            whole += path.suffix != _PARTIAL
+    return size, whole
+
+
+def _find_process(session: CDPSession) -> int:
+    processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+    number: int = next(each["id"] for each in processes if each["type"] == "browser")
+    return number
+
+
+def _read_arguments(process: int) -> tuple[str, ...]:
+    """Return the browser's command line without the folder of its profile, which says nothing."""
+    try:
+        words = Path(f"/proc/{process}/cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+    except OSError:
+        return ()  # a system without this folder
+    return tuple(word for word in words if word and not word.startswith("--user-data-dir"))
+
+
+def _explain(url: str, error: Error) -> CannotCheckError:
+    match = _NETWORK_ERROR.search(error.message)
+    reason = match[1] if match else _shorten(error)
+    is_certificate = reason.startswith("ERR_CERT")
+    return CannotCheckError(
+        Message("capture-page-failed", url=url, reason=reason),
+        hint=Message("capture-certificate-hint") if is_certificate else None,
+    )
+
+
+def _shorten(error: Error) -> str:
+    return clean_text(error.message.partition("\n")[0])[:200]

@@ -1,0 +1,29 @@
+"""The journal of a capture: every step with its time, and everything that was not captured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from anchor.capture.web_exchange import Uncaptured
+from anchor.collection.machine_environment import clean_text
+from anchor.messages.message import Message
+from anchor.system.clock import utc_now
+
+
+class CaptureJournal:
+    """Steps and omissions in their order."""
+
+    def __init__(self, now: Callable[[], str] = utc_now) -> None:
+        """Take times from ``now``."""
+        self.steps: list[dict[str, Any]] = []
+        self.uncaptured: list[Uncaptured] = []
+        self._now = now
+
+    def note(self, step: str, **members: object) -> None:
+        """Record that a step was made now."""
+        self.steps.append({"at": self._now(), "step": step, **members})
+
+    def miss(self, subject: str, reason: Message) -> None:
+        """Record that something was not captured."""
+        self.uncaptured.append(Uncaptured(subject=clean_text(subject), reason=reason))

@@ -1,0 +1,103 @@
+"""What a user asks of a capture, and the URLs that can be captured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TypeAlias
+from urllib.parse import urlsplit, urlunsplit
+
+from anchor.capture.name_answers import Resolver
+from anchor.errors import UsageError
+from anchor.messages.message import Message
+
+Viewport: TypeAlias = tuple[int, int]
+
+DEFAULT_VIEWPORT: Viewport = (1280, 800)
+MAX_VIEWPORTS = 5
+_VIEWPORT = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
+# As long as a text in a record.
+_MAX_URL = 1_000
+_PROXIES = ("http", "https", "socks5")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureOptions:
+    """The options of one capture.
+
+    ``wait_seconds`` pass after the page has loaded; ``timeout`` are the seconds until it has to;
+    ``max_bytes`` bounds all bodies and downloads together.
+    """
+
+    viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
+    wait_seconds: float = 1.0
+    wait_for: str | None = None
+    timeout: float = 60.0
+    max_bytes: int = 1 << 28
+    proxy: str | None = None
+    language: str | None = None
+    accepts_bad_certificates: bool = False
+    keeps_cookies: bool = False
+    resolvers: tuple[Resolver, ...] = ()
+
+    def describe(self) -> dict[str, object]:
+        """Return the options as members of a JSON document."""
+        return {
+            "viewports": [f"{width}x{height}" for width, height in self.viewports],
+            "wait_seconds": self.wait_seconds,
+            "wait_for": self.wait_for,
+            "timeout": self.timeout,
+            "max_bytes": self.max_bytes,
+            "proxy": self.proxy,
+            "language": self.language,
+            "accepts_bad_certificates": self.accepts_bad_certificates,
+            "keeps_cookies": self.keeps_cookies,
+        }
+
+
+def parse_viewport(text: str) -> Viewport:
+    """Parse ``WIDTHxHEIGHT`` in CSS pixels.
+
+    Raises:
+        UsageError: It is no such text, or a side has fewer than 100 or more than 9,999 pixels.
+    """
+    match = _VIEWPORT.fullmatch(text)
+    if match is None:
+        raise UsageError(Message("viewport-malformed", viewport=text[:80]))
+    return int(match[1]), int(match[2])
+
+
+def parse_capture_url(text: str) -> str:
+    """Return the URL to open, without a fragment's effect on it.
+
+    Raises:
+        UsageError: It is not a URL of HTTP or HTTPS, names a user, or is too long for a record.
+    """
+    try:
+        parts = urlsplit(text)
+        is_named = bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        is_named, parts = False, urlsplit("")
+    if parts.scheme not in ("http", "https") or not is_named or not text.isprintable():
+        raise UsageError(Message("capture-url-malformed", url=text[:80]))
+    if parts.username is not None or parts.password is not None:
+        raise UsageError(Message("capture-url-with-password"))
+    if len(text) > _MAX_URL:
+        raise UsageError(Message("capture-url-too-long", limit=_MAX_URL))
+    return urlunsplit(parts._replace(path=parts.path or "/"))
+
+
+def check_proxy(text: str) -> str:
+    """Return the URL of a proxy.
+
+    Raises:
+        UsageError: It is none, or holds a password, which would be shown in the record.
+    """
+    try:
+        parts = urlsplit(text)
+        is_named = bool(parts.hostname) and parts.port is not None
+    except ValueError:
+        raise UsageError(Message("capture-proxy-malformed")) from None
+    if parts.scheme not in _PROXIES or not is_named or parts.username or parts.password:
+        raise UsageError(Message("capture-proxy-malformed"))
+    return text

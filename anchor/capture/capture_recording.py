@@ -1,0 +1,284 @@
+"""One captured page as one bag and one record: observed, captured, written, recorded.
+
+The bag appears under its name when it is complete, and only then is it recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+from itertools import count
+from pathlib import Path
+from secrets import token_hex
+from urllib.parse import urlsplit
+
+from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
+from anchor.bag.bag_format import EVIDENCE_FORMAT, MANIFEST, PAYLOAD
+from anchor.bag.bag_writer import write_bag
+from anchor.canonical import JsonValue
+from anchor.capture.browser_session import is_sandboxed
+from anchor.capture.capture_checks import judge_capture
+from anchor.capture.capture_files import CLEANLINESS, MODE, save_json, write_capture_files
+from anchor.capture.capture_options import CaptureOptions
+from anchor.capture.page_capture import CapturedPage, capture_page, name_picture
+from anchor.capture.served_certificates import describe_chain
+from anchor.collection.cleanliness import add_findings
+from anchor.collection.installation import SOFTWARE
+from anchor.collection.machine import MachinePlaces
+from anchor.collection.machine_environment import clean_text
+from anchor.evidence.bundle_manifest import describe_contents
+from anchor.evidence.discovery import SourceFile
+from anchor.evidence.file_hashing import FileDigest, digest_file
+from anchor.evidence.group_members import Group, build_group, dump_group
+from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.observed_groups import Environment, WebCapture
+from anchor.evidence.record_groups import ProfileName, RecordGroups
+from anchor.messages.message import Message
+from anchor.operate.evidence_collection import (
+    CollectionResult,
+    check_record_size,
+    observe_collection,
+)
+from anchor.operate.file_intake import gather
+from anchor.operate.recent_block import NameBlock
+from anchor.project.config import Config
+from anchor.project.project import OpenProject
+from anchor.system.os_errors import explain_os_error
+
+_UNSAFE = re.compile(r"[^a-z0-9.-]")
+_MAX_HOST = 80
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedCapture:
+    """A captured page, its bag, and the record of it in the store."""
+
+    bag: Path
+    page: CapturedPage
+    collection: CollectionResult
+
+
+class CaptureRecorder:
+    """Captures pages for one project, each with the same details and options."""
+
+    def __init__(
+        self,
+        project: OpenProject,
+        options: CaptureOptions,
+        *,
+        profile: ProfileName,
+        details: RecordGroups,
+        program: str,
+        name_block: NameBlock,
+        argv: Sequence[str] | None = None,
+        places: MachinePlaces | None = None,
+    ) -> None:
+        """Prepare; ``program`` is the browser, ``argv`` the command without secrets."""
+        self._project = project
+        self._options = options
+        self._profile = profile
+        self._details = details
+        self._program = program
+        self._name_block = name_block
+        self._argv = argv
+        self._places = places or MachinePlaces.of_this_machine()
+
+    def record(self, url: str, parent: Path) -> RecordedCapture:
+        """Capture a page as a new bag in the folder ``parent``, and record the bag.
+
+        Raises:
+            CannotCheckError: The browser cannot be run, the page does not answer, or the record is
+                to name a block and no node tells the final one; nothing is recorded.
+            UsageError: The bag cannot be written, or its record would be too long.
+            StorageError: The disk is full or fails.
+        """
+        # Before the first request, so that the record says the page was captured after it.
+        block = self._name_block()
+        before = self._observe(self._project.config)
+        environment = before.environment
+        with _work_folder(parent) as (folder, scratch):
+            page = capture_page(
+                url,
+                folder,
+                self._options,
+                program=self._program,
+                dns_servers=None if environment is None else environment.dns_servers,
+                scratch=scratch,
+            )
+            write_capture_files(page, folder, self._options, scratch=scratch)
+            after = self._observe(self._project.config)
+            judged = self._judge(page, before, after)
+            save_json(folder / CLEANLINESS, _describe_checks(judged, before, after))
+            files = _hash_files(folder)
+            bag = _complete(page, files)
+            manifest = bag[MANIFEST]
+            assert isinstance(manifest, bytes), "it is made in memory"
+            described = _describe_record(page, self._options, judged, files, manifest)
+            target = _name_bag(page, parent)
+            named = SourceFile(path=target / MANIFEST, name=f"{target.name}/{MANIFEST}")
+            check_record_size([named], described, self._project.config.log)
+            write_bag(target, bag)
+        # A crash here leaves a complete bag that is not recorded.
+        with open_executor() as executor:
+            intake = gather(
+                self._project,
+                [named],
+                executor=executor,
+                keep_files=True,
+                groups=described,
+                name_block=lambda: block,
+            )
+        collection = CollectionResult(groups=described, intake=intake)
+        return RecordedCapture(bag=target, page=page, collection=collection)
+
+    def _observe(self, config: Config) -> RecordGroups:
+        return observe_collection(
+            config, self._profile, self._details, argv=self._argv, places=self._places
+        )
+
+    def _judge(self, page: CapturedPage, before: RecordGroups, after: RecordGroups) -> RecordGroups:
+        """Return the groups observed before, with the checks of the capture among the others."""
+        assert before.cleanliness is not None and after.cleanliness is not None
+        assert before.environment is not None and after.environment is not None
+        findings = judge_capture(
+            sandboxed=is_sandboxed(),
+            proxy=self._options.proxy,
+            root=self._places.root,
+            answers=page.answers,
+            exchanges=page.exchanges,
+            before=(before.cleanliness, before.environment),
+            after=(after.cleanliness, after.environment),
+        )
+        seen = {
+            **dump_group(before.environment),
+            "browser": page.browser,
+            "extensions": [],
+            "not_observed": [
+                name
+                for name in before.environment.not_observed or []
+                if name not in ("browser", "extensions")
+            ],
+        }
+        return before.model_copy(
+            update={
+                "cleanliness": add_findings(before.cleanliness, findings),
+                "environment": Environment.model_validate(seen),
+            }
+        )
+
+
+@contextmanager
+def _work_folder(parent: Path) -> Iterator[tuple[Path, Path]]:
+    """Make a folder beside the bag to be, with one for its files and one for all else.
+
+    A crash leaves it, under a name that says what it is.
+    """
+    work = parent / f".anchor-{token_hex(8)}.tmp"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for name in ("data", "scratch"):
+            (work / name).mkdir(parents=True)
+        yield work / "data", work / "scratch"
+    except OSError as error:
+        raise explain_os_error(
+            Message("file-unwritable", path=parent), error, is_named=True
+        ) from error
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _describe_checks(
+    judged: RecordGroups, before: RecordGroups, after: RecordGroups
+) -> dict[str, JsonValue]:
+    groups: list[tuple[str, Group | None]] = [
+        ("cleanliness", judged.cleanliness),
+        ("environment_before", before.environment),
+        ("environment_after", after.environment),
+        ("cleanliness_after", after.cleanliness),
+        ("clock_before", before.clock),
+        ("clock_after", after.clock),
+    ]
+    return {name: dump_group(group) for name, group in groups if group is not None}
+
+
+def _hash_files(folder: Path) -> list[FileDigest]:
+    """Return every file below ``folder`` with the name that it has in the bag, and its digests."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return [
+        FileDigest(
+            source=SourceFile(path=path, name=PAYLOAD + path.relative_to(folder).as_posix()),
+            digests=digest_file(path),
+        )
+        for path in paths
+    ]
+
+
+def _complete(page: CapturedPage, files: Sequence[FileDigest]) -> dict[str, BagPart]:
+    parts: dict[str, BagPart] = {
+        file.source.name: OriginalFile(path=file.source.path, digests=file.digests)
+        for file in files
+    }
+    info = {
+        "Bagging-Date": page.ended_at[:10],
+        "External-Description": clean_text(page.url),
+        "Bag-Software-Agent": f"{SOFTWARE} {version(SOFTWARE)}",
+    }
+    return complete_bag(parts, info, form=EVIDENCE_FORMAT)
+
+
+def _describe_record(
+    page: CapturedPage,
+    options: CaptureOptions,
+    judged: RecordGroups,
+    files: Sequence[FileDigest],
+    manifest: bytes,
+) -> RecordGroups:
+    """Return the groups of the record: what the operator states, and what was observed."""
+    picture = PAYLOAD + name_picture(*options.viewports[0])
+    digests = {file.source.name: file.digests.sha256 for file in files}
+    screenshot = digests.get(picture)
+    main = page.main
+    response = None if main is None else main.response
+    certificate = page.certificate
+    issuer = None if certificate is None else describe_chain([certificate])[0].get("issuer")
+    capture = {
+        "mode": MODE,
+        "url": clean_text(page.url),
+        "final_url": clean_text(page.final_url),
+        "started_at": page.started_at,
+        "ended_at": page.ended_at,
+        "title": clean_text(page.title) if page.title.strip() else None,
+        "status": None if response is None else response.status,
+        "address": None if response is None else response.address or None,
+        "certificate_sha256": None
+        if certificate is None
+        else hashlib.sha256(certificate).hexdigest(),
+        "certificate_issuer": issuer,
+        "screenshot_sha256": None if screenshot is None else screenshot.hex(),
+        "requests": len(page.exchanges),
+        "not_captured": len(page.uncaptured),
+        "cookies": "kept" if options.keeps_cookies else "redacted",
+    }
+    members = {
+        **judged.members(),
+        "kind": "web-capture",
+        "capture": build_group(WebCapture, capture),
+        **describe_contents(files, manifest),
+    }
+    return RecordGroups.model_validate(members)
+
+
+def _name_bag(page: CapturedPage, parent: Path) -> Path:
+    """Return a path that is not taken, after the host and the start of the capture."""
+    host = _UNSAFE.sub("_", (urlsplit(page.url).hostname or "").lower())[:_MAX_HOST]
+    at = datetime.fromisoformat(page.started_at)
+    stem = f"{host}-{at:%Y%m%dT%H%M%SZ}"
+    names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+    return next(parent / name for name in names if not os.path.lexists(parent / name))

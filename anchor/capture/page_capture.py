@@ -1,0 +1,204 @@
+"""The capture of one page: a browser is run, and what it shows and receives is kept."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from anchor.bag.packed_names import assign_names
+from anchor.capture.browser_session import CaptureTab, is_sandboxed, open_tab
+from anchor.capture.capture_journal import CaptureJournal
+from anchor.capture.capture_options import CaptureOptions
+from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
+from anchor.capture.redaction import redact_exchange
+from anchor.capture.web_exchange import Uncaptured, WebExchange
+from anchor.messages.message import Message
+from anchor.system.clock import utc_now
+
+DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
+DOWNLOADS = "downloads/"
+# Hosts of which resolvers and certificates are asked; pages that load more are rare.
+_MOST_HOSTS = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapturedPage:
+    """What was captured of a page beside the views, which are files already.
+
+    ``chains`` are the certificates (DER) that each origin presented, the server's own first.
+    """
+
+    url: str
+    final_url: str
+    title: str
+    text: str
+    browser: str
+    user_agent: str
+    arguments: tuple[str, ...]
+    started_at: str
+    ended_at: str
+    exchanges: tuple[WebExchange, ...]
+    answers: tuple[NameAnswer, ...]
+    chains: Mapping[str, tuple[bytes, ...]]
+    console: tuple[Mapping[str, object], ...]
+    steps: tuple[Mapping[str, Any], ...]
+    uncaptured: tuple[Uncaptured, ...]
+
+    @property
+    def main(self) -> WebExchange | None:
+        """Return the exchange that the shown document came from; None if there is none."""
+        shown = self.final_url.partition("#")[0]
+        documents = (each for each in reversed(self.exchanges) if each.kind == "Document")
+        return next((each for each in documents if each.url.partition("#")[0] == shown), None)
+
+    @property
+    def certificate(self) -> bytes | None:
+        """Return the certificate of the shown document's server; None without TLS."""
+        return next(iter(self.chains.get(_find_origin(self.final_url), ())), None)
+
+
+def capture_page(
+    url: str,
+    folder: Path,
+    options: CaptureOptions,
+    *,
+    program: str,
+    dns_servers: Sequence[str] | None,
+    scratch: Path,
+) -> CapturedPage:
+    """Capture a page, with its views as files of ``folder``; ``scratch`` is the browser's own.
+
+    Raises:
+        CannotCheckError: The browser cannot be run, or the page does not answer.
+    """
+    journal = CaptureJournal()
+    started_at = utc_now()
+    resolvers = list_resolvers(dns_servers, options.resolvers)
+    journal.note("names-asked", resolvers=len(resolvers))
+    asked = [host for host in (urlsplit(url).hostname or "",) if has_answers(host)]
+    answers = [ask_resolver(each, host) for host in asked for each in resolvers]
+    with open_tab(program, options, journal, folder=scratch) as tab:
+        journal.note("browser-started", version=tab.version, sandbox=is_sandboxed())
+        tab.open(url)
+        shown = "" if tab.page.url == "about:blank" else tab.page.url
+        title, text = _save_views(tab, folder, options, journal) if shown else ("", "")
+        saved = _save_downloads(tab, folder / DOWNLOADS, scratch, options, journal)
+        tab.drain()
+        chains = _read_chains(tab)
+    exchanges = tab.network.list_exchanges()
+    others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
+    answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
+    journal.note("ended")
+    missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
+    return CapturedPage(
+        url=url,
+        final_url=shown or url,
+        title=title,
+        text=text,
+        browser=f"Chromium {tab.version}",
+        user_agent=tab.user_agent,
+        arguments=tab.arguments,
+        started_at=started_at,
+        ended_at=utc_now(),
+        exchanges=exchanges if options.keeps_cookies else tuple(map(redact_exchange, exchanges)),
+        answers=tuple(answers),
+        chains=chains,
+        console=tuple(tab.console),
+        steps=tuple(journal.steps),
+        uncaptured=(*missing, *journal.uncaptured),
+    )
+
+
+def name_picture(width: int, height: int) -> str:
+    """Return the name of the picture of a page in a window of this size."""
+    return f"screenshot-{width}x{height}.png"
+
+
+def _save_views(
+    tab: CaptureTab, folder: Path, options: CaptureOptions, journal: CaptureJournal
+) -> tuple[str, str]:
+    """Write the page in every form; return its title and its text."""
+    tab.settle()
+    tab.attempt("scroll", tab.scroll)
+    tab.wait(0)
+    title = tab.attempt("title", tab.page.title) or ""
+    text = tab.attempt(TEXT, tab.read_text) or ""
+    dom = tab.attempt(DOM, tab.read_dom)
+    views: list[tuple[str, Any]] = [
+        (TEXT, text.encode("utf-8", "replace")),
+        (DOM, None if dom is None else dom.encode("utf-8", "replace")),
+    ]
+    for viewport in options.viewports:
+        name = name_picture(*viewport)
+        views.append((name, tab.attempt(name, partial(tab.take_picture, viewport))))
+    views.append((SNAPSHOT, tab.attempt(SNAPSHOT, tab.read_snapshot)))
+    # Last, because a page may change when it is printed.
+    views.append((PDF, tab.attempt(PDF, tab.print_pdf)))
+    for name, data in views:
+        if data is not None:
+            (folder / name).write_bytes(data)
+            journal.note("view-saved", name=name, size=len(data))
+    return title, text
+
+
+def _save_downloads(
+    tab: CaptureTab,
+    target: Path,
+    scratch: Path,
+    options: CaptureOptions,
+    journal: CaptureJournal,
+) -> set[str]:
+    """Keep the files that the page had the browser save; return the URLs of those kept."""
+    kept: set[str] = set()
+    if not tab.downloads:
+        return kept
+    size, is_ended = tab.wait_for_downloads(scratch / DOWNLOADS)
+    if size > options.max_bytes or not is_ended:
+        for download in tab.downloads:
+            tab.attempt(download.url, download.cancel)
+            journal.miss(
+                download.url,
+                Message("capture-missing-too-large", size=size, limit=options.max_bytes)
+                if is_ended or size > options.max_bytes
+                else Message("capture-missing-unended"),
+            )
+        return {download.url for download in tab.downloads}
+    target.mkdir()
+    names = assign_names([download.suggested_filename for download in tab.downloads])
+    for name, download in zip(names, tab.downloads, strict=True):
+        tab.attempt(download.url, partial(download.save_as, target / name))
+        if (target / name).exists():
+            kept.add(download.url)
+            journal.note("download-saved", url=download.url, name=f"{DOWNLOADS}{name}")
+    return kept
+
+
+def _read_chains(tab: CaptureTab) -> dict[str, tuple[bytes, ...]]:
+    """Return the certificates of every origin that was reached by TLS."""
+    exchanges = tab.network.list_exchanges()
+    origins = dict.fromkeys(
+        _find_origin(each.url)
+        for each in exchanges
+        if each.url.startswith("https:") and each.response is not None
+    )
+    chains: dict[str, tuple[bytes, ...]] = {}
+    for origin in list(origins)[:_MOST_HOSTS]:
+        chain = tab.attempt(f"tls {origin}", partial(tab.read_chain, origin)) or []
+        chains[origin] = tuple(map(base64.b64decode, chain))
+    return chains
+
+
+def list_hosts(exchanges: Iterable[WebExchange]) -> Iterator[str]:
+    """Yield every host once; those of documents, redirects among them, come first."""
+    ordered = sorted(exchanges, key=lambda each: each.kind != "Document")
+    yield from dict.fromkeys(urlsplit(each.url).hostname or "" for each in ordered)
+
+
+def _find_origin(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -1,0 +1,51 @@
+"""What ``anchor capture`` prints of a captured page: its record, and what failed or is missing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from anchor.capture.capture_recording import RecordedCapture
+from anchor.cli.collection_report import describe_collection, print_lacking
+from anchor.cli.console import Colour, Output
+from anchor.evidence.preservation_number import number_record
+from anchor.messages.message import Message
+from anchor.project.files import sidecar_path
+
+_MOST_LINES = 20
+
+
+def print_capture(output: Output, capture: RecordedCapture) -> None:
+    """Print the bag, its number, the checks that did not pass, and what was not captured."""
+    page = capture.page
+    output.line(Message("capture-written", url=page.final_url, bag=capture.bag))
+    for file in capture.collection.intake.files:
+        number = number_record(file.evidence.record or b"")
+        identity = file.evidence.identity.hex()
+        output.line(Message("capture-recorded", number=number, identity=identity), mark="  ")
+    print_lacking(output, capture.collection)
+    missing = page.uncaptured
+    mark = Message("capture-missing-mark")
+    for each in missing[:_MOST_LINES]:
+        text = Message("with-reason", failure=each.subject, reason=each.reason)
+        output.line(text, mark=mark, colour=Colour.YELLOW)
+    if len(missing) > _MOST_LINES:
+        rest = len(missing) - _MOST_LINES
+        output.line(Message("capture-missing-rest", count=rest), mark="  ")
+
+
+def describe_capture(capture: RecordedCapture) -> dict[str, Any]:
+    """Return a capture as members of the JSON document."""
+    page = capture.page
+    files = capture.collection.intake.files
+    return {
+        "url": page.url,
+        "final_url": page.final_url,
+        "bag": str(capture.bag),
+        "receipt": str(sidecar_path(capture.bag)),
+        "number": next((number_record(file.evidence.record or b"") for file in files), None),
+        **describe_collection(capture.collection),
+        "not_captured": [
+            {"subject": each.subject, "reason": str(each.reason), "code": each.reason.id}
+            for each in page.uncaptured
+        ],
+    }

@@ -1,0 +1,164 @@
+"""``anchor capture``: capture web pages, each as one bag and one record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from anchor.capture.browser_session import find_browser
+from anchor.capture.capture_options import (
+    DEFAULT_VIEWPORT,
+    MAX_VIEWPORTS,
+    CaptureOptions,
+    check_proxy,
+    parse_capture_url,
+    parse_viewport,
+)
+from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.name_answers import parse_resolver
+from anchor.cli.capture_report import describe_capture, print_capture
+from anchor.cli.collection_statements import parse_profile, read_details
+from anchor.cli.console import Colour, Output
+from anchor.cli.context import project_session
+from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
+from anchor.errors import AnchorError, CannotCheckError, UsageError
+from anchor.messages.message import Message
+from anchor.operate.recent_block import choose_block
+from anchor.verification.report import severest_code
+
+
+def command(
+    urls: Annotated[
+        list[str],
+        typer.Argument(metavar="URL", help="Pages to capture, http:// or https://."),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", metavar="DIR", help="Folder for the bags."),
+    ] = Path("captures"),
+    wait: Annotated[
+        float,
+        typer.Option(min=0, max=600, metavar="SECONDS", help="Seconds to wait after loading."),
+    ] = 1.0,
+    wait_for: Annotated[
+        str | None,
+        typer.Option(metavar="SELECTOR", help="CSS selector of an element to wait for."),
+    ] = None,
+    viewport: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WxH",
+            help="Size of the window in pixels; repeatable, for a screenshot of each; default: "
+            "1280x800.",
+        ),
+    ] = None,
+    timeout: Annotated[
+        float,
+        typer.Option(min=1, max=3600, metavar="SECONDS", help="Seconds that a page may load."),
+    ] = 60.0,
+    max_bytes: Annotated[
+        int,
+        typer.Option(
+            min=1 << 16, max=1 << 30, metavar="BYTES", help="Limit of all bodies of a page."
+        ),
+    ] = 1 << 28,
+    proxy: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Proxy for the browser; the record says so."),
+    ] = None,
+    language: Annotated[
+        str | None,
+        typer.Option("--lang", metavar="TAG", help="Language to ask for, such as zh-CN."),
+    ] = None,
+    resolver: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS[:PORT]",
+            help="DNS resolver to ask beside this machine's own; repeatable.",
+        ),
+    ] = None,
+    keep_cookies: Annotated[
+        bool,
+        typer.Option("--keep-cookies", help="Keep values of cookies and credentials in headers."),
+    ] = False,
+    accept_bad_certificates: Annotated[
+        bool,
+        typer.Option(
+            "--accept-bad-certificates",
+            help="Capture in spite of a bad TLS certificate; the record says that it failed.",
+        ),
+    ] = False,
+    profile: Annotated[
+        str,
+        typer.Option(
+            metavar="civil-zh|criminal-zh|us-902|plain",
+            help="List of what the record should hold; what is missing is reported.",
+        ),
+    ] = "plain",
+    details: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file with the operator's statements."),
+    ] = None,
+    not_before: NotBeforeOption = None,
+    config_path: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Capture web pages, each as one bag (BagIt) and one record.
+
+    The machine is observed first and afterwards; a check that fails is recorded and stops nothing.
+    What could not be captured is listed. `anchor run` anchors the records later.
+    """
+    output = Output(as_json=as_json)
+    pages = [parse_capture_url(url) for url in urls]
+    if len(viewport or ()) > MAX_VIEWPORTS:
+        raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
+    sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
+    options = CaptureOptions(
+        viewports=tuple(dict.fromkeys(sizes)),
+        wait_seconds=wait,
+        wait_for=wait_for,
+        timeout=timeout,
+        max_bytes=max_bytes,
+        proxy=None if proxy is None else check_proxy(proxy),
+        language=language,
+        accepts_bad_certificates=accept_bad_certificates,
+        keeps_cookies=keep_cookies,
+        resolvers=tuple(map(parse_resolver, resolver or ())),
+    )
+    chosen = parse_profile(profile)
+    argv = ["anchor", "capture", "--profile", chosen]
+    argv += [] if details is None else ["--details", str(details)]
+    program = find_browser()
+    captures: list[dict[str, object]] = []
+    failed: list[tuple[str, AnchorError]] = []
+    with project_session(config_path) as project:
+        recorder = CaptureRecorder(
+            project,
+            options,
+            profile=chosen,
+            details=read_details(output, chosen, details, may_ask=False),
+            program=program,
+            name_block=choose_block(project, not_before, output.note),
+            argv=argv,
+        )
+        for url in pages:
+            try:
+                capture = recorder.record(url, out)
+            except CannotCheckError as error:
+                output.note(error.message, mark=Message("error-mark"), colour=Colour.RED)
+                if error.hint is not None:
+                    output.note(error.hint, mark="  ")
+                failed.append((url, error))
+                continue
+            print_capture(output, capture)
+            captures.append(describe_capture(capture))
+    output.result(
+        {
+            "captures": captures,
+            "failed": [{"url": url, "error": str(error.message)} for url, error in failed],
+        }
+    )
+    if failed:
+        raise typer.Exit(severest_code([error.exit_code for _, error in failed]))

@@ -1,0 +1,152 @@
+"""A web site on the loopback, over HTTP or TLS, whose pages are the cases of captures."""
+
+from __future__ import annotations
+
+import gzip
+import ssl
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TypeAlias
+
+SECRET = "8f14e45fceea167a5a36dedd4bea2543"
+HTML, TEXT = "text/html; charset=utf-8", "text/plain; charset=utf-8"
+PNG = bytes.fromhex(
+    "89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c4890000000d49444154789c6360f8"
+    "cf500f0003860180c0df1a700000000049454e44ae426082"
+)
+STYLE = b"body { background: #fed; }\n" * 200
+
+PAGES = {
+    "/": f"""<!doctype html><title>The front page</title><link rel=stylesheet href=/style.css>
+<h1>Front</h1><p id=late></p><iframe src=/frame></iframe>
+<script>fetch('/data.json').then(a => a.json()).then(d => late.textContent = d.said)</script>
+<img src=/picture.png?cookie={"x"}>""",
+    "/frame": "<!doctype html><p>In the frame",
+    "/lazy": """<!doctype html><title>Lazy</title><div style="height: 4000px">Above</div>
+<img loading=lazy width=10 height=10 src=/picture.png?lazy>""",
+    "/endless": """<!doctype html><title>Endless</title><div id=list></div><script>
+const grow = () => { for (let n = 0; n < 20; n++) list.append(Object.assign(
+  document.createElement('p'), {textContent: 'another line'})); };
+grow(); grow(); grow(); addEventListener('scroll', () => { grow(); grow(); grow(); });</script>""",
+    "/rtl": "<!doctype html><html dir=rtl lang=ar><title>عنوان</title><p>نص الصفحة</p>",
+    "/socket": """<!doctype html><title>Streams</title><script>
+new WebSocket(`ws://${location.host}/ws`); new EventSource('/events');</script>""",
+    "/worker": """<!doctype html><title>Worker</title><script>
+navigator.serviceWorker.register('/worker.js').catch(() => {});</script>""",
+    "/window": """<!doctype html><title>Window</title><script>open('/frame')</script>""",
+    "/alert": "<!doctype html><title>Alert</title><script>alert('now')</script><p>After",
+    "/slow": """<!doctype html><title>Slow</title><p>Shown</p><img src=/drip>""",
+    "/stuck": """<!doctype html><title>Stuck</title><p>Shown</p>
+<script>setTimeout(() => { for (;;); }, 300)</script>""",
+    "/saves": """<!doctype html><title>Saves</title><a id=a href=/file download>x</a>
+<script>a.click()</script>""",
+    "/login": "<!doctype html><title>Login</title><p>Hello",
+}
+
+Answer: TypeAlias = tuple[int, str, bytes, Mapping[str, str]]
+_GBK = "<!doctype html><meta charset=gbk><title>电子证据</title><p>中文正文</p>".encode("gbk")
+FILES: Mapping[str, Answer] = {
+    "/redirect": (302, TEXT, b"", {"Location": "/hop"}),
+    "/hop": (301, TEXT, b"", {"Location": "/"}),
+    "/style.css": (200, "text/css", gzip.compress(STYLE), {"Content-Encoding": "gzip"}),
+    "/data.json": (200, "application/json", b'{"said": "fetched"}', {}),
+    "/picture.png": (200, "image/png", PNG, {}),
+    "/gbk": (200, "text/html; charset=gbk", _GBK, {}),
+    "/file": (
+        200, "application/octet-stream", b"saved" * 1000,
+        {"Content-Disposition": 'attachment; filename="report 1.bin"'},
+    ),
+    "/large": (200, "image/png", bytes(1 << 20), {}),
+    "/worker.js": (200, "text/javascript", b"", {}),
+}  # fmt: skip
+# Answers that do not end before the site does.
+UNENDED = {"/events": ("text/event-stream", b"data: one\n\n"), "/drip": ("image/png", PNG[:20])}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        self.server.asked.append(self.path)
+        if path in PAGES:
+            fields = {"Set-Cookie": f"session={SECRET}; Path=/; HttpOnly"}
+            self._answer(200, HTML, PAGES[path].encode(), fields)
+        elif path in FILES:
+            self._answer(*FILES[path])
+        elif path in UNENDED:
+            self._hold(*UNENDED[path])
+        elif path == "/silent":
+            self.server.ended.wait(60)
+            self.close_connection = True
+        else:
+            self._answer(404, HTML, b"<title>Not here</title><p>No such page", {})
+
+    def _answer(self, status: int, kind: str, body: bytes, fields: Mapping[str, str]) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _hold(self, kind: str, start: bytes) -> None:
+        """Begin an answer that does not end before the site does."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+        self.wfile.write(start)
+        self.wfile.flush()
+        self.server.ended.wait(60)
+        self.close_connection = True
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.asked: list[str] = []
+        self.ended = threading.Event()
+
+    def handle_error(self, *_: object) -> None:
+        """Ignore browsers that hang up."""
+
+
+class WebSite:
+    """The running site; ``asked`` are the paths that were asked for."""
+
+    def __init__(self, server: _Server, scheme: str) -> None:
+        self.asked = server.asked
+        self.origin = f"{scheme}://localhost:{server.server_port}"
+
+    def url(self, path: str) -> str:
+        """Return the URL of a path."""
+        return self.origin + path
+
+
+@contextmanager
+def serve_site(certificate: Path | None = None) -> Iterator[WebSite]:
+    """Serve the pages, over TLS with a PEM file of key and certificate if there is one."""
+    server = _Server()
+    if certificate is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield WebSite(server, "http" if certificate is None else "https")
+    finally:
+        server.ended.set()
+        server.shutdown()
+        server.server_close()
