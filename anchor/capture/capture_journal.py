@@ -14,15 +14,15 @@ from anchor.system.clock import utc_now
 class CaptureJournal:
     """Steps and omissions in their order."""
 
-    def __init__(self, now: Callable[[], str] = utc_now) -> None:
-        """Take times from ``now``."""
+    def __init__(self, read_clock: Callable[[], str] = utc_now) -> None:
+        """Take times from ``read_clock``."""
         self.steps: list[dict[str, Any]] = []
         self.uncaptured: list[Uncaptured] = []
-        self._now = now
+        self._read_clock = read_clock
 
     def note(self, step: str, **members: object) -> None:
         """Record that a step was made now."""
-        self.steps.append({"at": self._now(), "step": step, **members})
+        self.steps.append({"at": self._read_clock(), "step": step, **members})
 
     def miss(self, subject: str, reason: Message) -> None:
         """Record that something was not captured."""
