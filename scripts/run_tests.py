@@ -282,7 +282,8 @@ def list_marked() -> list[Job]:
         is_everywhere = conftest.exists() and _MARK.search(conftest.read_text("utf-8"))
         marked = [path for path in files if is_everywhere or has_marks[path]]
         names = [path.relative_to(ROOT).as_posix() for path in marked]
-        shared = (f"tests/{folder}/conftest.py", "tests/support/*.py")
+        own = [conftest.relative_to(ROOT).as_posix()] if conftest.exists() else []
+        shared = (*own, "tests/support/*.py")
         for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):
             command = ("pytest", "-q", "-m", "release and not slow", *part)
             jobs.append(Job(name, (command,), 150, (*inputs, *shared, *part)))
