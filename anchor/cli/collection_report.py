@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from anchor.cli.account_text import MARKS
 from anchor.cli.console import Colour, Output
 from anchor.cli.intake_notes import note_left_out
 from anchor.evidence.group_members import dump_group
+from anchor.foreign_capture.capture_import import ImportedCapture
 from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult
 
@@ -23,6 +25,30 @@ def print_collection(output: Output, result: CollectionResult) -> None:
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
     if result.intake.new:
         output.line(Message("evidence-collected-summary", count=result.intake.new))
+
+
+def print_captures(output: Output, captures: Iterable[ImportedCapture]) -> None:
+    """Print what each capture states of itself, and the checks of it that did not pass."""
+    for imported in captures:
+        capture = imported.capture
+        text = Message(
+            "foreign-captured",
+            path=imported.path,
+            form=capture.form.upper(),
+            version=capture.version_stated or "",
+            software=capture.software_stated or Message("foreign-unstated"),
+            exchanges=capture.exchanges,
+        )
+        output.line(text)
+        for check in capture.findings:
+            if check.result != "pass":
+                mark = "  " + output.say(MARKS[check.result])
+                output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
+
+
+def describe_capture(imported: ImportedCapture) -> dict[str, Any]:
+    """Return a capture as members of the JSON document."""
+    return {"path": str(imported.path), **dump_group(imported.capture)}
 
 
 def describe_collection(result: CollectionResult) -> dict[str, Any]:

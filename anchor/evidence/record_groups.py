@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 from anchor.canonical import MAX_INTEGER, JsonValue
 from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
+from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.evidence.group_members import Group, Member, Observed, dump_group
 from anchor.evidence.observed_groups import Cleanliness, ClockComparison, Environment
 from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
@@ -230,6 +231,9 @@ class RecordGroups(Group):
     cleanliness: Annotated[Cleanliness | None, Observed(Message("group-cleanliness"))] = None
     custody: Annotated[CustodyEvent | None, Member(Message("group-custody"))] = None
     notice: Annotated[NoticeStatement | None, Member(Message("group-notice"))] = None
+    foreign_capture: Annotated[
+        ForeignCapture | None, Observed(Message("group-foreign-capture"))
+    ] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None
     previous_record: Annotated[DigestText | None, Member(Message("group-previous-record"))] = None

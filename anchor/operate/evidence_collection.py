@@ -115,7 +115,7 @@ def collect_files(
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     listed = list(sources)
-    _check_size(listed, groups, project.config.log)
+    check_record_size(listed, groups, project.config.log)
     intake = gather(
         project,
         listed,
@@ -159,7 +159,7 @@ def collect_bundle(
     members = {"kind": "bundle", **groups.members(), **describe_contents(files, data)}
     described = RecordGroups.model_validate(members)
     named = SourceFile(path=manifest, name=manifest.name)
-    _check_size([named], described, project.config.log)
+    check_record_size([named], described, project.config.log)
     write_file(manifest, data)
     # A crash here leaves a manifest without a record, which a repeated call refuses to overwrite.
     intake = gather(
@@ -193,7 +193,7 @@ def _take_all(
     return files, skipped
 
 
-def _check_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId) -> None:
+def check_record_size(sources: Iterable[Discovered], groups: RecordGroups, log: LogId) -> None:
     """Check that the record of every file can be made, so that none is made by halves."""
     names = {source.name for source in sources if isinstance(source, SourceFile)}
     fitting = [name for name in names if len(name) <= MAX_NAME_CHARACTERS]

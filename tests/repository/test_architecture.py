@@ -37,6 +37,7 @@ ORDER = (
     "monitor",
     "recovery",
     "bag",
+    "foreign_capture",
     "certificate",
     "client",
     "library",
@@ -56,6 +57,7 @@ EMPTY_NAMES = {"there", "now", "found", "item", "what"}
 THIRD_PARTIES = {
     "pydantic": (
         "anchor.evidence.custody_event",
+        "anchor.evidence.foreign_capture_group",
         "anchor.evidence.group_members",
         "anchor.evidence.group_reading",
         "anchor.evidence.observed_groups",
@@ -105,6 +107,8 @@ THIRD_PARTIES = {
     ),
     "rfc3161_client": ("anchor.timestamps.timestamp_token", "anchor.timestamps.tsa_client"),
     "cryptography": (
+        "anchor.foreign_capture.carried_certificates",
+        "anchor.foreign_capture.wacz_signature",
         "anchor.timestamps.revocation_lists",
         "anchor.timestamps.timestamp_token",
         "anchor.timestamps.token_envelope",
