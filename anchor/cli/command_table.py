@@ -92,6 +92,7 @@ EXAMPLES = {
         "anchor collect --profile civil-zh --template > details.toml",
         "anchor collect contract.pdf --profile civil-zh --details details.toml",
         "anchor collect mailbox --profile plain --bundle manifest-sha256.txt",
+        "anchor collect page.wacz --profile plain --web-capture",
     ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",

@@ -68,10 +68,14 @@ class Finding:
     def _sum_up(self) -> tuple[CheckResult, Message]:
         if self.failure is not None:
             total = self.failed + self.passed + self.skipped
+            if total == 1:
+                return "fail", self.failure
             return "fail", Message(
                 "foreign-finding-fail", failed=self.failed, total=total, reason=self.failure
             )
         if self.gap is not None:
+            if self.skipped == 1 and not self.passed:
+                return "not_checked", self.gap
             return "not_checked", Message(
                 "foreign-finding-gap", skipped=self.skipped, passed=self.passed, reason=self.gap
             )

@@ -28,7 +28,7 @@ from anchor.system.regular_files import open_regular_file
 
 # JSON is parsed as a whole, which takes some ten times its size.
 _MAX_HAR_BYTES = 1 << 28
-_MARK_BYTES = 1 << 12
+_MARK_BYTES = 1 << 16
 
 
 def judge_capture(path: Path, roots: Sequence[bytes] = ()) -> ForeignCapture:

@@ -108,8 +108,11 @@ def _judge_validity(
     """Check the validity that an entry states of its certificate, which it does not hold."""
     finding = stated.find("tls-certificates", Message("foreign-tls-certificates"))
     start, end = details.get("validFrom"), details.get("validTo")
-    is_stated = isinstance(start, int | float) and isinstance(end, int | float)
-    if is_stated and not start <= seconds <= end:
+    if (
+        isinstance(start, int | float)
+        and isinstance(end, int | float)
+        and not start <= seconds <= end
+    ):
         finding.add_failure(Message("foreign-har-certificate-time", url=url))
     else:
         finding.add_gap(Message("foreign-har-certificate-stated", url=url))

@@ -19,7 +19,9 @@ def read_header(block: RecordBlock) -> tuple[bytes, bytes, bool]:
     data = b""
     while len(data) < _MAX_HEADER_BYTES:
         piece = block.read(CHUNK_BYTES)
-        end = _HEADER_END.search(data := data + piece, max(0, len(data) - 3))
+        start = max(0, len(data) - 3)
+        data += piece
+        end = _HEADER_END.search(data, start)
         if end is not None:
             return data[: end.end()], data[end.end() :], True
         if not piece:

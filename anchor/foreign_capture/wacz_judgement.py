@@ -136,7 +136,6 @@ class _WaczJudge:
             package = parse_object(data, PACKAGE)
             self._stated.version = get_text(package, "wacz_version")
             self._stated.software = get_text(package, "software")
-            self._stated.add_time(parse_stated_time(package.get("created")))
             for resource in list_objects(package, "resources"):
                 self._add_resource(get_text(resource, "path"), resource)
         except CaptureFault as fault:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ _MAX_LINE_BYTES = 1 << 16
 _MAX_FIELDS = 200
 _END = b"\r\n\r\n"
 _VERSIONS = ("WARC/1.0", "WARC/1.1")
+_NAME = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+", re.ASCII)
 # What a record may state more than once (section 5.7).
 _REPEATABLE = ("warc-concurrent-to",)
 
@@ -131,7 +133,7 @@ def _read_fields(reader: ByteReader, offset: int) -> dict[str, str]:
             continue
         name, colon, value = line.partition(":")
         name = name.strip().lower()
-        if not colon or not name or (name in fields and name not in _REPEATABLE):
+        if not colon or not _NAME.fullmatch(name) or (name in fields and name not in _REPEATABLE):
             raise CaptureFault(Message("foreign-record-field", offset=offset, name=name[:80]))
         fields[name] = value.strip()
     raise CaptureFault(Message("foreign-record-fields", offset=offset, limit=_MAX_FIELDS))
