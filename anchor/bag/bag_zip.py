@@ -86,7 +86,12 @@ class BagZip:
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open an entry: a stream of exactly its size, or an error when it is read."""
         entry = self._entries[name]
-        return io.BufferedReader(_EntryStream(self._read_at, entry, name))
+        return open_entry(self._read_at, entry, name)
+
+
+def open_entry(read_at: ReadAt, entry: ZipEntry, name: str) -> BinaryIO:
+    """Open an entry of a ZIP file: a stream of exactly its size, or an error when it is read."""
+    return io.BufferedReader(_EntryStream(read_at, entry, name))
 
 
 def _strip_top(files: list[ZipEntry], folders: list[str]) -> dict[str, ZipEntry]:

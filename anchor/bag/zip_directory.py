@@ -12,7 +12,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anchor.bag.bag_format import MAX_FILES
-from anchor.bag.zip_entry import ENTRY, FULL_32, ListedEntry, apply_zip64, parse_entry, refuse
+from anchor.bag.zip_entry import (
+    DESCRIPTOR,
+    ENTRY,
+    FULL_32,
+    ListedEntry,
+    apply_zip64,
+    parse_entry,
+    refuse,
+)
 from anchor.messages.message import Message
 
 # Deflate reaches 1,032; documents stay below 100, and a few that do not may pass.
@@ -26,6 +34,9 @@ _END = struct.Struct("<4s4H2LH")
 _END_64 = struct.Struct("<4sQ2H2L4Q")
 _LOCATOR = struct.Struct("<4sLQL")
 _LOCAL = struct.Struct("<4s5H3L2H")
+# What may follow the data of an entry, with its mark, digest, packed and unpacked size.
+_DESCRIPTORS = (struct.Struct("<4sL2Q"), struct.Struct("<4s3L"))
+_DESCRIPTOR_MARK = b"PK\7\x08"
 
 # An end record with the longest comment.
 _MAX_END_BYTES = _END.size + 0xFFFF
@@ -46,14 +57,19 @@ class ZipEntry:
 
     name: str
     method: int
+    crc: int
     packed: int
     size: int
     offset: int
     start: int
 
 
-def read_directory(read_at: ReadAt, length: int) -> tuple[list[ZipEntry], list[str]]:
+def read_directory(
+    read_at: ReadAt, length: int, *, may_be_streamed: bool = False
+) -> tuple[list[ZipEntry], list[str]]:
     """Return the files of a ZIP file of ``length`` bytes, and the names of its folders.
+
+    ``may_be_streamed`` allows entries whose sizes follow their data, as writers to a stream make.
 
     Raises:
         MalformedError: The file is no ZIP file, contradicts itself, has an entry that is encrypted
@@ -61,7 +77,7 @@ def read_directory(read_at: ReadAt, length: int) -> tuple[list[ZipEntry], list[s
         UnknownVersionError: A method of compression is not known.
     """
     count, start, size = _find_directory(read_at, length, length - _END.size)
-    listed = _parse_entries(read_at(start, size), count)
+    listed = _parse_entries(read_at(start, size), count, may_be_streamed)
     _check_ratio(listed)
     end = 0
     files: list[ZipEntry] = []
@@ -71,6 +87,8 @@ def read_directory(read_at: ReadAt, length: int) -> tuple[list[ZipEntry], list[s
             refuse(Message("zip-entries-apart", name=entry.name))
         data = _check_local(read_at, entry, start)
         end = data + entry.packed
+        if entry.flags & DESCRIPTOR:
+            end += _measure_descriptor(read_at, entry, end, start)
         if end > start:
             refuse(Message("zip-entries-apart", name=entry.name))
         if entry.name.endswith("/"):
@@ -82,6 +100,7 @@ def read_directory(read_at: ReadAt, length: int) -> tuple[list[ZipEntry], list[s
                 ZipEntry(
                     name=entry.name,
                     method=entry.method,
+                    crc=entry.crc,
                     packed=entry.packed,
                     size=entry.size,
                     offset=entry.offset,
@@ -93,11 +112,11 @@ def read_directory(read_at: ReadAt, length: int) -> tuple[list[ZipEntry], list[s
     return files, folders
 
 
-def _parse_entries(directory: bytes, count: int) -> list[ListedEntry]:
+def _parse_entries(directory: bytes, count: int, may_be_streamed: bool) -> list[ListedEntry]:
     listed: list[ListedEntry] = []
     at = 0
     for _ in range(count):
-        entry, at = parse_entry(directory, at)
+        entry, at = parse_entry(directory, at, may_be_streamed=may_be_streamed)
         listed.append(entry)
     if at != len(directory):
         refuse(Message("zip-directory-invalid"))
@@ -187,13 +206,29 @@ def _check_local(read_at: ReadAt, entry: ListedEntry, limit: int) -> int:
         refuse(Message("zip-entries-apart", name=entry.name))
     rest = read_at(start, name_length + extra_length)
     size, packed = apply_zip64(entry.name, rest[name_length:], [size, packed])
-    local = (rest[:name_length], flags, method, crc, packed, size)
-    central = (
-        entry.raw_name, entry.flags, entry.method, entry.crc, entry.packed, entry.size,
-    )  # fmt: skip
-    if local != central:
+    local = (rest[:name_length], flags, method)
+    stated = (crc, packed, size)
+    listed = (entry.crc, entry.packed, entry.size)
+    is_streamed = entry.flags & DESCRIPTOR and stated == (0, 0, 0)
+    if local != (entry.raw_name, entry.flags, entry.method) or not (
+        stated == listed or is_streamed
+    ):
         refuse(Message("zip-headers-differ", name=entry.name))
     return data
+
+
+def _measure_descriptor(read_at: ReadAt, entry: ListedEntry, at: int, limit: int) -> int:
+    """Return the length of the descriptor behind an entry's data, which the directory repeats."""
+    data = read_at(at, max(0, min(_DESCRIPTORS[0].size, limit - at)))
+    for form in _DESCRIPTORS:
+        try:
+            expected = form.pack(_DESCRIPTOR_MARK, entry.crc, entry.packed, entry.size)
+        except struct.error:  # a size of more than 32 bits
+            continue
+        for stated in (expected, expected[len(_DESCRIPTOR_MARK) :]):
+            if data.startswith(stated):
+                return len(stated)
+    return refuse(Message("zip-headers-differ", name=entry.name))
 
 
 def read_at_in(descriptor: int) -> ReadAt:

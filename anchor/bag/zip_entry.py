@@ -18,8 +18,10 @@ FULL_32 = 0xFFFFFFFF
 ENTRY = struct.Struct("<4s6H3L5H2L")
 """The fixed part of an entry, before its name, extra fields and comment."""
 
+DESCRIPTOR = 1 << 3
+"""The flag of an entry whose digest and sizes follow its data (section 4.3.9)."""
+
 _UTF8 = 1 << 11
-_DESCRIPTOR = 1 << 3
 _ENCRYPTED = 1 | 1 << 6 | 1 << 13
 # Bits 1 and 2 state how hard the packer tried.
 _KNOWN_FLAGS = _UTF8 | 1 << 1 | 1 << 2
@@ -47,7 +49,9 @@ def refuse(message: Message) -> NoReturn:
     raise MalformedError(message, hint=Message("zip-unpack-hint"))
 
 
-def parse_entry(directory: bytes, at: int) -> tuple[ListedEntry, int]:
+def parse_entry(
+    directory: bytes, at: int, *, may_be_streamed: bool = False
+) -> tuple[ListedEntry, int]:
     """Return the entry at that place of the directory, and the place behind it."""
     if at + ENTRY.size > len(directory):
         refuse(Message("zip-directory-invalid"))
@@ -63,7 +67,7 @@ def parse_entry(directory: bytes, at: int) -> tuple[ListedEntry, int]:
     name = _decode_name(raw_name, flags)
     sizes = apply_zip64(name, directory[extra_at : extra_at + extra_length], [size, packed, offset])
     size, packed, offset = sizes
-    _check_flags(name, flags)
+    _check_flags(name, flags & ~DESCRIPTOR if may_be_streamed else flags)
     _check_kind(name, attributes >> 16)
     if method not in (STORED, DEFLATED):
         raise UnknownVersionError(
@@ -96,7 +100,7 @@ def _decode_name(raw: bytes, flags: int) -> str:
 def _check_flags(name: str, flags: int) -> None:
     if flags & _ENCRYPTED:
         refuse(Message("zip-encrypted", name=name))
-    if flags & _DESCRIPTOR:
+    if flags & DESCRIPTOR:
         refuse(Message("zip-descriptor", name=name))
     if flags & ~_KNOWN_FLAGS:
         refuse(Message("zip-directory-invalid"))

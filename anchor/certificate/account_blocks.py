@@ -17,11 +17,12 @@ from anchor.certificate.layout import (
 )
 from anchor.certificate.model import Bilingual, bilingual
 from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_lines import GroupLine, list_lines
+from anchor.evidence.foreign_capture_group import ForeignCapture
+from anchor.evidence.group_lines import GroupLine, list_lines, without_checks
 from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.group_values import CHECK_RESULTS
-from anchor.evidence.observed_groups import CheckResult, Cleanliness
+from anchor.evidence.observed_groups import CheckResult, Cleanliness, CleanlinessCheck
 from anchor.evidence.record_groups import Provider
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
@@ -59,8 +60,11 @@ def build_account(account: AccountDocument[Bilingual]) -> Iterator[Block]:
         ),
     )
     observed = {name: value for name, value in account.observed.items() if name != "cleanliness"}
-    yield fields(Message("certificate-account-observed-title"), _rows(list_lines(observed)))
+    lines = list_lines(without_checks(observed))
+    yield fields(Message("certificate-account-observed-title"), _rows(lines))
     yield _cleanliness(account.observed)
+    if "foreign_capture" in account.observed:
+        yield _findings(ForeignCapture.model_validate(account.observed["foreign_capture"]))
     if account.lacking:
         yield Notes(
             title=bilingual(Message("certificate-account-lacking-title")),
@@ -103,16 +107,21 @@ def _cleanliness(observed: Mapping[str, object]) -> Fields:
         label=bilingual(Message("group-cleanliness-result")),
         value=_judged(cleanliness.result, cleanliness.started_at),
     )
-    rows = (
-        LabelledRow(
-            label=Bilingual(
-                zh=show_text(check.zh, MAX_CHARACTERS), en=show_text(check.en, MAX_CHARACTERS)
-            ),
-            value=_judged(check.result, check.observed_zh, check.observed),
-        )
-        for check in cleanliness.checks
+    return Fields(title=title, rows=(summary, *map(_row, cleanliness.checks)))
+
+
+def _findings(capture: ForeignCapture) -> Fields:
+    title = bilingual(Message("certificate-foreign-capture-findings"))
+    return Fields(title=title, rows=tuple(map(_row, capture.findings)))
+
+
+def _row(check: CleanlinessCheck) -> LabelledRow:
+    return LabelledRow(
+        label=Bilingual(
+            zh=show_text(check.zh, MAX_CHARACTERS), en=show_text(check.en, MAX_CHARACTERS)
+        ),
+        value=_judged(check.result, check.observed_zh, check.observed),
     )
-    return Fields(title=title, rows=(summary, *rows))
 
 
 def _judged(result: CheckResult, *observed: str | None) -> Value:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from anchor.canonical import JsonValue
 from anchor.cli.console import Colour, Output
 from anchor.evidence.collection_profiles import list_lacking
-from anchor.evidence.group_lines import list_lines
+from anchor.evidence.group_lines import list_lines, without_checks
 from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.observed_groups import CheckResult
@@ -32,8 +32,9 @@ def print_account(output: Output, account: CollectionAccount, *, in_full: bool) 
     members = account.list_values("observed")
     if members:
         _print_part(output, Message("account-observed"), members, in_full=in_full)
-    cleanliness = account.groups.cleanliness
-    for check in [] if cleanliness is None else cleanliness.checks:
+    cleanliness, capture = account.groups.cleanliness, account.groups.foreign_capture
+    checks = [] if cleanliness is None else cleanliness.checks
+    for check in checks + ([] if capture is None else capture.findings):
         if check.result != "pass" or in_full:
             mark = _INDENT * 2 + output.say(MARKS[check.result])
             colour = None if check.result == "pass" else Colour.YELLOW
@@ -54,16 +55,7 @@ def _print_part(
         output.line(Message("account-part", title=title, groups=labels), mark=_INDENT)
         return
     output.line(title, mark=_INDENT)
-    for line in list_lines(_without_checks(members)):
+    for line in list_lines(without_checks(members)):
         value = line.value or Message("check-nothing-found")
         text = Message("account-line", label=line.label, member=line.path, value=value)
         output.line(text, mark=_INDENT * 2)
-
-
-def _without_checks(members: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return the members without the cleanliness checks, each of which gets a line of its own."""
-    cleanliness = members.get("cleanliness")
-    if not isinstance(cleanliness, dict):
-        return members
-    kept = {name: value for name, value in cleanliness.items() if name != "checks"}
-    return {**members, "cleanliness": kept}

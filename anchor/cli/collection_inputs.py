@@ -1,19 +1,21 @@
-"""What ``anchor collect`` records: files, or what it takes from a database."""
+"""What ``anchor collect`` records: files, web captures, or what it takes from a database."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from anchor.cli.input_files import read_bounded
 from anchor.errors import UsageError
-from anchor.evidence.discovery import find_sources
+from anchor.evidence.discovery import Discovered, find_sources
 from anchor.evidence.record_groups import RecordGroups
 from anchor.extraction.extract_query import ExtractQuery, load_queries
 from anchor.extraction.extract_tables import ExtractLimits
+from anchor.foreign_capture.capture_import import import_captures
 from anchor.messages.message import Message
 from anchor.operate.database_extraction import collect_extract, parse_database, spell_database
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle, collect_files
@@ -21,6 +23,9 @@ from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
 from anchor.store.location import StoreLocation
+from anchor.timestamps.trusted_tsa import parse_roots
+
+_MAX_ROOTS_BYTES = 1 << 20
 
 
 class CollectionInput(Protocol):
@@ -67,12 +72,45 @@ class FileInput:
         collect = (
             collect_files if self.bundle is None else partial(collect_bundle, manifest=self.bundle)
         )
-        listed = find_sources(list(self.files), follow_symlinks=False)
-        sources = skip_receipts(listed, project.config.log)
         return collect(
             project,
-            sources,
+            _find_files(project, self.files),
             groups,
+            executor=executor,
+            name_block=name_block,
+            on_done=on_done,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebCaptureInput:
+    """Web captures made elsewhere; ``roots`` (DER) are what their signers must lead to."""
+
+    files: Sequence[Path]
+    roots_path: Path | None
+    roots: Sequence[bytes]
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Return the options for captures."""
+        named = [] if self.roots_path is None else ["--capture-roots", str(self.roots_path)]
+        return ["--web-capture", *named]
+
+    def collect(
+        self,
+        project: OpenProject,
+        groups: RecordGroups,
+        *,
+        executor: Executor,
+        name_block: NameBlock,
+        on_done: Callable[[int, int], None] | None,
+    ) -> CollectionResult:
+        """Check and record the captures."""
+        return import_captures(
+            project,
+            _find_files(project, self.files),
+            groups,
+            roots=self.roots,
             executor=executor,
             name_block=name_block,
             on_done=on_done,
@@ -115,6 +153,32 @@ class DatabaseInput:
             name_block=name_block,
             on_done=on_done,
         )
+
+
+def _find_files(project: OpenProject, files: Sequence[Path]) -> Iterator[Discovered]:
+    return skip_receipts(find_sources(list(files), follow_symlinks=False), project.config.log)
+
+
+def parse_file_input(
+    files: Sequence[Path], bundle: Path | None, *, is_capture: bool, roots: Path | None
+) -> CollectionInput:
+    """Return what the options about files name.
+
+    Raises:
+        UsageError: They contradict each other, or the file of certificates is malformed.
+    """
+    if roots is not None and not is_capture:
+        raise UsageError(Message("option-roots-without-capture"))
+    if not is_capture:
+        return FileInput(files=files, bundle=bundle)
+    if bundle is not None:
+        raise UsageError(Message("option-capture-with-bundle"))
+    given = () if roots is None else _read_roots(roots)
+    return WebCaptureInput(files=files, roots_path=roots, roots=given)
+
+
+def _read_roots(path: Path) -> tuple[bytes, ...]:
+    return parse_roots(read_bounded(path, _MAX_ROOTS_BYTES).decode("ascii", "replace"))
 
 
 def parse_database_input(

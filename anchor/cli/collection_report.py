@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from anchor.cli.account_text import MARKS
 from anchor.cli.console import Colour, Output
 from anchor.cli.intake_notes import note_left_out
 from anchor.evidence.group_members import dump_group
+from anchor.foreign_capture.capture_import import ImportedCapture, ImportResult
 from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult
 
 
 def print_collection(output: Output, result: CollectionResult) -> None:
     """Print the paths left out, the checks that did not pass, and what the profile lacks."""
+    if isinstance(result, ImportResult):
+        _print_captures(output, result.captures)
     note_left_out(output, result.intake)
     print_lacking(output, result)
     if result.intake.new:
@@ -30,10 +34,33 @@ def print_lacking(output: Output, result: CollectionResult) -> None:
         output.line(demand.describe(), mark=mark, colour=Colour.YELLOW)
 
 
+def _print_captures(output: Output, captures: Iterable[ImportedCapture]) -> None:
+    """Print what each capture states of itself, and the checks of it that did not pass."""
+    for imported in captures:
+        capture = imported.capture
+        text = Message(
+            "foreign-captured",
+            path=imported.path,
+            form=capture.form.upper(),
+            version=capture.version_stated or "",
+            software=capture.software_stated or Message("foreign-unstated"),
+            exchanges=capture.exchanges,
+        )
+        output.line(text)
+        for check in capture.findings:
+            if check.result != "pass":
+                mark = "  " + output.say(MARKS[check.result])
+                output.line(check.describe(output.language), mark=mark, colour=Colour.YELLOW)
+
+
+def _describe_capture(imported: ImportedCapture) -> dict[str, Any]:
+    return {"path": str(imported.path), **dump_group(imported.capture)}
+
+
 def describe_collection(result: CollectionResult) -> dict[str, Any]:
     """Return a collection as members of the JSON document."""
     intake, cleanliness = result.intake, result.groups.cleanliness
-    return {
+    members: dict[str, Any] = {
         "profile": result.groups.profile,
         "records": [
             {
@@ -57,3 +84,6 @@ def describe_collection(result: CollectionResult) -> dict[str, Any]:
         "problems": [{"path": str(p.path), "reason": p.reason} for p in intake.problems],
         "skipped": [{"path": str(s.path), "reason": s.reason} for s in intake.skipped],
     }
+    if isinstance(result, ImportResult):
+        members["captures"] = list(map(_describe_capture, result.captures))
+    return members

@@ -93,6 +93,7 @@ EXAMPLES = {
         "anchor collect --profile civil-zh --template > details.toml",
         "anchor collect contract.pdf --profile civil-zh --details details.toml",
         "anchor collect mailbox --profile plain --bundle manifest-sha256.txt",
+        "anchor collect page.wacz --profile plain --web-capture",
         "anchor collect --profile plain --sql postgresql://me@db/shop --query orders.sql -o rows",
     ),
     "capture": (

@@ -29,6 +29,16 @@ def list_lines(members: Mapping[str, JsonValue]) -> Iterator[GroupLine]:
     return _list_lines(RecordGroups, members, "", None)
 
 
+def without_checks(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the members without lists of checks, each of which gets a line of its own."""
+    kept = dict(members)
+    for name, checks in (("cleanliness", "checks"), ("foreign_capture", "findings")):
+        group = members.get(name)
+        if isinstance(group, dict):
+            kept[name] = {inner: value for inner, value in group.items() if inner != checks}
+    return kept
+
+
 def _list_lines(
     kind: type[Group], members: Mapping[str, JsonValue], path: str, entry_of: _Entry | None
 ) -> Iterator[GroupLine]:

@@ -16,6 +16,7 @@ from anchor.canonical import MAX_INTEGER, JsonValue
 from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.extract_group import DatabaseExtract
+from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.evidence.group_members import Group, Member, Observed, dump_group
 from anchor.evidence.observed_groups import (
     Cleanliness,
@@ -237,6 +238,9 @@ class RecordGroups(Group):
     custody: Annotated[CustodyEvent | None, Member(Message("group-custody"))] = None
     notice: Annotated[NoticeStatement | None, Member(Message("group-notice"))] = None
     extract: Annotated[DatabaseExtract | None, Observed(Message("group-extract"))] = None
+    foreign_capture: Annotated[
+        ForeignCapture | None, Observed(Message("group-foreign-capture"))
+    ] = None
     clock: Annotated[ClockComparison | None, Observed(Message("group-clock"))] = None
     capture: Annotated[WebCapture | None, Observed(Message("group-capture"))] = None
     modifications: Annotated[Modifications | None, Member(Message("group-modifications"))] = None

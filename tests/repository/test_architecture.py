@@ -39,6 +39,7 @@ ORDER = (
     "recovery",
     "bag",
     "capture",
+    "foreign_capture",
     "certificate",
     "client",
     "library",
@@ -59,6 +60,7 @@ THIRD_PARTIES = {
     "pydantic": (
         "anchor.evidence.custody_event",
         "anchor.evidence.extract_group",
+        "anchor.evidence.foreign_capture_group",
         "anchor.evidence.group_members",
         "anchor.evidence.group_reading",
         "anchor.evidence.observed_groups",
@@ -108,6 +110,8 @@ THIRD_PARTIES = {
     ),
     "rfc3161_client": ("anchor.timestamps.timestamp_token", "anchor.timestamps.tsa_client"),
     "cryptography": (
+        "anchor.foreign_capture.carried_certificates",
+        "anchor.foreign_capture.wacz_signature",
         "anchor.timestamps.revocation_lists",
         "anchor.timestamps.timestamp_token",
         "anchor.timestamps.token_envelope",

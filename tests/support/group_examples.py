@@ -54,6 +54,20 @@ FULL: dict[str, Any] = {
         "database_started_at": "2026-01-02T03:04:05.25Z",
         "queries": [{"name": "orders", "sha256": DIGEST, "rows": 3}],
     },
+    "foreign_capture": {
+        "form": "wacz",
+        "version_stated": "1.1.1",
+        "sha256": DIGEST,
+        "software_stated": "py-wacz 0.6.0",
+        "first_stated": "2026-01-02T03:04:05Z",
+        "last_stated": "2026-01-02T03:04:06Z",
+        "pages": 1,
+        "exchanges": 2,
+        "result": "fail",
+        "findings": [
+            {"id": "wacz-index", "zh": "索引", "en": "Index", "result": "fail", "observed": "x"}
+        ],
+    },
     "clock": {
         "state": "agree",
         "checked_at": "2026-01-02T03:04:05Z",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.collection_inputs import CollectionInput, FileInput, parse_database_input
+from anchor.cli.collection_inputs import CollectionInput, parse_database_input, parse_file_input
 from anchor.cli.collection_report import describe_collection, print_collection
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Output
@@ -50,6 +50,21 @@ def command(
             "that.",
         ),
     ] = None,
+    web_capture: Annotated[
+        bool,
+        typer.Option(
+            "--web-capture",
+            help="The files are web captures made elsewhere (WACZ, WARC, MHTML, HAR): check each "
+            "as far as it can be, and record the findings with it.",
+        ),
+    ] = False,
+    capture_roots: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="PEM certificates that signers and timestamps of --web-capture must lead to.",
+        ),
+    ] = None,
     sql: Annotated[
         str | None,
         typer.Option(
@@ -86,7 +101,7 @@ def command(
     """
     chosen = parse_profile(profile)
     console = Output(as_json=as_json)
-    is_file_wanted = bool(files) or bundle is not None
+    is_file_wanted = bool(files) or bundle is not None or web_capture
     if template:
         if is_file_wanted or details is not None or sql is not None:
             raise UsageError(Message("option-template-with-files"))
@@ -101,7 +116,7 @@ def command(
         limits = ExtractLimits(max_rows, max_bytes)
         collected = parse_database_input(sql, query or [], output, limits)
     elif files and not query and output is None:
-        collected = FileInput(files=files, bundle=bundle)
+        collected = parse_file_input(files, bundle, is_capture=web_capture, roots=capture_roots)
     else:
         raise UsageError(Message("evidence-to-collect-unnamed"))
     with project_session(config_path) as project:

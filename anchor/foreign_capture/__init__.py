@@ -1,0 +1,1 @@
+"""Web captures made elsewhere (WACZ, WARC, MHTML, HAR): judged, then recorded as they are."""
