@@ -83,7 +83,7 @@ def _table(group: type[Group], title: str) -> str:
         for name, member in list_members(group).items()
     )
     head = "| member | meaning | 含义 | form | |\n|---|---|---|---|---|\n"
-    return f"## {title}\n\n{group.__doc__}\n\n{head}{rows}"
+    return f"## {title}\n\n{getdoc(group)}\n\n{head}{rows}"
 
 
 def _describe_form(schema: dict[str, Any]) -> str:

@@ -156,14 +156,14 @@ def test_an_extract_is_one_record_that_verifies_with_its_files(site: Site) -> No
     site.run("verify", "rows/manifest-sha256.txt").expect(10)
 
 
-def test_the_password_of_a_database_is_nowhere(site: Site) -> None:
+def test_a_password_in_the_url_of_a_database_is_refused_and_not_repeated(site: Site) -> None:
     site.write("one.sql", b"SELECT 1 AS n")
-    url = f"postgresql://me:s3cret@/shop?host={site.folder}&sslpassword=s4cret"
-    ran = site.run(
-        "collect", "--profile", "plain", "--sql", url, "--query", "one.sql", "-o", "rows"
-    ).expect(20)
-    assert "s3cret" not in ran.out + ran.err
-    assert "s4cret" not in ran.out + ran.err
+    for url in ("postgresql://me:s3cret@/shop", "postgresql:///shop?sslpassword=s3cret"):
+        ran = site.run(
+            "collect", "--profile", "plain", "--sql", url, "--query", "one.sql", "-o", "rows"
+        )
+        ran.refused(2, "PGPASSWORD")
+        assert "s3cret" not in ran.out + ran.err
 
 
 @pytest.mark.parametrize(
