@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import getdoc
 from typing import Any
 
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS
