@@ -99,6 +99,10 @@ class WebhookSender:
         record = _record(delivery, attempt(due_at=due_at))
         raise NotYet(seconds, has_failed=True, record=record)
 
+    async def _read_secrets(self, webhook: Webhook, at: str) -> list[str]:
+        stored, read = webhook.secrets_at(at), self._service.webhook_secrets.read
+        return await asyncio.to_thread(lambda: [read(webhook.tenant, each) for each in stored])
+
     async def _send(self, delivery: Delivery, webhook: Webhook, at: str) -> int:
         """Send a message; return the receiver's status, which is one of success."""
         try:
@@ -109,7 +113,9 @@ class WebhookSender:
         if address is None:
             raise _Failed("private")
         body = delivery.body.encode("utf-8")
-        signed = sign_message(webhook.secrets_at(at), delivery.message, int(parse_time(at)), body)
+        signed = sign_message(
+            await self._read_secrets(webhook, at), delivery.message, int(parse_time(at)), body
+        )
         headers = {
             "Host": target.authority,
             "Content-Type": "application/json",
