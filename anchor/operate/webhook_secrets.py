@@ -68,7 +68,13 @@ def open_secret(keyset: MasterKeyset, tenant: str, stored: str) -> str:
     Raises:
         ConfigError: None of the keys fits, or it was changed.
     """
-    return keyset.open_sealed(_decode(stored), _place(tenant)).decode("ascii")
+    try:
+        sealed = _decode(stored)
+    except ValueError as error:
+        raise ConfigError(
+            Message("copies-key-not-readable"), hint=Message("copies-key-not-readable-hint")
+        ) from error
+    return keyset.open_sealed(sealed, _place(tenant)).decode("ascii")
 
 
 def seal_clear_secrets(database: Database, keyset: MasterKeyset) -> None:

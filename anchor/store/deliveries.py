@@ -43,7 +43,7 @@ MOST_KEPT = 100
 DeliveryState: TypeAlias = Literal["waiting", "delivered", "failed"]
 Trouble: TypeAlias = Literal[
     "name", "private", "connection", "tls", "time", "redirect", "length", "status",
-    "disabled", "address", "refused",
+    "disabled", "address", "refused", "secret",
 ]  # fmt: skip
 """Why an attempt failed, in a word that interfaces put into sentences."""
 

@@ -23,7 +23,7 @@ from anchor.operate.copy_keys import drop_former_keys, rotate_keyset
 from anchor.operate.webhook_secrets import WebhookSecrets
 from anchor.project.notification_config import WebhookConfig
 from anchor.store.location import SqliteFile
-from anchor.store.schema import webhooks
+from anchor.store.schema import deliveries, webhooks
 from anchor.store.tenant_keys import issue_key
 from anchor.system.clock import utc_now
 
@@ -67,6 +67,11 @@ def stored(platform: Platform) -> list[tuple[str, str | None]]:
     with platform.project.database.read() as connection:
         rows = connection.execute(select(webhooks.c.secret, webhooks.c.former_secret))
         return [(row.secret, row.former_secret) for row in rows]
+
+
+def troubles(platform: Platform) -> list[str | None]:
+    with platform.project.database.read() as connection:
+        return list(connection.execute(select(deliveries.c.trouble)).scalars())
 
 
 def is_signed(platform: Platform, receiver: Receiver, *shown: str) -> bool:
@@ -124,8 +129,12 @@ def test_what_was_stored_in_clear_is_encrypted_once_there_is_a_keyset(
         assert stored(platform) == [(secret, None)]
         with pytest.raises(ConfigError, match="not configured"):
             platform.service.webhook_secrets.read("acme", secret)
-        with platform.browser() as stranger:
-            assert stranger.get("/healthz").status_code == 200
+        count = len(receiver.requests)
+        with platform.project.database.write() as connection:
+            issue_key(connection, "acme", ["read"], OPERATOR, at=utc_now(), expires_at=None)
+        platform.service.deliveries.wake()
+        wait_for(lambda: "secret" in troubles(platform))
+        assert len(receiver.requests) == count
 
 
 def test_a_secret_belongs_to_its_tenant_and_its_keyset(sealed: MemorySite, tmp_path: Path) -> None:
@@ -136,8 +145,9 @@ def test_a_secret_belongs_to_its_tenant_and_its_keyset(sealed: MemorySite, tmp_p
     with pytest.raises(ConfigError):
         secrets.read("other", kept)
     MasterKeyset.create().save(sealed.config.keeping.keyset)
-    with pytest.raises(ConfigError):
-        secrets.read("acme", kept)
+    for unreadable in (kept, "sealed_A", "sealed_"):
+        with pytest.raises(ConfigError):
+            secrets.read("acme", unreadable)
     with serve_platform(sealed) as platform:
         make(platform, "http://127.0.0.1:9/")
         with platform.project.database.write() as connection:
