@@ -3,6 +3,13 @@
 from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
+from anchor.client.evidence_answers import (
+    MadeReviewLink,
+    PageEvidence,
+    PageOfEvidence,
+    ReviewLink,
+    StatusCopy,
+)
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
@@ -90,6 +97,7 @@ __all__ = [
     "Hash32",
     "IntakeProblem",
     "Keystore",
+    "MadeReviewLink",
     "MalformedError",
     "MismatchError",
     "NotAnchoredError",
@@ -99,6 +107,8 @@ __all__ = [
     "NumberMatch",
     "OperatorActionError",
     "Overview",
+    "PageEvidence",
+    "PageOfEvidence",
     "Project",
     "ProvenAnchor",
     "Receipt",
@@ -107,6 +117,7 @@ __all__ = [
     "RecordNotice",
     "Refused",
     "Report",
+    "ReviewLink",
     "RunResult",
     "RunState",
     "SearchPage",
@@ -115,6 +126,7 @@ __all__ = [
     "Skipped",
     "SourceFile",
     "Status",
+    "StatusCopy",
     "StatusNotice",
     "StatusRetention",
     "Step",

@@ -15,6 +15,13 @@ if the service is busy or does not answer.  ``AsyncClient`` is the same for asyn
 from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
+from anchor.client.evidence_answers import (
+    MadeReviewLink,
+    PageEvidence,
+    PageOfEvidence,
+    ReviewLink,
+    StatusCopy,
+)
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
@@ -28,11 +35,16 @@ __all__ = [
     "CasePage",
     "Client",
     "FoundEvidence",
+    "MadeReviewLink",
     "NumberMatch",
+    "PageEvidence",
+    "PageOfEvidence",
     "Refused",
+    "ReviewLink",
     "SearchPage",
     "StageName",
     "Status",
+    "StatusCopy",
     "Submission",
     "TenantCase",
 ]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, get_args
 
 from anchor.canonical import check_depth
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.types import StageName
+
+_Value = TypeVar("_Value")
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
@@ -49,3 +52,17 @@ def read_stage(members: dict[str, Any]) -> StageName:
     if state not in get_args(StageName):
         raise MalformedError(Message("answer-state-unknown"))
     return state
+
+
+def read_each(
+    members: dict[str, Any], name: str, read: Callable[[dict[str, Any]], _Value]
+) -> list[_Value]:
+    """Parse each of the objects in a member.
+
+    Raises:
+        MalformedError: The member is no list of objects, or one of them is malformed.
+    """
+    parts: Sequence[object] = read_member(members, name, list)
+    if not all(isinstance(part, dict) for part in parts):
+        raise MalformedError(Message("answer-member-invalid", name=name))
+    return [read(part) for part in parts if isinstance(part, dict)]

@@ -7,6 +7,7 @@ from typing import Literal, Protocol, TypeVar
 
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
 from anchor.client.case_exchanges import CaseExchanges
+from anchor.client.evidence_answers import MadeReviewLink, ReviewLink
 from anchor.client.exchanges import Exchange, Exchanges
 
 _Value = TypeVar("_Value")
@@ -110,6 +111,18 @@ class AsyncCaseClient:
     async def package(self, case: str) -> bytes:
         """Return the case as a packed folder: a ZIP file with receipts and the list of exhibits."""
         return await self._do(self._exchanges.fetch_package(case))
+
+    async def links(self, case: str) -> Sequence[ReviewLink]:
+        """Return the review links to a case, those in force first, without their tokens."""
+        return await self._do(self._exchanges.list_links(case))
+
+    async def make_link(self, case: str, label: str, *, days: int = 14) -> MadeReviewLink:
+        """Make a link by which whoever has it reads the case, and return it, once."""
+        return await self._do(self._exchanges.make_link(case, label, days))
+
+    async def revoke_link(self, case: str, link: str) -> None:
+        """Revoke a review link by its id."""
+        await self._do(self._exchanges.revoke_link(case, link))
 
     async def notes(self, case: str, *, before: int | None = None) -> Sequence[CaseNote]:
         """Return a page of notes, the newest first, below the id ``before``."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar
 
-from anchor.client.answer_members import parse_object, read_member
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.client.answer_members import parse_object, read_each, read_member
 
 _Value = TypeVar("_Value")
 
@@ -97,20 +95,6 @@ def read_note(content: bytes) -> CaseNote:
 def read_notes(content: bytes) -> list[CaseNote]:
     """Parse a page of notes."""
     return read_each(parse_object(content), "notes", _read_note)
-
-
-def read_each(
-    members: dict[str, Any], name: str, read: Callable[[dict[str, Any]], _Value]
-) -> list[_Value]:
-    """Parse each of the objects in a member.
-
-    Raises:
-        MalformedError: The member is no list of objects, or one of them is malformed.
-    """
-    parts: Sequence[object] = read_member(members, name, list)
-    if not all(isinstance(part, dict) for part in parts):
-        raise MalformedError(Message("answer-member-invalid", name=name))
-    return [read(part) for part in parts if isinstance(part, dict)]
 
 
 def read_case_members(members: dict[str, Any]) -> TenantCase:

@@ -23,6 +23,12 @@ from anchor.client.case_answers import (
     read_note,
     read_notes,
 )
+from anchor.client.evidence_answers import (
+    MadeReviewLink,
+    ReviewLink,
+    read_links,
+    read_made_link,
+)
 from anchor.client.exchanges import Exchange, Exchanges, ServiceRequest
 
 _CASES = "/v1/cases"
@@ -123,6 +129,21 @@ class CaseExchanges:
         """Add a note."""
         answer = yield from self._ask("POST", f"{_path(case)}/notes", {"text": text})
         return read_answer(answer, read_note)
+
+    def list_links(self, case: str) -> Exchange[list[ReviewLink]]:
+        """Fetch the review links to a case."""
+        answer = yield from self._ask("GET", f"{_path(case)}/links")
+        return read_answer(answer, read_links)
+
+    def make_link(self, case: str, label: str, days: int) -> Exchange[MadeReviewLink]:
+        """Make a review link."""
+        body = {"label": label, "days": days}
+        answer = yield from self._ask("POST", f"{_path(case)}/links", body)
+        return read_answer(answer, read_made_link)
+
+    def revoke_link(self, case: str, link: str) -> Exchange[None]:
+        """Revoke a review link."""
+        yield from self._ask("DELETE", f"{_path(case)}/links/{quote(link, safe='')}")
 
     def _ask(
         self,

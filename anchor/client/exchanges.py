@@ -6,10 +6,11 @@ client sends back the reply (a response, or a connection error).  It returns the
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
@@ -32,6 +33,7 @@ from anchor.client.answers import (
     read_receipt,
     read_status,
 )
+from anchor.client.evidence_answers import PageOfEvidence, read_erased_leaf, read_page
 from anchor.client.number_matches import NumberMatch, read_matches
 from anchor.client.search_matches import SearchPage, read_search
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
@@ -56,7 +58,7 @@ _LONGEST_PAUSE = 60.0
 class ServiceRequest:
     """One request; ``wait`` seconds are added to the time-out for its answer."""
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "HEAD", "POST", "PATCH", "DELETE"]
     path: str
     content: bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
@@ -167,7 +169,7 @@ class Exchanges:
             answers |= {left[number - 1]: one for number, one in said.items()}
             if len(answers) == len(lines):
                 return [answers[place] for place in range(len(lines))]
-            yield _pause(attempt, None)  # the service stopped before the end, and will be restarted
+            yield pause_after(attempt)  # the service stopped before the end, and will be restarted
         raise CannotCheckError(
             Message("service-stopped-midway", accepted=len(answers), total=len(lines)),
             hint=Message("service-stopped-midway-hint"),
@@ -191,7 +193,7 @@ class Exchanges:
             done += parts[-1].num_rows
             if done == batch.num_rows:
                 return record_batches.join_answers(parts)
-            yield _pause(attempt, None)  # the service stopped before the end, and will be restarted
+            yield pause_after(attempt)  # the service stopped before the end, and will be restarted
         raise CannotCheckError(
             Message("service-stopped-midway", accepted=done, total=batch.num_rows),
             hint=Message("service-stopped-midway-hint"),
@@ -201,6 +203,26 @@ class Exchanges:
         """Fetch the status of a piece of evidence."""
         answer = yield from self.ask(ServiceRequest(method="GET", path=_path(id)))
         return read_answer(answer, read_status)
+
+    def list_evidence(
+        self, filters: Mapping[str, str | None], limit: int
+    ) -> Exchange[PageOfEvidence]:
+        """Fetch a page of the tenant's evidence by those filters that are not None."""
+        given = {name: text for name, text in filters.items() if text is not None}
+        params = {"limit": str(limit), **given}
+        request = ServiceRequest(method="GET", path="/v1/evidence", params=params)
+        return read_answer((yield from self.ask(request)), read_page)
+
+    def erase(self, id: str, basis: str, reason: str) -> Exchange[str]:
+        """Erase a piece of evidence."""
+        content = json.dumps({"basis": basis, "reason": reason}).encode("ascii")
+        headers = {"Content-Type": "application/json"}
+        answer = yield from self.ask(
+            ServiceRequest(
+                method="POST", path=f"{_path(id)}/erasure", content=content, headers=headers
+            )
+        )
+        return read_answer(answer, read_erased_leaf)
 
     def lookup(self, number: str) -> Exchange[list[NumberMatch]]:
         """Look a number up."""
@@ -254,7 +276,7 @@ class Exchanges:
                 )
             # A busy service answers before the requested wait is over.
             if answered_at - asked_at < request.wait:
-                yield max(0.0, min(_pause(attempt, None), end - answered_at))
+                yield max(0.0, min(pause_after(attempt), end - answered_at))
         raise AssertionError("the end comes")
 
     def _waiting(self, path: str, until: StageName, end: float) -> ServiceRequest:
@@ -273,14 +295,14 @@ class Exchanges:
                         Message("service-no-answer", error=type(reply).__name__),
                         hint=Message("service-no-answer-hint"),
                     )
-                yield _pause(attempt, None)
+                yield pause_after(attempt)
                 continue
             assert reply is not None, "a request has a reply"
             if reply.status_code not in PASSING or is_last:
                 if reply.is_success:
                     return reply
                 raise explain(reply)
-            yield _pause(attempt, reply.headers.get("Retry-After"))
+            yield pause_after(attempt, reply.headers.get("Retry-After"))
         raise AssertionError("the last attempt returns or raises")
 
 
@@ -293,7 +315,7 @@ def _path(id: str) -> str:
     return f"/v1/evidence/{quote(id, safe='')}"
 
 
-def _pause(attempt: int, retry_after: str | None) -> float:
+def pause_after(attempt: int, retry_after: str | None = None) -> float:
     """Return the seconds to wait: those of ``Retry-After``, up to a bound, plus random jitter."""
     least = float(retry_after) if retry_after is not None and retry_after.isdecimal() else 0.0
     jitter = random.uniform(0.05, 0.1 * 2 ** min(attempt, 6))  # noqa: S311

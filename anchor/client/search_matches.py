@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-from anchor.client.answer_members import parse_object, read_member
-from anchor.client.case_answers import TenantCase, read_case_members, read_each
+from anchor.client.answer_members import parse_object, read_each, read_member
+from anchor.client.case_answers import TenantCase, read_case_members
 
 
 @dataclass(frozen=True, slots=True)

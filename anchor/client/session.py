@@ -12,6 +12,8 @@ import httpx
 
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
 from anchor.client.case_session import CaseClient
+from anchor.client.copy_session import CopyClient
+from anchor.client.evidence_answers import PageOfEvidence
 from anchor.client.exchanges import (
     Exchange,
     Exchanges,
@@ -54,6 +56,7 @@ class Client:
         self._http = httpx.Client(**options, transport=transport)
         self._exchanges = Exchanges(attempts=attempts)
         self.cases = CaseClient(self._do, self._exchanges)
+        self.copies = CopyClient(self._do, self._exchanges)
         self._sleep = sleep
         self._timeout = timeout
 
@@ -136,6 +139,46 @@ class Client:
             MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.status(id))
+
+    def list_evidence(
+        self,
+        *,
+        accepted_from: str | None = None,
+        accepted_to: str | None = None,
+        state: StageName | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> PageOfEvidence:
+        """Return a page of the tenant's evidence, the newest first; erased evidence is not listed.
+
+        Bounds are days or moments in UTC, both inclusive; ``cursor`` is ``next`` of the page before
+        and ``limit`` at most 100.
+
+        Raises:
+            UsageError: A filter is malformed, or the key has not the scope ``read``.
+            CannotCheckError: The service does not answer.
+            MalformedError: The answer is not one of the service.
+        """
+        filters = {
+            "accepted_from": accepted_from,
+            "accepted_to": accepted_to,
+            "state": state,
+            "cursor": cursor,
+        }
+        return self._do(self._exchanges.list_evidence(filters, limit))
+
+    def erase(self, id: str, *, basis: Literal["gdpr-17", "pipl-47", "other"], reason: str) -> str:
+        """Erase a piece of evidence, and return its leaf, which is what is left.
+
+        ``reason`` becomes part of the log: it names no person and no evidence.
+
+        Raises:
+            UsageError: There is no such evidence, it was erased, something keeps it, or the key has
+                not the scope ``manage``.
+            CannotCheckError: The service does not answer; the evidence may or may not be erased.
+            MalformedError: The answer is not one of the service.
+        """
+        return self._do(self._exchanges.erase(id, basis, reason))
 
     def lookup(self, number: str) -> list[NumberMatch]:
         """Return what has a number that is printed on a receipt or certificate.

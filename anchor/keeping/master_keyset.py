@@ -136,10 +136,33 @@ class MasterKeyset:
                 Message("copies-key-not-readable"), hint=Message("copies-key-not-readable-hint")
             ) from error
 
+    def seal(self, data: bytes, place: bytes) -> bytes:
+        """Return a few bytes encrypted by the primary key for a place."""
+        sealed: bytes = self._aead.encrypt(data, place)
+        return sealed
+
+    def open_sealed(self, sealed: bytes, place: bytes) -> bytes:
+        """Return what ``seal`` encrypted for this place.
+
+        Raises:
+            ConfigError: None of the keys fits, or it was changed.
+        """
+        try:
+            data: bytes = self._aead.decrypt(sealed, place)
+        except tink.TinkError as error:
+            raise ConfigError(
+                Message("copies-key-not-readable"), hint=Message("copies-key-not-readable-hint")
+            ) from error
+        return data
+
+    def is_sealed_by_primary(self, sealed: bytes) -> bool:
+        """Return whether the primary key encrypted what ``seal`` returned."""
+        return int.from_bytes(sealed[1:_PREFIX], "big") == self.primary
+
     def is_wrapped_by_primary(self, wrapped: bytes) -> bool:
         """Return whether the primary key encrypted this."""
         encrypted = tink_pb2.EncryptedKeyset.FromString(wrapped).encrypted_keyset
-        return int.from_bytes(encrypted[1:_PREFIX], "big") == self.primary
+        return self.is_sealed_by_primary(encrypted)
 
     def _keys(self) -> Any:
         data = proto_keyset_format.serialize(self._handle, secret_key_access.TOKEN)

@@ -21,6 +21,7 @@ from anchor.canonical import JsonValue
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 from anchor.notifications.event_types import NotificationType
+from anchor.people.mail_confirmation import CONFIRMATION_SECONDS
 from anchor.people.stated_person import clean_email
 
 _BOTH: Final[tuple[Language, ...]] = ("en", "zh")
@@ -65,7 +66,6 @@ def build_mail(message: str, subject: MailSubject, frame: MailFrame) -> EmailMes
     Raises:
         ValueError: The recipient's address is not one that an e-mail can be sent to.
     """
-    languages = _BOTH if frame.language is None else (frame.language,)
     title, lines = describe_subject(subject)
     lines = [
         *lines,
@@ -74,17 +74,41 @@ def build_mail(message: str, subject: MailSubject, frame: MailFrame) -> EmailMes
         Message("mail-why", account=f"{frame.base_url}/account"),
         Message("mail-end", unsubscribe=frame.unsubscribe_url),
     ]
+    mail = _compose(message, title, lines, frame, subject.at)
+    mail["List-Unsubscribe"] = f"<{frame.unsubscribe_url}>"
+    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    return mail
+
+
+def build_confirmation(message: str, frame: MailFrame, at: str) -> EmailMessage:
+    """Return the e-mail with the link by which its recipient confirms the address.
+
+    It has no words of whoever asked for it, because it may come to a stranger.
+
+    Raises:
+        ValueError: The recipient's address is not one that an e-mail can be sent to.
+    """
+    lines = [
+        Message("mail-confirmation-text", url=frame.base_url),
+        Message("list-single", text=f"{frame.base_url}/confirm-address?token={frame.token}"),
+        Message("mail-confirmation-limits", hours=CONFIRMATION_SECONDS // 3_600),
+    ]
+    return _compose(message, Message("mail-confirmation"), lines, frame, at)
+
+
+def _compose(
+    message: str, title: Message, lines: list[Message], frame: MailFrame, at: str
+) -> EmailMessage:
+    languages = _BOTH if frame.language is None else (frame.language,)
     parts = ["\n\n".join(translate(line, language) for line in lines) for language in languages]
     mail = EmailMessage(policy=_POLICY)
     host = urlsplit(frame.base_url).hostname or "localhost"
     mail["From"] = parse_address(frame.sender)
     mail["To"] = parse_address(frame.recipient)
     mail["Subject"] = " / ".join(translate(title, language) for language in languages)
-    mail["Date"] = format_datetime(datetime.fromisoformat(subject.at))
+    mail["Date"] = format_datetime(datetime.fromisoformat(at))
     mail["Message-ID"] = f"<{message}@{host}>"
     mail["Auto-Submitted"] = "auto-generated"
-    mail["List-Unsubscribe"] = f"<{frame.unsubscribe_url}>"
-    mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(f"\n\n{_RULE}\n\n".join(parts) + "\n", cte="base64")
     return mail
 

@@ -13,6 +13,7 @@ from anchor.keeping.master_keyset import MasterKeyset, check_installed
 from anchor.messages.message import Message
 from anchor.operate.copy_vault import key_place
 from anchor.operate.key_audit_trail import record_key_event
+from anchor.operate.webhook_secrets import seal_all_secrets
 from anchor.project.config import Config
 from anchor.project.keeping_config import KeepingConfig
 from anchor.project.project import OpenProject
@@ -72,6 +73,7 @@ def drop_former_keys(project: OpenProject) -> int:
 
 
 def _wrap_anew(project: OpenProject, keyset: MasterKeyset) -> int:
+    seal_all_secrets(project.database, keyset)
     with project.database.read() as connection:
         wrapped = list(load_wrapped_keys(connection))
     rest = iter([row for row in wrapped if not keyset.is_wrapped_by_primary(row[2])])

@@ -114,17 +114,26 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
 
 def restore_erased_keys(
     database: Writable, stores: Sequence[Database], known: KnownErasures, skipped: Skipped | None
-) -> None:
-    """Copy the keys of erased custody events and notices, so that nothing takes their place."""
+) -> int:
+    """Copy the keys of erased custody events and notices, so that nothing takes their place.
+
+    Returns how many erased pieces no store had: whether they were such, and about which record,
+    nothing says any more.
+    """
+    leaves = {each.leaf for each in known.erasures}
     kept: dict[bytes, Hash32] = {}
+    held: set[Hash32] = set()
     for store in stores:
         with store.read() as source:
-            kept |= load_erased_keys(source, {each.leaf for each in known.erasures}, skipped)
+            kept |= load_erased_keys(source, leaves, skipped)
+            held |= {piece.leaf for piece in find_by_leaves(source, leaves)}
     with database.write() as connection:
+        unknown = len(find_by_leaves(connection, leaves - held))
         pieces = {piece.leaf: piece.id for piece in find_by_leaves(connection, kept.values())}
         insert_erased_keys(
             connection, [(key, pieces[leaf]) for key, leaf in kept.items() if leaf in pieces]
         )
+    return unknown
 
 
 def _find_in_log(connection: Connection) -> Iterator[Erasure]:

@@ -157,7 +157,9 @@ def fill_store(
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))
     lost += reapply_erasures(database, remains.stores, remains.erased)
-    restore_erased_keys(database, remains.stores, remains.erased, skipped)
+    unknown = restore_erased_keys(database, remains.stores, remains.erased, skipped)
+    if unknown:
+        report(Message("restore-erased-keys-unknown", count=unknown))
     restore_custody_keys(database)
     restore_notice_keys(database)
     return FillResult(

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Mapping
+
+from fastapi import Request
 
 from anchor.messages.message import Message
 from anchor.service.client_address import group_address
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
+from anchor.store.limited_addresses import MOST_LIMITED
 
 # Addresses that are remembered; a client that has more addresses than this evades the limits.
 _MOST_ADDRESSES = 10_000
@@ -24,9 +27,14 @@ class TokenBuckets:
     """One token bucket per address: ``burst`` tokens at once, then ``rate`` per second."""
 
     def __init__(
-        self, rate: float, burst: int, clock: Callable[[], float] = time.monotonic
+        self,
+        rate: float,
+        burst: int,
+        clock: Callable[[], float] = time.monotonic,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Create the buckets; a rate of 0 means no limit."""
+        """Create the buckets; a rate of 0 means no limit.  ``note`` gets who has too few tokens."""
+        self._note = note
         self.burst = burst
         self._rate = rate
         self._clock = clock
@@ -35,7 +43,10 @@ class TokenBuckets:
     def wait(self, address: str, count: int = 1) -> float:
         """Return the seconds until this address has so many tokens; 0 if it has them."""
         missing = count - self._count(address)
-        return max(0.0, missing / self._rate) if self._rate else 0.0
+        if not self._rate or missing <= 0:
+            return 0.0
+        self._note(address)
+        return missing / self._rate
 
     def take(self, address: str, count: int = 1) -> float:
         """Take so many tokens and return 0, or return the seconds until they are available."""
@@ -65,12 +76,46 @@ class TokenBuckets:
         return min(float(self.burst), tokens + (self._clock() - at) * self._rate)
 
 
+class LimitedCounts:
+    """How often each address was refused since the counts were taken, of a bounded number."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def note(self, address: str) -> None:
+        """Count a refusal; beyond the bound, only those of addresses that are counted already."""
+        group = group_address(address)
+        if group in self._counts or len(self._counts) < MOST_LIMITED:
+            self._counts[group] += 1
+
+    def take(self) -> dict[str, int]:
+        """Return the counts, and begin again."""
+        counts, self._counts = self._counts, Counter()
+        return dict(counts)
+
+    def give_back(self, counts: Mapping[str, int]) -> None:
+        """Count what was taken and not written."""
+        if len(self._counts) + len(counts) <= 2 * MOST_LIMITED:
+            self._counts.update(counts)
+
+
 class AddressLimits:
     """The limits of one worker: on requests without a key, and on refused keys."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.anonymous = TokenBuckets(settings.anonymous_rate, settings.anonymous_burst)
-        self.refused = TokenBuckets(settings.refused_rate, settings.refused_burst)
+    def __init__(self, settings: Settings, limited: LimitedCounts) -> None:
+        self.limited = limited
+        self.anonymous = TokenBuckets(
+            settings.anonymous_rate, settings.anonymous_burst, note=limited.note
+        )
+        self.refused = TokenBuckets(
+            settings.refused_rate, settings.refused_burst, note=limited.note
+        )
+
+
+def limits_of(request: Request) -> AddressLimits:
+    """Return the worker's limits."""
+    limits: AddressLimits = request.scope["state"]["throttle"]
+    return limits
 
 
 def too_many(seconds: float) -> Problem:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.keeping.master_keyset import MasterKeyset
+from anchor.operate.webhook_secrets import seal_clear_secrets
 from anchor.people.passkey_rules import find_relying_party
 from anchor.project.project import OpenProject
 from anchor.project.sign_in_config import PlatformConfig
@@ -19,7 +21,9 @@ from anchor.service.auth import KeyCache
 from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
 from anchor.service.copy_keeper import CopyKeeper
+from anchor.service.mail_confirmer import MailConfirmer
 from anchor.service.mail_sender import MailSender
+from anchor.service.mail_server import MailServer
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
@@ -60,6 +64,7 @@ from anchor.store.announcements import ANNOUNCEMENT_JOB
 from anchor.store.certificates import JOB
 from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
 from anchor.store.kept_copies import JOB as COPY_JOB
+from anchor.store.mail_confirmations import CONFIRMATION_JOB
 
 if TYPE_CHECKING:
     from anchor.service.passkey_ceremony import PasskeyCeremony
@@ -119,16 +124,21 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     if service.vault is not None:
         service.vault.check()
         service.copy_jobs.add(COPY_JOB, CopyKeeper(service, service.vault).work)
+        # Those made before there was a keyset.
+        seal_clear_secrets(project.database, MasterKeyset.load(service.vault.config.keyset))
     service.deliveries.add(ANNOUNCEMENT_JOB, Announcer(service).work)
     service.deliveries.add(WEBHOOK_JOB, WebhookSender(service).work)
     if project.config.mail is not None:
-        service.deliveries.add(MAIL_JOB, MailSender(service, project.config.mail).work)
+        server = MailServer(project.config.mail)
+        service.deliveries.add(MAIL_JOB, MailSender(service, server).work)
+        service.deliveries.add(CONFIRMATION_JOB, MailConfirmer(service, server).work)
     providers = make_providers(project.config.platform)
     state = {
         "stopping": service.stopping,
         "settings": service.settings,
         "peers": Peers(service.settings.proxies),
-        "throttle": AddressLimits(service.settings),
+        "throttle": AddressLimits(service.settings, service.address_guard.limited),
+        "guard": service.address_guard,
         "keys": KeyCache(),
         "providers": providers,
         "passkeys": make_ceremony(project.config.platform),

@@ -25,7 +25,7 @@ from starlette.types import Scope
 
 from anchor.messages.message import Message
 from anchor.people.roles import Permission
-from anchor.service.address_limits import AddressLimits, TokenBuckets, too_many
+from anchor.service.address_limits import TokenBuckets, limits_of, too_many
 from anchor.service.caller import Caller, caller_of_key, load_session_callers
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
@@ -106,8 +106,7 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
 
 
 def _refused_of(request: Request) -> TokenBuckets:
-    throttle: AddressLimits = request.scope["state"]["throttle"]
-    return throttle.refused
+    return limits_of(request).refused
 
 
 def _refuse(request: Request, token: str) -> Problem:

@@ -84,10 +84,11 @@ class CopyKeeper:
             _LOG.error("%s", error.message)
             reason = "damaged"
         except ScannerUndecided as error:
-            _LOG.warning(Message("copies-scanner-undecided", code=error.code))
+            trouble = Message("copies-scanner-undecided", code=error.code)
+            _LOG.warning(trouble)
             pause = min(_FIRST_PAUSE * 2 ** min(job.failures, 12), _LONGEST_PAUSE)
             record = partial(save_copy_waiting, id=copy.id)
-            raise NotYet(pause, has_failed=True, record=record) from None
+            raise NotYet(pause, has_failed=True, trouble=trouble, record=record) from None
         at = utc_now()
         if reason is not None:
             return partial(save_copy_refusal, id=copy.id, reason=reason, at=at)

@@ -32,6 +32,14 @@ class ErasureStatementDocument(Document):
     sha256: Annotated[str, Field(pattern=DIGEST_PATTERN, description="Of the statement's file.")]
 
 
+class ErasedEventDocument(Document):
+    """What was done with evidence that was erased, by whom and when; nothing of its content."""
+
+    at: str
+    actor: str
+    action: str
+
+
 class ErasureDocument(Document):
     """What is left of erased evidence: when and for whom it was erased, its leaf and its anchor."""
 
@@ -50,6 +58,10 @@ class ErasureDocument(Document):
     index: Index | None
     accepted_at: str | None
     anchor: HeadAnchorDocument | None
+    events: Annotated[
+        list[ErasedEventDocument] | None,
+        Field(description="The newest hundred in the audit trail; null for who may not read that."),
+    ]
 
 
 class ErasedProblemDocument(ProblemDocument):

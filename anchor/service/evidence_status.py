@@ -16,6 +16,7 @@ from anchor.operate.record_notices import find_notice
 from anchor.people.erasure_authors import read_author
 from anchor.service.caller import Caller
 from anchor.service.erasure_schemas import (
+    ErasedEventDocument,
     ErasureDocument,
     ErasureStatementDocument,
     PassedRetentionDocument,
@@ -129,7 +130,7 @@ def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
                 connection, service.project.config.chain_id, caller.tenant, bytes.fromhex(id)
             )
             if erased is not None:
-                told = describe_erased(erased, caller.tenant).model_dump(mode="json")
+                told = describe_erased(erased, caller).model_dump(mode="json")
                 raise Problem(
                     410, Message("evidence-erased-leaf-kept"), extension={"erasure": told}
                 )
@@ -139,10 +140,12 @@ def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
     return stored
 
 
-def describe_erased(erased: ErasedEvidence, tenant: str) -> ErasureDocument:
-    """Return what the tenant is told of evidence that was erased."""
+def describe_erased(erased: ErasedEvidence, caller: Caller) -> ErasureDocument:
+    """Return what a caller is told of evidence of the tenant that was erased."""
     piece, statement, date = erased.piece, erased.statement, erased.retention
-    by, actor = (None, None) if statement is None else read_author(statement.content.by, tenant)
+    by, actor = (
+        (None, None) if statement is None else read_author(statement.content.by, caller.tenant)
+    )
     return ErasureDocument(
         erased_at=erased.erasure.erased_at,
         by=by,
@@ -156,6 +159,12 @@ def describe_erased(erased: ErasedEvidence, tenant: str) -> ErasureDocument:
         index=None if piece is None or piece.head is None else piece.index,
         accepted_at=None if piece is None else piece.accepted_at,
         anchor=None if piece is None or piece.anchored is None else describe_anchor(piece.anchored),
+        events=[
+            ErasedEventDocument(at=event.at, actor=event.actor, action=event.action)
+            for event in erased.events
+        ]
+        if "audit" in caller.permissions
+        else None,
     )
 
 

@@ -32,15 +32,22 @@ Work = Callable[[TakenJob], Awaitable[Record]]
 class NotYet(Exception):
     """The job cannot be done yet: it is tried again after ``seconds``.
 
-    That is no failure, unless ``has_failed``; ``record`` records what became of this attempt.
+    That is no failure, unless ``has_failed``, for the reason ``trouble``; ``record`` records what
+    became of this attempt.
     """
 
     def __init__(
-        self, seconds: int, *, has_failed: bool = False, record: Record | None = None
+        self,
+        seconds: int,
+        *,
+        has_failed: bool = False,
+        trouble: Message | None = None,
+        record: Record | None = None,
     ) -> None:
         super().__init__()
         self.seconds = seconds
         self.has_failed = has_failed
+        self.trouble = trouble
         self.record = record
 
 
@@ -120,13 +127,17 @@ class JobRunner:
                 record = await self._work_on(job)
         except NotYet as error:
             await self._put_off(
-                job, error.seconds, has_failed=error.has_failed, record=error.record
+                job,
+                error.seconds,
+                has_failed=error.has_failed,
+                trouble=error.trouble,
+                record=error.record,
             )
         except (AnchorError, OSError, TimeoutError) as error:
-            reason = error if str(error) else type(error).__name__
+            reason = _describe(error)
             _LOG.warning(Message("job-failed", kind=job.kind, about=job.about, reason=reason))
             seconds = delay_after(job.failures + 1, _LONGEST_DELAY)
-            await self._put_off(job, seconds, has_failed=True)
+            await self._put_off(job, seconds, has_failed=True, trouble=reason)
         else:
             await asyncio.to_thread(self._queue.finish, job, record)
         return True
@@ -152,9 +163,22 @@ class JobRunner:
         seconds: int,
         *,
         has_failed: bool = False,
+        trouble: str | None = None,
         record: Record | None = None,
     ) -> None:
         due_at = format_time(self._clock() + timedelta(seconds=seconds))
         await asyncio.to_thread(
-            self._queue.put_off, job, due_at=due_at, has_failed=has_failed, record=record
+            self._queue.put_off,
+            job,
+            due_at=due_at,
+            has_failed=has_failed,
+            trouble=trouble,
+            record=record,
         )
+
+
+def _describe(error: Exception) -> str:
+    """Return why a job failed; a time limit of its own says nothing but its name."""
+    if isinstance(error, AnchorError):
+        return error.message
+    return str(error) or type(error).__name__

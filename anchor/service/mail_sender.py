@@ -1,4 +1,4 @@
-"""Deliveries by e-mail, as the job ``mail``: over SMTP, with verified TLS."""
+"""Deliveries by e-mail, as the job ``mail``."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import json
 import logging
 import random
-import smtplib
-import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from functools import partial
@@ -17,54 +15,30 @@ from anchor.notifications.event_types import is_told_by_mail
 from anchor.notifications.mail_text import MailFrame, MailSubject, build_mail
 from anchor.notifications.retries import is_given_up, plan_retry
 from anchor.people.lifetimes import later
-from anchor.project.notification_config import MailConfig
 from anchor.service.job_runner import NotYet
-from anchor.service.tls_trust import make_tls_context
+from anchor.service.mail_server import MailRefused, MailServer
 from anchor.service.worker import Service
-from anchor.store.deliveries import Delivery, DeliveryAttempt, Trouble, find_delivery, save_attempt
+from anchor.store.deliveries import Delivery, DeliveryAttempt, find_delivery, save_attempt
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.mail_choices import ensure_token, find_mail_choice
+from anchor.store.mail_confirmations import has_confirmed_address
 from anchor.store.memberships import load_memberships
 from anchor.store.persons import PersonRow, find_persons
 from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 
-# Seconds for each answer of the mail server.
-_SECONDS = 20.0
-# RFC 5321, 4.2.1: from this status on, another attempt would be answered in the same way.
-_PERMANENT = 500
-
-
-class _Refused(Exception):
-    """The attempt failed; ``is_final`` if another one would, too."""
-
-    def __init__(
-        self, trouble: Trouble, status: int | None = None, *, is_final: bool = False
-    ) -> None:
-        super().__init__()
-        self.trouble = trouble
-        self.status = status
-        self.is_final = is_final
-
 
 class MailSender:
     """Sends the e-mails of one worker."""
 
     def __init__(
-        self, service: Service, config: MailConfig, jitter: Callable[[], float] = random.random
+        self, service: Service, server: MailServer, jitter: Callable[[], float] = random.random
     ) -> None:
-        """Create the sender.
-
-        Raises:
-            SignerError: The file of the password cannot be used.
-            ConfigError: The variable of the password is not set.
-        """
+        """Create the sender."""
         self._service = service
-        self._config = config
-        self._password = config.read_password()
+        self._server = server
         self._jitter = jitter
-        self._tls = make_tls_context()
 
     async def work(self, job: TakenJob) -> Record:
         """Try the delivery that the job is about; return how to record that it is settled.
@@ -82,8 +56,8 @@ class MailSender:
         try:
             mail = await self._build(delivery, delivery.person)
             if mail is not None:
-                await asyncio.to_thread(self._send, mail)
-        except _Refused as error:
+                await asyncio.to_thread(self._server.send, mail)
+        except MailRefused as error:
             refused = error
         else:
             done = DeliveryAttempt(at=at, trouble=None)
@@ -113,8 +87,9 @@ class MailSender:
         ids = {person, str(data.get("person", ""))}
         persons: dict[str, PersonRow] = await self._service.query(find_persons, ids)
         recipient = persons.get(person)
-        if recipient is None or recipient.email is None or not recipient.email_verified:
-            raise _Refused("address", is_final=True)
+        is_confirmed = await self._service.query(has_confirmed_address, person)
+        if recipient is None or recipient.email is None or not is_confirmed:
+            raise MailRefused("address", is_final=True)
         choice = await self._service.query(find_mail_choice, person)
         memberships = await self._service.query(load_memberships, person)
         role = next((each.role for each in memberships if each.tenant == delivery.tenant), None)
@@ -133,7 +108,7 @@ class MailSender:
         base_url = self._service.project.config.platform.url
         assert base_url is not None, "a configuration with a mail server has it"
         frame = MailFrame(
-            sender=self._config.sender,
+            sender=self._server.sender,
             recipient=recipient.email,
             language=None if choice is None else choice.language,
             base_url=base_url,
@@ -142,48 +117,4 @@ class MailSender:
         try:
             return build_mail(delivery.message, subject, frame)
         except ValueError as error:
-            raise _Refused("address", is_final=True) from error
-
-    def _send(self, mail: EmailMessage) -> None:
-        try:
-            with self._connect() as server:
-                server.send_message(mail)
-        except smtplib.SMTPRecipientsRefused as error:
-            status = max((code for code, _ in error.recipients.values()), default=0)
-            raise _Refused("refused", status, is_final=status >= _PERMANENT) from error
-        except smtplib.SMTPSenderRefused as error:  # for the operator to mend
-            raise _Refused("refused", error.smtp_code) from error
-        except smtplib.SMTPDataError as error:
-            is_final = error.smtp_code >= _PERMANENT
-            raise _Refused("refused", error.smtp_code, is_final=is_final) from error
-        except smtplib.SMTPResponseException as error:
-            raise _Refused("connection", error.smtp_code) from error
-        except smtplib.SMTPNotSupportedError as error:
-            # The server takes no address with such characters; or no STARTTLS, as an attacker may
-            # say in its name, without which nothing is sent.
-            is_odd = not str(mail["To"]).isascii()
-            raise _Refused("address" if is_odd else "tls", is_final=is_odd) from error
-        except ssl.SSLError as error:
-            raise _Refused("tls") from error
-        except TimeoutError as error:
-            raise _Refused("time") from error
-        except (smtplib.SMTPException, OSError, ValueError) as error:
-            raise _Refused("connection") from error
-
-    def _connect(self) -> smtplib.SMTP:
-        config = self._config
-        if config.security == "tls":
-            server: smtplib.SMTP = smtplib.SMTP_SSL(
-                config.host, config.port, timeout=_SECONDS, context=self._tls
-            )
-        else:
-            server = smtplib.SMTP(config.host, config.port, timeout=_SECONDS)
-        try:
-            if config.security == "starttls":
-                server.starttls(context=self._tls)
-            if config.user is not None and self._password is not None:
-                server.login(config.user, self._password)
-        except BaseException:
-            server.close()
-            raise
-        return server
+            raise MailRefused("address", is_final=True) from error

@@ -30,11 +30,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
 from anchor.messages.message import Message
+from anchor.service.address_guard import AddressGuard
 from anchor.service.address_limits import AddressLimits, too_many
 from anchor.service.client_address import client_of, peers_of
 from anchor.service.pages.language import read_reader
 from anchor.service.pages.page_routes import answer_problem
-from anchor.service.problems import CLOSE, Problem, explain
+from anchor.service.pages.rendering import static_path
+from anchor.service.problems import ANSWER_LANGUAGE, CLOSE, Problem, explain
+from anchor.system.clock import utc_now
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -120,6 +123,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
+            _choose_language(scope)
             await self._answer(scope, receive, send_completed)
         except ClientDisconnect:
             pass
@@ -137,7 +141,7 @@ class RequestMiddleware:
         if problem is None and scope["path"] in _HEALTH:
             await self._app(scope, receive, send)
             return
-        problem = problem or _limit_anonymous(scope)
+        problem = problem or _find_block(scope) or _limit_anonymous(scope)
         if problem is not None:
             await _refuse(scope, problem)(scope, receive, send)
             return
@@ -148,6 +152,7 @@ class RequestMiddleware:
         # A proxy's connections are shared by its clients: their requests are counted instead.
         try:
             if peers.arrive(client) > scope["state"]["settings"].max_per_peer:
+                scope["state"]["throttle"].limited.note(client)
                 await _refuse(scope, too_many(1.0))(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
@@ -177,6 +182,23 @@ def _find_problem(scope: Scope) -> Problem | None:
     if "\n" in scope["path"]:  # else a route's pattern would match the address before it
         return Problem(404, Message("address-not-found"))
     return None
+
+
+def _choose_language(scope: Scope) -> None:
+    """Have the API answer errors in the reader's language: pages of this site show them."""
+    if not any(name == b"authorization" for name, _ in scope["headers"]):
+        ANSWER_LANGUAGE.set(read_reader(Request(scope)).language)
+
+
+def _find_block(scope: Scope) -> Problem | None:
+    """Return the answer to a blocked client, who gets nothing but the style of that page."""
+    guard: AddressGuard = scope["state"]["guard"]
+    until = guard.blocks.find(client_of(scope), utc_now())
+    if until is None or scope["path"] == static_path("pages.css"):
+        return None
+    return Problem(
+        403, Message("address-blocked", until=until[:16].replace("T", " ")), headers=CLOSE
+    )
 
 
 def _limit_anonymous(scope: Scope) -> Problem | None:

@@ -12,7 +12,7 @@ from anchor.errors import CannotCheckError, MalformedError
 from anchor.evidence.number_list import MAX_NUMBER_CHARACTERS
 from anchor.evidence.printed_number import PrintedNumber, read_number
 from anchor.messages.message import Message
-from anchor.service.address_limits import AddressLimits
+from anchor.service.address_limits import limits_of
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.worker import Service
@@ -106,7 +106,7 @@ def _limit(request: Request, count: int) -> int | None:
     Raises:
         Problem: The address may not look so many up at the moment (429), or never at once (422).
     """
-    throttle: AddressLimits = request.scope["state"]["throttle"]
+    throttle = limits_of(request)
     address, buckets = client_of(request.scope), throttle.anonymous
     if buckets.is_too_many(count + 1):
         raise Problem(422, Message("batch-over-burst", limit=buckets.burst))

@@ -7,7 +7,7 @@ from fastapi import Request
 from anchor.errors import CannotCheckError
 from anchor.evidence.printed_number import read_number
 from anchor.messages.message import Message
-from anchor.service.address_limits import AddressLimits, too_many
+from anchor.service.address_limits import limits_of, too_many
 from anchor.service.client_address import client_of
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
@@ -22,7 +22,7 @@ def limit_guesses(request: Request) -> None:
         Problem: Too much comes from this address (429).
     """
     if "authorization" in request.headers:
-        throttle: AddressLimits = request.scope["state"]["throttle"]
+        throttle = limits_of(request)
         seconds = throttle.anonymous.take(client_of(request.scope))
         if seconds:
             raise too_many(seconds)

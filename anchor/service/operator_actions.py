@@ -8,15 +8,29 @@ from functools import partial
 from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.people.actors import Actor
+from anchor.people.lifetimes import later
+from anchor.service.block_list import read_network
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 from anchor.store.api_keys import Quota
+from anchor.store.blocked_networks import (
+    MOST_BLOCKED,
+    BlockedNetwork,
+    TooManyBlocked,
+    block_network,
+    load_blocked,
+    unblock_network,
+)
 from anchor.store.operator_queues import give_up, hasten_job, redeliver
 from anchor.store.tenant_accounts import change_limits, resume_tenant, suspend_tenant
 from anchor.system.clock import utc_now
 
 MAX_REASON = 1_000
 """The most characters of a reason."""
+MAX_BLOCK_DAYS = 366
+"""The most days for which an address or network is blocked."""
+
+_DAY = 86_400
 
 
 class OperatorActions:
@@ -92,6 +106,40 @@ class OperatorActions:
         await self._note("message-given-up", at, message=message)
         done = await self._service.change(give_up, message)
         _check(done, Message("operator-message-unknown"))
+
+    async def block(self, network: str, reason: str, days: int, own: str) -> BlockedNetwork:
+        """Answer nobody from an address or network for so many days.
+
+        ``own`` is the operator's own address.
+
+        Raises:
+            Problem: It is no network, or the operator's own (422), or too many are blocked (409).
+        """
+        at, named = utc_now(), read_network(network, own)
+        until = later(at, days * _DAY)
+        await self._note("address-blocked", at, network=named, reason=reason, until=until)
+        try:
+            blocked = await self._service.change(
+                block_network, named, reason, self._actor, at=at, until=until
+            )
+        except TooManyBlocked:
+            raise Problem(409, Message("operator-blocked-too-many", limit=MOST_BLOCKED)) from None
+        await self._service.read(self._service.address_guard.look)
+        return blocked
+
+    async def unblock(self, id: str) -> None:
+        """End a block.
+
+        Raises:
+            Problem: There is none with this id (404).
+        """
+        at = utc_now()
+        blocked = await self._service.query(load_blocked, at)
+        network = next((each.network for each in blocked if each.id == id), None)
+        _check(network is not None, Message("operator-block-unknown"))
+        await self._note("address-unblocked", at, network=network)
+        await self._service.change(unblock_network, id)
+        await self._service.read(self._service.address_guard.look)
 
     async def _note(self, event: str, at: str, **members: object) -> None:
         """Write a change down; if it then fails, the trail lists more than was done."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 
+from anchor.messages.catalogue import Language
 from anchor.people.lifetimes import later
 from anchor.service.operator_schemas import (
+    AddressesDocument,
+    BlockDocument,
     FailingJobDocument,
     JobCountDocument,
     JobsDocument,
+    LimitedAddressDocument,
     OutboxDocument,
     StorageDocument,
     TenantAccountDocument,
@@ -17,8 +21,12 @@ from anchor.service.operator_schemas import (
     TroubledDeliveryDocument,
 )
 from anchor.service.worker import Service
+from anchor.store.blocked_networks import load_blocked
 from anchor.store.deliveries import count_deliveries
+from anchor.store.limited_addresses import load_limited
 from anchor.store.operator_queues import (
+    MOST_LISTED,
+    FailingJob,
     TroubledDelivery,
     count_jobs,
     load_failing_jobs,
@@ -33,16 +41,27 @@ _DAY = 86_400
 async def view_tenants(service: Service, at: str) -> TenantAccountsDocument:
     """Return every tenant with its figures."""
     accounts = await service.query(load_accounts, at[:10])
-    return TenantAccountsDocument(tenants=list(map(_describe_account, accounts)))
+    limit = None if service.vault is None else service.vault.config.tenant_bytes
+    return TenantAccountsDocument(tenants=[_describe_account(each, limit) for each in accounts])
 
 
-async def view_jobs(service: Service, at: str) -> JobsDocument:
+async def view_addresses(service: Service, at: str) -> AddressesDocument:
+    """Return what is blocked, and who exceeded limits lately."""
+    blocked = await service.query(load_blocked, at)
+    limited = await service.query(load_limited, MOST_LISTED)
+    return AddressesDocument(
+        blocked=[BlockDocument(**asdict(each)) for each in blocked],
+        limited=[LimitedAddressDocument(**asdict(each)) for each in limited],
+    )
+
+
+async def view_jobs(service: Service, at: str, language: Language = "en") -> JobsDocument:
     """Return the jobs by kind, and those that failed."""
     counts = await service.query(count_jobs, at)
     failing = await service.query(load_failing_jobs)
     return JobsDocument(
         kinds=[JobCountDocument(**asdict(each)) for each in counts],
-        failing=[FailingJobDocument(**asdict(each)) for each in failing],
+        failing=[_describe_job(each, language) for each in failing],
     )
 
 
@@ -65,7 +84,12 @@ async def view_storage(service: Service) -> StorageDocument:
     return StorageDocument(tables=tables, disk_free=disk.free, disk_total=disk.total)
 
 
-def _describe_account(account: TenantAccount) -> TenantAccountDocument:
+def _describe_job(job: FailingJob, language: Language) -> FailingJobDocument:
+    trouble = None if job.trouble is None else job.trouble[language]
+    return FailingJobDocument(**asdict(job) | {"trouble": trouble})
+
+
+def _describe_account(account: TenantAccount, copy_limit: int | None) -> TenantAccountDocument:
     return TenantAccountDocument(
         tenant=account.name,
         created_at=account.created_at,
@@ -77,6 +101,8 @@ def _describe_account(account: TenantAccount) -> TenantAccountDocument:
         last_day=account.last_day,
         per_day=account.limits.per_day,
         per_minute=account.limits.per_minute,
+        copy_bytes=account.copy_bytes,
+        copy_limit=copy_limit,
     )
 
 

@@ -9,13 +9,15 @@ from pydantic import Field
 
 from anchor.canonical import MAX_INTEGER
 from anchor.notifications.event_types import NotificationType
-from anchor.service.operator_actions import MAX_REASON
+from anchor.service.block_list import MAX_NETWORK
+from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON
 from anchor.service.schemas import Document
 from anchor.store.deliveries import DeliveryState, Trouble
 
 Limit = Annotated[int | None, Field(ge=0, le=MAX_INTEGER, description="Null for no limit.")]
 TenantInPath = Annotated[str, Path(max_length=64, description="The tenant's name.")]
 JobInPath = Annotated[int, Path(ge=1, le=MAX_INTEGER, description="As the list names it.")]
+BlockInPath = Annotated[str, Path(max_length=64, description="The id of a block.")]
 MessageInPath = Annotated[str, Path(max_length=64, description="The id of a message.")]
 
 
@@ -32,6 +34,8 @@ class TenantAccountDocument(Document):
     last_day: Annotated[str | None, Field(description="On which evidence was taken from it.")]
     per_day: int | None
     per_minute: int | None
+    copy_bytes: Annotated[int, Field(ge=0, description="Of its copies, with those under way.")]
+    copy_limit: Annotated[int | None, Field(description="Null where no copies are kept.")]
 
 
 class TenantAccountsDocument(Document):
@@ -71,6 +75,7 @@ class FailingJobDocument(Document):
     about: str
     failures: int
     due_at: str
+    trouble: Annotated[str | None, Field(description="Why it failed last, in English.")]
 
 
 class JobsDocument(Document):
@@ -103,6 +108,41 @@ class OutboxDocument(Document):
     failing: Annotated[int, Field(ge=0)]
     given_up: Annotated[int, Field(ge=0)]
     messages: list[TroubledDeliveryDocument]
+
+
+class BlockRequest(Document):
+    """An address or network (CIDR) from which nobody is answered for so many days, and why."""
+
+    network: Annotated[str, Field(min_length=1, max_length=MAX_NETWORK)]
+    reason: Annotated[str, Field(min_length=1, max_length=MAX_REASON)]
+    days: Annotated[int, Field(ge=1, le=MAX_BLOCK_DAYS)]
+
+
+class BlockDocument(Document):
+    """A blocked network; ``made_by`` is the key or person that blocked it."""
+
+    id: str
+    network: str
+    reason: str
+    made_by: str
+    made_at: str
+    until: str
+
+
+class LimitedAddressDocument(Document):
+    """An address, or the /64 network of an IPv6 address, that exceeded limits of requests."""
+
+    address: str
+    refusals: Annotated[int, Field(ge=1)]
+    first_at: str
+    last_at: str
+
+
+class AddressesDocument(Document):
+    """What is blocked, and the hundred addresses that were limited last, within a week."""
+
+    blocked: list[BlockDocument]
+    limited: list[LimitedAddressDocument]
 
 
 class StorageDocument(Document):

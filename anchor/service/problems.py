@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +30,8 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.messages.message import Message, join
+from anchor.messages.catalogue import Language
+from anchor.messages.message import Message, join, translate
 from anchor.messages.validation import describe_fault
 
 MEDIA_TYPE = "application/problem+json"
@@ -73,6 +75,10 @@ CLOSE = {"Connection": "close"}
 """Header of an answer to an unread body, which must not be parsed as the next request."""
 
 
+ANSWER_LANGUAGE: ContextVar[Language] = ContextVar("ANSWER_LANGUAGE", default="en")
+"""The language of the request's error answers: a reader's of a page, for programs English."""
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """An error in one field: its JSON pointer (RFC 6901) or parameter name, and the reason."""
@@ -108,17 +114,19 @@ class Problem(Exception):
         self.extension = dict(extension or {})
 
     def members(self) -> dict[str, Any]:
-        """Return the members of the problem document."""
+        """Return the members of the problem document, in the language of the request."""
+        language = ANSWER_LANGUAGE.get()
         members: dict[str, Any] = {
             "type": "about:blank",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
-            "detail": self.detail,
+            "detail": translate(self.detail, language),
             "id": self.id,
         }
         if self.errors:
             members["errors"] = [
-                {"pointer": error.pointer, "message": error.message} for error in self.errors
+                {"pointer": error.pointer, "message": translate(error.message, language)}
+                for error in self.errors
             ]
         return members | self.extension
 

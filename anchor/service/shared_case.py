@@ -9,7 +9,7 @@ from fastapi import Request
 
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.service.address_limits import AddressLimits, too_many
+from anchor.service.address_limits import limits_of, too_many
 from anchor.service.auth import note_event
 from anchor.service.client_address import client_of
 from anchor.service.evidence_status import load_statuses
@@ -54,7 +54,7 @@ async def open_shared_case(service: Service, request: Request, token: str) -> Sh
         Problem: No link in force has this token (404), or the request's address guessed too many
             (429).
     """
-    throttle: AddressLimits = request.scope["state"]["throttle"]
+    throttle = limits_of(request)
     address = client_of(request.scope)
     seconds = throttle.refused.wait(address)
     if seconds:

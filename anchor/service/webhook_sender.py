@@ -7,6 +7,7 @@ only used for TLS and for the header ``Host``.  No proxy and no redirect is foll
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import socket
 import ssl
@@ -15,7 +16,7 @@ from functools import partial
 
 import httpx
 
-from anchor.errors import UsageError
+from anchor.errors import ConfigError, UsageError
 from anchor.notifications.retries import is_given_up, plan_retry
 from anchor.notifications.webhook_signature import sign_message
 from anchor.notifications.webhook_target import WebhookTarget, choose_address, parse_target
@@ -40,6 +41,7 @@ MAX_ANSWER = 64 * 1024
 """The most bytes of an answer that are read."""
 
 _AGENT = "anchor-webhooks/1"
+_LOG = logging.getLogger("anchor.service")
 
 
 class _Failed(Exception):
@@ -99,6 +101,14 @@ class WebhookSender:
         record = _record(delivery, attempt(due_at=due_at))
         raise NotYet(seconds, has_failed=True, record=record)
 
+    async def _read_secrets(self, webhook: Webhook, at: str) -> list[str]:
+        stored, read = webhook.secrets_at(at), self._service.webhook_secrets.read
+        try:
+            return await asyncio.to_thread(lambda: [read(webhook.tenant, each) for each in stored])
+        except ConfigError as error:  # for the operator to mend
+            _LOG.error("%s", error.message)
+            raise _Failed("secret") from error
+
     async def _send(self, delivery: Delivery, webhook: Webhook, at: str) -> int:
         """Send a message; return the receiver's status, which is one of success."""
         try:
@@ -109,7 +119,9 @@ class WebhookSender:
         if address is None:
             raise _Failed("private")
         body = delivery.body.encode("utf-8")
-        signed = sign_message(webhook.secrets_at(at), delivery.message, int(parse_time(at)), body)
+        signed = sign_message(
+            await self._read_secrets(webhook, at), delivery.message, int(parse_time(at)), body
+        )
         headers = {
             "Host": target.authority,
             "Content-Type": "application/json",

@@ -25,9 +25,11 @@ from anchor.operate.copy_vault import CopyVault
 from anchor.operate.incident_handling import check_no_incident, explain_incidents
 from anchor.operate.live_publication import LivePublication
 from anchor.operate.recent_block import RecentBlock
+from anchor.operate.webhook_secrets import WebhookSecrets
 from anchor.project.log_key import load_log_key
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
+from anchor.service.address_guard import AddressGuard
 from anchor.service.anchor_watch_thread import AnchorWatchThread
 from anchor.service.caller import Caller, reload_callers
 from anchor.service.caller_recheck import CallerLease, CallerRecheck
@@ -63,9 +65,11 @@ class Service:
         self.recheck = CallerRecheck(self._reload_callers)
         keeping = project.config.keeping
         self.vault = None if keeping is None else CopyVault(keeping)
+        self.webhook_secrets = WebhookSecrets(keeping)
         self.write_queue = WriteQueue(project.database, utc_now, end_this_process)
         self.readiness = Readiness(project.database, end_this_process)
         self.stage_watch = StageWatch(project, end_this_process)
+        self.address_guard = AddressGuard(project.database, utc_now, end_this_process)
         # Each of these threads uses its own connections to nodes.
         open_node = partial(open_chain, project.config, _LOG.warning)
         self.anchor_watch = AnchorWatchThread(project, open_node, end_this_process)
@@ -99,6 +103,7 @@ class Service:
         self.write_queue.start()
         self.readiness.start()
         await self.stage_watch.start()
+        await self.address_guard.start()
         self.anchor_watch.start()
         self.jobs.start()
         self.deliveries.start()
@@ -254,6 +259,7 @@ class Service:
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()
+        await self.address_guard.stop()
         await self.recheck.stop()
         await asyncio.to_thread(self.write_queue.stop)
         await asyncio.to_thread(self.receipt_builder.close)

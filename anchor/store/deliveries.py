@@ -23,6 +23,7 @@ from anchor.people.lifetimes import later
 from anchor.people.roles import parse_role
 from anchor.store.announcements import Announcement, remove_announcement
 from anchor.store.jobs import order_job
+from anchor.store.mail_confirmations import IS_TOLD
 from anchor.store.schema import (
     announcements,
     deliveries,
@@ -42,7 +43,7 @@ MOST_KEPT = 100
 DeliveryState: TypeAlias = Literal["waiting", "delivered", "failed"]
 Trouble: TypeAlias = Literal[
     "name", "private", "connection", "tls", "time", "redirect", "length", "status",
-    "disabled", "address", "refused",
+    "disabled", "address", "refused", "secret",
 ]  # fmt: skip
 """Why an attempt failed, in a word that interfaces put into sentences."""
 
@@ -245,13 +246,12 @@ _COLUMNS = [column for column in deliveries.c if column is not deliveries.c.numb
 
 
 def _find_told(connection: Connection, tenant: str, event: NotificationType) -> Iterable[str]:
-    """Return the persons who get an e-mail: only to addresses that their provider confirmed."""
+    """Return the persons who get an e-mail: only to addresses that are confirmed."""
     rows = connection.execute(
         select(memberships.c.person, memberships.c.role, mail_choices.c.topics)
         .join(people, people.c.id == memberships.c.person)
         .join(mail_choices, mail_choices.c.person == people.c.id, isouter=True)
-        .where((memberships.c.tenant == tenant) & people.c.email.is_not(None))
-        .where(people.c.email_verified == 1)
+        .where((memberships.c.tenant == tenant) & IS_TOLD)
     )
     for row in rows.all():
         chosen = None if row.topics is None else row.topics.split()

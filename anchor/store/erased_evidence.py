@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from anchor.store.record_index import find_leaves
 from anchor.store.retentions import RetentionSource
 from anchor.store.runs import load_pieces
 from anchor.store.schema import tenant_events
+from anchor.store.tenant_events import TenantEvent, load_subject_events
 from anchor.system.clock import format_time
 from anchor.types import ChainId, Hash32
 
@@ -35,6 +37,9 @@ class StoredStatement:
 _TRANSACTION = timedelta(hours=1)
 
 
+_MOST_EVENTS = 100
+
+
 class PassedDate(NamedTuple):
     """A retention date that erased evidence, and whose it was."""
 
@@ -46,13 +51,15 @@ class PassedDate(NamedTuple):
 class ErasedEvidence:
     """An erased piece; ``piece`` and ``statement`` are None if they cannot be told.
 
-    ``retention`` is the date that erased it, if one did.
+    ``retention`` is the date that erased it, if one did.  ``events`` are the newest hundred of the
+    tenant's trail about it, in their order.
     """
 
     erasure: Erasure
     piece: NumberedItem | None
     statement: StoredStatement | None
     retention: PassedDate | None
+    events: Sequence[TenantEvent]
 
 
 def load_erased(
@@ -67,6 +74,7 @@ def load_erased(
         piece=_find_piece(connection, chain_id, erasure.leaf),
         statement=None if erasure.statement is None else _find(connection, erasure.statement),
         retention=_find_retention(connection, tenant, identity, erasure.erased_at),
+        events=load_subject_events(connection, tenant, identity.hex(), _MOST_EVENTS),
     )
 
 

@@ -7,13 +7,18 @@ whose time ran out can neither finish the job nor put it off.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
+from anchor.messages.message import translate
 from anchor.store.database import Database
 from anchor.store.schema import jobs
+
+MAX_TROUBLE = 300
+"""The most characters that are kept of the reason why a job failed."""
 
 Record = Callable[[Connection], None]
 """Records a job's result, in the transaction that finishes the job."""
@@ -75,15 +80,31 @@ def finish_job(connection: Connection, job: TakenJob) -> bool:
 
 
 def put_off_job(
-    connection: Connection, job: TakenJob, *, due_at: str, has_failed: bool = False
+    connection: Connection,
+    job: TakenJob,
+    *,
+    due_at: str,
+    has_failed: bool = False,
+    trouble: str | None = None,
 ) -> bool:
-    """Put a job off until ``due_at``, and count the failure if it has failed.
+    """Put a job off until ``due_at``, and count the failure, with its reason, if it has failed.
 
     Returns False, and changes nothing, if another worker has taken the job since.
     """
     query = update(jobs).where(_same(job))
-    values = {"due_at": due_at, "failures": job.failures + has_failed}
+    values: dict[str, object] = {"due_at": due_at, "failures": job.failures + has_failed}
+    if has_failed:
+        values["trouble"] = None if trouble is None else describe_trouble(trouble)
     return connection.execute(query.values(**values)).rowcount == 1
+
+
+def describe_trouble(reason: str) -> str:
+    """Return a reason in each language, cut to ``MAX_TROUBLE`` characters, as JSON."""
+    texts = {
+        "en": translate(reason, "en")[:MAX_TROUBLE],
+        "zh": translate(reason, "zh")[:MAX_TROUBLE],
+    }
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def is_due(connection: Connection, kinds: Sequence[str], at: str) -> bool:
@@ -122,12 +143,15 @@ class JobQueue:
         *,
         due_at: str,
         has_failed: bool = False,
+        trouble: str | None = None,
         record: Record | None = None,
     ) -> None:
         """Put a job off as ``put_off_job`` does, and record what became of this attempt."""
 
         def work(connection: Connection) -> None:
-            is_put_off = put_off_job(connection, job, due_at=due_at, has_failed=has_failed)
+            is_put_off = put_off_job(
+                connection, job, due_at=due_at, has_failed=has_failed, trouble=trouble
+            )
             if is_put_off and record is not None:
                 record(connection)
 

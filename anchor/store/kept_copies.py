@@ -191,6 +191,13 @@ def count_copy_bytes(connection: Connection, tenant: str) -> int:
     )
 
 
+def count_all_copy_bytes(connection: Connection) -> dict[str, int]:
+    """Return the bytes as ``count_copy_bytes`` does, of every tenant that has copies."""
+    total = func.sum(kept_copies.c.length).label("bytes")
+    query = select(kept_copies.c.tenant, total).where(HAS_KEY).group_by(kept_copies.c.tenant)
+    return {row.tenant: int(row.bytes) for row in connection.execute(query)}
+
+
 def save_kept(connection: Connection, id: str, *, at: str) -> None:
     """Record that a copy is the evidence, and is kept."""
     _settle(connection, id, {"state": "kept", "settled_at": at}, at)

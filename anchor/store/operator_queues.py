@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, func, literal_column, select, text, update
@@ -30,13 +32,17 @@ class JobCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailingJob:
-    """A job that failed at least once and is tried again at ``due_at``."""
+    """A job that failed at least once and is tried again at ``due_at``.
+
+    ``trouble`` is why it failed last, by language; None if that was not written down.
+    """
 
     id: int
     kind: str
     about: str
     failures: int
     due_at: str
+    trouble: Mapping[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,12 +84,15 @@ def count_jobs(connection: Connection, at: str) -> list[JobCount]:
 def load_failing_jobs(connection: Connection) -> list[FailingJob]:
     """Return jobs that failed, except those of deliveries, which are listed as such."""
     rows = connection.execute(
-        select(*(jobs.c[name] for name in ("id", "kind", "about", "failures", "due_at")))
+        select(*(jobs.c[name] for name in ("id", "kind", "about", "failures", "due_at", "trouble")))
         .where((jobs.c.failures > 0) & jobs.c.kind.not_in(_OF_DELIVERIES))
         .order_by(jobs.c.id.desc())
         .limit(MOST_LISTED)
     )
-    return [FailingJob(**row._asdict()) for row in rows]
+    return [
+        FailingJob(**row._asdict() | {"trouble": row.trouble and json.loads(row.trouble)})
+        for row in rows
+    ]
 
 
 def hasten_job(connection: Connection, id: int, at: str) -> bool:

@@ -45,6 +45,9 @@ What each table keeps durable:
 - ``kept_copies``: copies of originals that tenants keep, with the key of each, encrypted.
 - ``kept_copy_parts``: the parts of a copy, each an encrypted object of the object store.
 - ``mail_choices``: what each person wants to be told by e-mail, and in which language.
+- ``mail_confirmations``: e-mail addresses that their owners confirmed or were asked to confirm.
+- ``blocked_networks``: addresses and networks from which the service answers nobody for a time.
+- ``limited_addresses``: addresses that exceeded a limit lately, the newest thousand.
 """
 
 from __future__ import annotations
@@ -376,6 +379,8 @@ jobs = _table(
     # How many of them failed; waiting for something is no failure.
     Column("failures", Int64, nullable=False),
     Index("ix_jobs_due_at", "due_at"),
+    # Why the last attempt failed, by language (JSON), cut to a length.
+    Column("trouble", Text),
 )
 
 certificates = _table(
@@ -492,6 +497,7 @@ tenant_events = _table(
     Column("details", Text, nullable=False),
     Index("ix_tenant_events_tenant", "tenant", "id"),
     Index("ix_tenant_events_at", "tenant", "at"),
+    Index("ix_tenant_events_subject", "tenant", "subject"),
 )
 
 cases = _table(
@@ -756,4 +762,38 @@ answered_challenges = _table(
     # After it, an answer is refused by the time alone.
     Column("expires_at", Text, nullable=False),
     Index("ix_answered_challenges_expires_at", "expires_at"),
+)
+
+mail_confirmations = _table(
+    "mail_confirmations",
+    Column("person", Text, ForeignKey("people.id"), primary_key=True),
+    Column("address", Text, nullable=False),
+    # SHA-256 of the link's token; NULL until it is sent, and once it was used.
+    Column("token_hash", Bytes, unique=True),
+    # How often in a row a link was asked for: each time it takes longer until the next one.
+    Column("asked", Int64, nullable=False),
+    Column("asked_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("confirmed_at", Text),
+    Index("ix_mail_confirmations_address", "address"),
+)
+
+blocked_networks = _table(
+    "blocked_networks",
+    Column("id", Text, primary_key=True),
+    Column("network", Text, nullable=False, unique=True),
+    Column("reason", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Text, nullable=False),
+    Column("until", Text, nullable=False),
+)
+
+limited_addresses = _table(
+    "limited_addresses",
+    # An IPv4 address, or the /64 network of an IPv6 address.
+    Column("address", Text, primary_key=True),
+    Column("refusals", Int64, nullable=False),
+    Column("first_at", Text, nullable=False),
+    Column("last_at", Text, nullable=False),
+    Index("ix_limited_addresses_last_at", "last_at"),
 )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, update
 
 from anchor.people.actors import Actor
 from anchor.store.api_keys import Quota
+from anchor.store.kept_copies import count_all_copy_bytes
 from anchor.store.schema import api_keys, memberships, tenants, usage
 from anchor.store.tenant_events import Action, note_tenant_event
 
@@ -18,7 +19,8 @@ class TenantAccount:
     """A tenant with its figures.
 
     ``accepted`` is all the evidence that the service ever took from it, ``last_day`` the last day
-    on which it took any; ``keys`` are those not revoked.
+    on which it took any; ``keys`` are those not revoked, and ``copy_bytes`` what its copies of
+    originals take.
     """
 
     name: str
@@ -30,6 +32,7 @@ class TenantAccount:
     today: int
     last_day: str | None
     limits: Quota
+    copy_bytes: int
 
 
 def load_accounts(connection: Connection, day: str) -> list[TenantAccount]:
@@ -56,6 +59,7 @@ def load_accounts(connection: Connection, day: str) -> list[TenantAccount]:
             ).group_by(usage.c.tenant)
         )
     }
+    copies = count_all_copy_bytes(connection)
     accounts = []
     for row in connection.execute(select(tenants).order_by(tenants.c.name)):
         figures = used.get(row.name)
@@ -70,6 +74,7 @@ def load_accounts(connection: Connection, day: str) -> list[TenantAccount]:
                 today=0 if figures is None else int(figures.today or 0),
                 last_day=None if figures is None else figures.last_day,
                 limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
+                copy_bytes=copies.get(row.name, 0),
             )
         )
     return accounts

@@ -133,6 +133,17 @@ def load_events(
     return [TenantEvent(**row._asdict()) for row in rows]
 
 
+def load_subject_events(
+    connection: Connection, tenant: str, subject: str, limit: int
+) -> list[TenantEvent]:
+    """Return the newest events about one thing, up to ``limit``, in their order."""
+    query = select(*_COLUMNS).where(
+        (tenant_events.c.tenant == tenant) & (tenant_events.c.subject == subject)
+    )
+    rows = connection.execute(query.order_by(tenant_events.c.id.desc()).limit(limit)).all()
+    return [TenantEvent(**row._asdict()) for row in reversed(rows)]
+
+
 def load_day(connection: Connection, tenant: str, day: str) -> list[TenantEvent]:
     """Return a tenant's events of a day (UTC), in the order of their ids."""
     at = tenant_events.c.at

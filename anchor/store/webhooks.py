@@ -14,7 +14,7 @@ from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.notifications.event_types import NotificationType, parse_notification_type
 from anchor.notifications.retries import is_given_up
-from anchor.notifications.webhook_signature import ROTATION_SECONDS, SECRET_BYTES, encode_secret
+from anchor.notifications.webhook_signature import ROTATION_SECONDS
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import later
 from anchor.store.announcements import announce
@@ -50,7 +50,7 @@ class Webhook:
         return urlsplit(self.url).hostname or ""
 
     def secrets_at(self, at: str) -> tuple[str, ...]:
-        """Return the secrets by which messages are signed: after a rotation, for a day, two."""
+        """Return the stored secrets that sign messages: after a rotation, for a day, two."""
         if self.former_secret is None or self.former_until is None or at >= self.former_until:
             return (self.secret,)
         return (self.secret, self.former_secret)
@@ -63,8 +63,10 @@ def create_webhook(
     events: Sequence[NotificationType],
     actor: Actor,
     at: str,
+    *,
+    secret: str,
 ) -> Webhook:
-    """Create a webhook of an existing tenant; its secret is to be shown this once.
+    """Create a webhook of an existing tenant, with a secret as it is to be stored.
 
     Raises:
         UsageError: The tenant has as many as are allowed.
@@ -81,7 +83,7 @@ def create_webhook(
         tenant=tenant,
         url=url,
         events=tuple(events),
-        secret=_make_secret(),
+        secret=secret,
         former_secret=None,
         former_until=None,
         made_by=actor.encode(),
@@ -135,20 +137,18 @@ def change_webhook(
 
 
 def rotate_secret(
-    connection: Connection, tenant: str, id: str, actor: Actor, at: str
-) -> str | None:
-    """Give a webhook a new secret and return it; None if the tenant has none with this id.
+    connection: Connection, tenant: str, id: str, actor: Actor, at: str, *, secret: str
+) -> bool:
+    """Give a webhook a new stored secret; return False if the tenant has none with this id.
 
     For a day, messages are signed with the former one, too.
     """
-    secret = _make_secret()
     values = {
         "secret": secret,
         "former_secret": webhooks.c.secret,
         "former_until": later(at, ROTATION_SECONDS),
     }
-    done = _update(connection, tenant, id, values, actor, "webhook-secret-rotated", at)
-    return secret if done else None
+    return _update(connection, tenant, id, values, actor, "webhook-secret-rotated", at)
 
 
 def remove_webhook(connection: Connection, tenant: str, id: str, actor: Actor, at: str) -> bool:
@@ -215,10 +215,6 @@ def _note(connection: Connection, webhook: Webhook, actor: Actor, action: Action
     note_tenant_event(
         connection, webhook.tenant, actor, action, at=at, subject=webhook.id, details=details
     )
-
-
-def _make_secret() -> str:
-    return encode_secret(secrets.token_bytes(SECRET_BYTES))
 
 
 def parse_webhook(row: Row[Any]) -> Webhook:

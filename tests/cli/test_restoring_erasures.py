@@ -19,6 +19,7 @@ from support.service import bearer, digest, make_key, serve
 from support.store_contents import alter_piece, load_pieces
 
 from anchor.canonical import encode_canonical
+from anchor.evidence import record_notice
 from anchor.log.merkle import hash_leaf
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
@@ -73,6 +74,25 @@ def test_an_older_side_file_does_not_list_what_was_erased(site: Site, tmp_path: 
     assert identity.hex() not in {item["id"] for item in ran.document["lost"]}
     assert identity not in (site.folder / SIDE_FILE).read_bytes()
     assert leaf not in (site.folder / SIDE_FILE).read_bytes()
+
+
+def test_an_erased_notice_that_no_store_tells_of_is_said_to_be_unknown(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    site.run("withdraw", "a", "--reason", "wrong file").expect(0)
+    anchor_final(site, "b")
+    (notice,) = [p for p in load_pieces(site) if p.source.startswith(record_notice.ORIGIN)]
+    site.run("erase", "--leaf", notice.leaf.hex(), *WHY).expect(0)
+    anchor_final(site, "c")
+    said = "known by their statements alone, as no store that was read has them: 1."
+    backup = back_up(site, tmp_path / "store.db")
+    lose_store(site)
+    ran = site.run("restore", "--receipts", site.folder / "receipts").expect(0)
+    assert said in ran.err
+    # A store tells the key, so that no other notice takes its place.
+    ran = site.run("restore", "--replace", "--without-store", "--backup", backup).expect(0)
+    assert said not in ran.err
 
 
 def test_a_restore_that_fails_brings_no_erased_entry_back(site: Site, tmp_path: Path) -> None:

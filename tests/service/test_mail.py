@@ -33,15 +33,17 @@ from support.memory_projects import MemorySite
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
+from anchor.people.mail_confirmation import next_link_at
 from anchor.people.stated_person import StatedPerson
 from anchor.project.notification_config import MailConfig
-from anchor.service import mail_sender
+from anchor.service import mail_server
 from anchor.store.deliveries import count_deliveries
 from anchor.store.location import SqliteFile
 from anchor.store.mail_choices import find_mail_choice
+from anchor.store.mail_confirmations import has_confirmed_address
 from anchor.store.memberships import add_member
 from anchor.store.persons import recognise_person
-from anchor.store.schema import deliveries, jobs, people
+from anchor.store.schema import deliveries, jobs, mail_confirmations, people
 from anchor.store.tenant_keys import issue_key
 from anchor.system.clock import utc_now
 
@@ -242,10 +244,96 @@ def test_an_owner_is_told_by_mail_chooses_and_ends_it(platform: Platform, inbox:
 
 def test_nothing_goes_to_an_address_that_is_not_confirmed(platform: Platform, inbox: Inbox) -> None:
     unconfirmed = own(platform, "Bob", email_verified=0)
-    assert "has not confirmed an e-mail address" in unconfirmed.http.get("/account").text
+    assert "has not confirmed your e-mail address" in unconfirmed.http.get("/account").text
     make_key(platform)
     wait_for(lambda: not _waits(platform))
     assert inbox.mails == [] and rows_of(platform) == []
+
+
+def link_of(mail: EmailMessage, platform: Platform) -> str:
+    """Return the path of the one link in a confirmation."""
+    (path,) = set(re.findall(r"/confirm-address\?token=[0-9a-f]{64}", mail.get_content()))
+    assert f"{platform.url}{path}" in mail.get_content()
+    return str(path)
+
+
+def confirmed(platform: Platform, person: str) -> bool:
+    with platform.project.database.read() as connection:
+        return has_confirmed_address(connection, person)
+
+
+def test_an_address_is_confirmed_by_the_button_behind_its_link_once_and_then_told(
+    platform: Platform, inbox: Inbox
+) -> None:
+    bob = own(platform, "Bob", email_verified=0, email="bob@x.org")
+    assert "confirmation link" in bob.http.get("/account").text
+    assert bob.post("/account/mail/confirmation").status_code == 303
+    (mail,) = inbox.wait(1)
+    assert mail["To"] == "bob@x.org" and mail["List-Unsubscribe"] is None
+    assert mail["Subject"] == "Confirm your e-mail address / 请确认您的电子邮件地址"
+    assert "Bob" not in mail.get_content(), "it has no words of whoever asked for it"
+    path = link_of(mail, platform)
+    # Another one only later, from whatever account with this address.
+    other = own(platform, "Eve", email_verified=0, email="bob@x.org")
+    for visitor in (bob, other):
+        refused = visitor.post("/account/mail/confirmation")
+        assert refused.status_code == 429 and "sent to this address lately" in refused.text
+    make_key(platform)
+    with platform.browser() as stranger:
+        for _ in range(3):  # as programs do that look into e-mails
+            assert "Confirm the address" in stranger.get(path).text
+            assert stranger.head(path).status_code in (200, 405)
+        assert not confirmed(platform, bob.id)
+        origin = {"Origin": platform.url, "Content-Type": "application/x-www-form-urlencoded"}
+        foreign = stranger.post(path, headers=origin | {"Origin": "https://evil.example"})
+        assert foreign.status_code == 403 and not confirmed(platform, bob.id)
+        assert stranger.post(path[:-1] + "0x", headers=origin).status_code == 404
+        assert "is confirmed" in stranger.post(path, headers=origin).text
+        assert confirmed(platform, bob.id) and not confirmed(platform, other.id)
+        for answer in (stranger.post(path, headers=origin), stranger.get(path)):
+            assert answer.status_code == 404 and "was used" in answer.text
+    assert "confirmed by you" in bob.http.get("/account").text
+    wait_for(lambda: not _waits(platform))
+    assert len(inbox.mails) == 1, "what was done before is not told"
+    make_key(platform)
+    assert inbox.wait(2)[1]["To"] == "bob@x.org"
+    # The provider states another address at the next sign-in: it is not confirmed.
+    with platform.project.database.write() as connection:
+        row = people.c.id == bob.id
+        connection.execute(update(people).where(row).values(email="other@x.org"))
+    assert not confirmed(platform, bob.id)
+
+
+def test_a_link_expires_and_the_wait_for_the_next_one_doubles(
+    platform: Platform, inbox: Inbox
+) -> None:
+    bob = own(platform, "Bob", email_verified=0, email="bob@x.org")
+    early = "2020-01-01T00:00:00.000Z"
+    for count in (1, 2):
+        assert bob.post("/account/mail/confirmation").status_code == 303
+        path = link_of(inbox.wait(count)[-1], platform)
+        with platform.project.database.write() as connection:
+            values = {"asked_at": early, "expires_at": early}
+            connection.execute(update(mail_confirmations).values(**values))
+        assert bob.http.get(path).status_code == 404
+        assert bob.post(path).status_code == 404 and not confirmed(platform, bob.id)
+    assert [next_link_at(asked, early)[11:16] for asked in (1, 2, 3)] == ["00:10", "00:20", "00:40"]
+    assert next_link_at(99, early) == "2020-01-08T00:00:00.000Z"
+
+
+def test_a_confirmation_that_the_mail_server_puts_off_is_sent_again_with_another_link(
+    platform: Platform, inbox: Inbox
+) -> None:
+    bob = own(platform, "Bob", email_verified=0, email="bob@x.org")
+    inbox.answers = ["451 later"]
+    assert bob.post("/account/mail/confirmation").status_code == 303
+    inbox.wait(1)
+    wait_for(lambda: [row.failures for row in _waits(platform)] == [1])
+    with platform.project.database.write() as connection:
+        connection.execute(update(jobs).values(due_at="2020-01-01T00:00:00.000Z"))
+    first, second = (link_of(mail, platform) for mail in inbox.wait(2))
+    assert first != second
+    assert bob.http.get(first).status_code == 404 and bob.http.get(second).status_code == 200
 
 
 def _waits(platform: Platform) -> list[Any]:
@@ -357,7 +445,7 @@ def test_without_starttls_or_with_another_certificate_nothing_is_sent(
         make_key(platform)
         wait_for(lambda: [row.trouble for row in rows_of(platform)] == ["tls"])
     work = platform.service.deliveries._work["mail"]
-    monkeypatch.setattr(work.__self__, "_tls", ssl.create_default_context())
+    monkeypatch.setattr(work.__self__._server, "_tls", ssl.create_default_context())
     with platform.project.database.write() as connection:
         connection.execute(update(jobs).values(due_at="2020-01-01T00:00:00.000Z"))
     wait_for(lambda: [row.attempts for row in rows_of(platform)] == [2])
@@ -370,8 +458,8 @@ def test_the_password_is_in_no_log(
 ) -> None:  # fmt: skip
     caplog.set_level("INFO")
     work = platform.service.deliveries._work["mail"]
-    monkeypatch.setattr(work.__self__, "_password", "wrong-secret")
-    monkeypatch.setattr(mail_sender, "_SECONDS", 2.0)  # this server lets a wrong password wait
+    monkeypatch.setattr(work.__self__._server, "_password", "wrong-secret")
+    monkeypatch.setattr(mail_server, "_SECONDS", 2.0)  # this server lets a wrong password wait
     own(platform)
     make_key(platform)
     wait_for(lambda: [row.trouble for row in rows_of(platform)] == ["connection"])

@@ -18,9 +18,10 @@ from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, close_browsers, open_browser, visit
 
+from anchor.messages.message import Message
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
-from anchor.store.jobs import order_job
+from anchor.store.jobs import MAX_TROUBLE, describe_trouble, order_job
 from anchor.store.location import SqliteFile
 from anchor.store.schema import deliveries, jobs
 from anchor.store.tenant_keys import key_id_of
@@ -167,6 +168,10 @@ def limits_of(http: httpx.Client, tenant: str) -> tuple[int | None, int | None]:
         ({"do": "quota", "tenant": "ops", "per_day": "many"}, "per_day", "many"),
         ({"do": "quota", "tenant": "ops", "per_minute": "-1", "per_day": "44"}, "per_minute", "44"),
         ({"do": "suspend", "tenant": "ops", "reason": " "}, "reason", ""),
+        ({"do": "block", "network": "here", "why": "w", "days": "3"}, "network", "here"),
+        ({"do": "block", "network": "192.0.2.1", "why": " ", "days": "3"}, "why", "192.0.2.1"),
+        ({"do": "block", "network": "192.0.2.1", "why": "w", "days": "0"}, "days", "192.0.2.1"),
+        ({"do": "block", "network": "127.0.0.0/8", "why": "w", "days": "3"}, "network", "127.0.0"),
         ({"do": "suspend", "tenant": "ops", "reason": "q" * 1_001}, "reason", "q" * 1_001),
     ],
 )
@@ -187,9 +192,17 @@ def test_failing_jobs_and_messages_are_shown_and_tried_again(
     visit(platform, "Ann", telling="owner")
     with platform.project.database.write() as connection:
         order_job(connection, "unheard-of", "the-thing", due_at=FAR)
-        connection.execute(jobs.update().values(failures=2).where(jobs.c.about == "the-thing"))
+        reason = describe_trouble(Message("jobs-not-looked-at", reason="q" * 1_000))
+        its = jobs.c.about == "the-thing"
+        connection.execute(jobs.update().values(failures=2, trouble=reason).where(its))
         hook = create_webhook(
-            connection, "telling", "https://secret.example/x", ("key.created",), OPERATOR, utc_now()
+            connection,
+            "telling",
+            "https://secret.example/x",
+            ("key.created",),
+            OPERATOR,
+            utc_now(),
+            secret="whsec_AAAA",
         ).id
         for name, state in (("msg_dead", "failed"), ("msg_waits", "waiting")):
             connection.execute(
@@ -203,9 +216,15 @@ def test_failing_jobs_and_messages_are_shown_and_tried_again(
     text = words(shown)
     for each in ("the-thing", "failed 2 times", "msg_dead", "msg_waits", "503", "free of"):
         assert each in text
+    assert "Reason: The jobs" in text and "q" * 400 not in text
+    chinese = words(desk.get("/operator", params={"lang": "zh"}))
+    assert "原因：" in chinese and "Reason: The" not in chinese
     assert "secret.example" not in shown.text and "private" not in shown.text
     with httpx.Client(base_url=platform.url, trust_env=False, headers=bearer(admin)) as http:
         (job,) = http.get("/v1/operator/jobs").json()["failing"]
+        assert len(job["trouble"]) == MAX_TROUBLE
+        accounts = http.get("/v1/operator/tenants").json()["tenants"]
+        assert {(each["copy_bytes"], each["copy_limit"]) for each in accounts} == {(0, None)}
         assert http.post(f"/v1/operator/jobs/{job['id']}").status_code == 204
         assert http.get("/v1/operator/jobs").json()["failing"][0]["due_at"] < FAR
         assert http.delete("/v1/operator/outbox/msg_waits").status_code == 204

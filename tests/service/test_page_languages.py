@@ -221,6 +221,21 @@ def test_a_chinese_page_has_no_english_in_it(path: str, served: PageService) -> 
     assert find_english(answer.text) == []
 
 
+def test_the_api_answers_pages_in_their_language_and_programs_in_english(
+    served: PageService,
+) -> None:
+    path = "/v1/evidence/" + "ab" * 32
+    wanted = translate(Message("request-key-missing"), "zh")
+    page = served.http.get(path, headers=CHINESE).json()
+    assert (page["detail"], page["id"]) == (wanted, "request-key-missing")
+    assert served.http.get(path).json()["detail"] == Message("request-key-missing")
+    key = {"Authorization": f"Bearer {served.reader}"}
+    program = served.http.get(path, headers=CHINESE | key).json()
+    assert program["detail"] == Message("evidence-unknown-to-tenant")
+    refused = served.http.post("/v1/lookup", json={"numbers": 1}, headers=CHINESE).json()
+    assert all(CHARACTER.search(each["message"]) for each in refused["errors"])
+
+
 def test_the_verdict_on_each_kind_of_number_is_in_chinese(served: PageService) -> None:
     with served.project.database.read() as connection:
         leaves = [load_leaves(connection, at, at + 1).hex() for at in (0, 310)]

@@ -85,6 +85,7 @@ def test_a_form_that_is_not_complete_says_what_is_wrong_and_keeps_what_was_typed
     shown = owner.http.get(page)
     assert shown.status_code == 410
     assert "Preserved, and erased since" in shown.text and "an owner of the tenant" in shown.text
+    assert "What was done with it" in shown.text and "evidence erased" in shown.text
     assert "request 17" not in shown.text and "annual report" not in shown.text
     assert re.search(r"/number\?of=[0-9A-Z*~$=-]+", shown.text)
     assert owner.post(f"{page}/erasure", complete).status_code == 410

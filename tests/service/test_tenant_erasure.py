@@ -95,12 +95,25 @@ def test_the_owner_is_told_what_is_left_and_nobody_else_is(served: PageService) 
     owner, stranger = make_manager(served), make_manager(served, "bank")
     id = submit(served, owner, sha256=digest(1), name="合同.pdf")
     before = served.http.get(f"/v1/evidence/{id}", headers=owner).json()
+    by, details = Actor("person", "1f0c3ad2b1e4f506"), {"until": "2036-01-31"}
+    with served.project.database.write() as connection:
+        for subject in (id, "ab" * 32):
+            note_tenant_event(
+                connection, "acme", by, "retention-set", at=utc_now(), subject=subject,
+                details=details,
+            )  # fmt: skip
+        reader = bearer(create_key(connection, "acme", ["read"], created_at=utc_now()))
     erase(served, owner, id)
     answer = served.http.get(f"/v1/evidence/{id}", headers=owner)
     told = answer.json()["erasure"]
     with served.project.database.read() as connection:
         (erasure,) = load_erasures(connection)
         (event,) = load_events(connection, "acme", 1)
+    events = [(each["action"], each["actor"]) for each in told["events"]]
+    assert events == [("retention-set", by.encode()), ("evidence-erased", event.actor)]
+    assert "合同" not in answer.text and "2036" not in answer.text
+    unseen = served.http.get(f"/v1/evidence/{id}", headers=reader).json()["erasure"]
+    assert unseen["events"] is None and unseen["leaf"] == told["leaf"]
     assert (told["erased_at"], told["leaf"]) == (erasure.erased_at, before["leaf"])
     assert (told["by"], told["actor"], told["basis"]) == ("owner", event.actor, "pipl-47")
     assert erasure.statement is not None

@@ -23,6 +23,7 @@ from anchor.store.kept_copies import (
     OverCopyQuota,
     add_part,
     begin_copy,
+    count_all_copy_bytes,
     count_copy_bytes,
     end_expired_upload,
     end_upload,
@@ -118,6 +119,7 @@ def test_a_tenants_bytes_are_counted_until_the_copy_ends(store: Database) -> Non
         assert end_upload(connection, first.id, at=AT)
         assert not end_upload(connection, first.id, at=AT)
         assert count_copy_bytes(connection, "acme") == 400
+        assert count_all_copy_bytes(connection) == {"acme": 400}
     assert begin(store, 0, length=600).id != first.id
 
 

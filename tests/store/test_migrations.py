@@ -51,6 +51,7 @@ LATER = (
     "announcements", "webhooks", "deliveries", "mail_choices", "case_links",
     "retention_index", "retentions",
     "kept_copies", "kept_copy_parts", "passkeys", "answered_challenges",
+    "mail_confirmations", "blocked_networks", "limited_addresses",
 )  # fmt: skip
 # What there is in a PostgreSQL schema, by table: columns, constraints, indexes.  PostgreSQL 18 also
 # names what may not be NULL, after the table's name at that time.

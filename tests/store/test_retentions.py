@@ -244,7 +244,7 @@ def test_tenants_are_told_by_one_message_for_all(project: OpenProject) -> None:
     with project.database.write() as connection:
         url = "https://example.org/"
         types = ["retention.due", "retention.erased"]
-        create_webhook(connection, "acme", url, types, KEY, utc_now())
+        create_webhook(connection, "acme", url, types, KEY, utc_now(), secret="whsec_AAAA")
     names = [add(project, name).hex() for name in "abc"]
     announce_all(project)
     act(project, 0)

@@ -163,7 +163,7 @@ def test_messages_that_failed_are_sent_again_or_given_up_by_hand(database: Datab
     with database.write() as connection:
         fill(connection)
         hook = create_webhook(connection, "acme", "https://x.example/", ("key.created",),
-                              OPERATOR, NOW).id  # fmt: skip
+                              OPERATOR, NOW, secret="whsec_AAAA").id  # fmt: skip
         dead = add_delivery(connection, "dead", hook, state="failed", attempts=5, trouble="time")
         waits = add_delivery(connection, "waits", hook, state="waiting", attempts=2, due_at=LATER)
         fresh = add_delivery(connection, "fresh", hook, state="waiting", attempts=0)

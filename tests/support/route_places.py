@@ -11,6 +11,7 @@ KINDS = {
     ("/v1/invitations", "id"): "invitation",
     ("/v1/webhooks", "id"): "webhook",
     ("/v1/operator/jobs", "id"): "job",
+    ("/v1/operator/blocks", "block"): "block",
     ("/v1/cases/{case}/links", "id"): "link",
     ("/tenants/{tenant}/evidence", "id"): "evidence",
     ("/tenants/{tenant}/webhooks", "id"): "webhook",

@@ -23,7 +23,7 @@ const send: SendCopy = (file, { tenant, evidence, upload }, report) => {
       endpoint: address("/v1/uploads"),
       uploadUrl: upload === null ? null : address(upload),
       metadata: { evidence },
-      headers: { "Anchor-Tenant": tenant },
+      headers: { "Anchor-Tenant": tenant, "Accept-Language": document.documentElement.lang },
       chunkSize: CHUNK_BYTES,
       retryDelays: RETRY_DELAYS,
       // The service knows which upload goes on.

@@ -24,6 +24,7 @@ from anchor.service.session_cookies import forget_session
 from anchor.service.worker import CurrentService, Service
 from anchor.store.browser_sessions import BrowserSession, end_sessions, load_sessions
 from anchor.store.mail_choices import find_mail_choice
+from anchor.store.mail_confirmations import find_confirmation, has_confirmed_address
 from anchor.store.memberships import create_own_tenant, load_memberships
 from anchor.store.passkeys import can_have_passkeys, load_passkeys
 from anchor.system.clock import utc_now
@@ -106,6 +107,8 @@ async def _show(
         "roles": ROLE_LABELS,
         "problem": problem,
         "has_mail": person is not None and service.project.config.mail is not None,
+        "is_told": await service.query(has_confirmed_address, person.id) if person else False,
+        "confirmation": await service.query(find_confirmation, person.id) if person else None,
         "topics": TOPIC_LABELS,
         "chosen_topics": OWNER_TOPICS if chosen is None else chosen,
         "mail_language": (choice and choice.language) or "both",

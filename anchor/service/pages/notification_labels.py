@@ -42,6 +42,7 @@ DELIVERY_STATES: Final[Mapping[DeliveryState, Message]] = {
 _TROUBLES: Final[Mapping[Trouble, Message]] = {
     "name": Message("trouble-name"),
     "private": Message("trouble-private"),
+    "secret": Message("trouble-secret"),
     "connection": Message("trouble-connection"),
     "tls": Message("trouble-tls"),
     "time": Message("trouble-time"),

@@ -7,8 +7,15 @@ from fastapi.responses import RedirectResponse, Response
 
 from anchor.canonical import MAX_INTEGER
 from anchor.messages.message import Message
-from anchor.service.operator_actions import MAX_REASON, OperatorActions
-from anchor.service.operator_reports import view_jobs, view_outbox, view_storage, view_tenants
+from anchor.service.client_address import client_of
+from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON, OperatorActions
+from anchor.service.operator_reports import (
+    view_addresses,
+    view_jobs,
+    view_outbox,
+    view_storage,
+    view_tenants,
+)
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.notification_labels import (
@@ -41,15 +48,18 @@ async def operator_page(
 async def change(request: Request, service: CurrentService, reader: CurrentReader) -> Response:
     """Do what a button of the page says, and show the page again."""
     actor = await need_operator(request, service)
-    names = ("do", "tenant", "reason", "per_day", "per_minute", "job", "message")
+    names = (
+        "do", "tenant", "reason", "per_day", "per_minute", "job", "message", "network", "why",
+        "days", "block",
+    )  # fmt: skip
     form = await read_form(request, service, *names)
-    refused = await _act(OperatorActions(service, actor), form)
+    refused = await _act(OperatorActions(service, actor), form, client_of(request.scope))
     if refused.errors:
         return await _show(service, reader, refused)
     return RedirectResponse(reader.link("/operator"), status_code=303)
 
 
-async def _act(actions: OperatorActions, form: Form) -> Form:
+async def _act(actions: OperatorActions, form: Form, own: str) -> Form:
     """Make the change that the form asks for; return the form with what is wrong with it."""
     tenant = form.text("tenant")
     match form.text("do"):
@@ -75,8 +85,26 @@ async def _act(actions: OperatorActions, form: Form) -> Form:
             await actions.redeliver(form.text("message"))
         case "give-up":
             await actions.give_up(form.text("message"))
+        case "block":
+            return await _block(actions, form, own)
+        case "unblock":
+            await actions.unblock(form.text("block"))
         case _:
             raise Problem(400, Message("form-malformed"))
+    return form
+
+
+async def _block(actions: OperatorActions, form: Form, own: str) -> Form:
+    reason, days = form.text("why"), form.text("days")
+    if not reason or len(reason) > MAX_REASON:
+        return form.refuse(why=Message("operator-block-reason-missing", limit=MAX_REASON))
+    is_number = days.isascii() and days.isdecimal() and len(days) <= 3
+    if not is_number or not 1 <= int(days) <= MAX_BLOCK_DAYS:
+        return form.refuse(days=Message("operator-days-invalid", limit=MAX_BLOCK_DAYS))
+    try:
+        await actions.block(form.text("network"), reason, int(days), own)
+    except Problem as problem:
+        return form.refuse(network=problem.detail)
     return form
 
 
@@ -94,14 +122,20 @@ def _read_limit(text: str) -> int | None:
 
 async def _show(service: Service, reader: Reader, form: Form) -> Response:
     at = utc_now()
-    tenants, jobs = await view_tenants(service, at), await view_jobs(service, at)
+    tenants, jobs = await view_tenants(service, at), await view_jobs(service, at, reader.language)
     outbox, storage = await view_outbox(service, at), await view_storage(service)
     values = {
         "here": "dashboard",
         "form": form,
         "most_reason": MAX_REASON,
+        "most_days": MAX_BLOCK_DAYS,
         "tenants": tenants.tenants,
         "jobs": jobs,
+        "addresses": await view_addresses(service, at),
+        "copies": {each.tenant: format_bytes(each.copy_bytes) for each in tenants.tenants},
+        "copy_limit": None
+        if service.vault is None
+        else format_bytes(service.vault.config.tenant_bytes),
         "outbox": outbox,
         "messages": [
             {

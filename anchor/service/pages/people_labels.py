@@ -99,10 +99,15 @@ def describe_event(event: TenantEvent, persons: Mapping[str, PersonRow]) -> dict
     return {
         "at": event.at,
         "actor": describe_actor(event.actor, persons),
-        "action": _ACTIONS.get(event.action, event.action),
+        "action": describe_action(event.action),
         "subject": persons[subject].name if subject in persons else subject,
         "details": join(f"{name}: {value}" for name, value in sorted(details.items())),
     }
+
+
+def describe_action(action: str) -> str:
+    """Return what was done."""
+    return _ACTIONS.get(action, action)
 
 
 def describe_actor(text: str, persons: Mapping[str, PersonRow]) -> str:

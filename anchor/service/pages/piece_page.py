@@ -27,7 +27,7 @@ from anchor.service.pages.evidence_labels import (
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.page_routes import PageRoute
-from anchor.service.pages.people_labels import describe_actor
+from anchor.service.pages.people_labels import describe_action, describe_actor
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
@@ -157,7 +157,9 @@ async def _answer_erased(
     """Show what is left of an erased piece; the one who erased it is named as in the trail."""
     erasure = problem.extension["erasure"]
     actor = erasure["actor"]
-    persons = {} if actor is None else await service.query(find_persons, {Actor.decode(actor).id})
+    events = erasure["events"] or []
+    actors = {each["actor"] for each in events} | ({actor} if actor else set())
+    persons = await service.query(find_persons, {Actor.decode(each).id for each in actors})
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -166,6 +168,14 @@ async def _answer_erased(
         "erasure": erasure,
         "by": BEHALF_LABELS.get(erasure["by"]),
         "actor": None if actor is None else describe_actor(actor, persons),
+        "events": [
+            {
+                "at": each["at"],
+                "actor": describe_actor(each["actor"], persons),
+                "action": describe_action(each["action"]),
+            }
+            for each in events
+        ],
         "basis": None if erasure["by"] == "retention" else _BASIS_LABELS.get(erasure["basis"]),
     }
     return answer_page("erased.html", values, reader, status=problem.status)

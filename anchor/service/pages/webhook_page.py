@@ -54,12 +54,14 @@ async def add_webhook(
     if form.errors:
         return await _show(service, reader, caller, form)
     url, events = form.text("url"), _read_events(form)
+    shown, stored = await service.read(lambda: service.webhook_secrets.make(tenant))
+    at = utc_now()
     try:
-        made = await service.change(create_webhook, tenant, url, events, caller.actor, utc_now())
+        await service.change(create_webhook, tenant, url, events, caller.actor, at, secret=stored)
     except UsageError as error:
         return await _show(service, reader, caller, form.refuse(whole=error.message))
     fresh = Form({"events": ("evidence.final",)})
-    return await _show(service, reader, caller, fresh, secret=made.secret)
+    return await _show(service, reader, caller, fresh, secret=shown)
 
 
 @router.get(_ONE)
@@ -86,9 +88,10 @@ async def change(
             await service.change(remove_webhook, tenant, id, caller.actor, at)
             return RedirectResponse(reader.link(f"/tenants/{tenant}/webhooks"), status_code=303)
         case "rotate":
-            secret = await service.change(rotate_secret, tenant, id, caller.actor, at)
+            shown, stored = await service.read(lambda: service.webhook_secrets.make(tenant))
+            await service.change(rotate_secret, tenant, id, caller.actor, at, secret=stored)
             webhook = await _find(service, caller, id)
-            return await _show_one(service, reader, caller, webhook, _fill(webhook), secret=secret)
+            return await _show_one(service, reader, caller, webhook, _fill(webhook), secret=shown)
         case "send":
             if not await service.change(send_again, id, form.text("message"), at):
                 whole = form.refuse(whole=Message("delivery-not-settled"))

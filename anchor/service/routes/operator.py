@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter, Request, Response
 
 from anchor.service.auth import Administrator
+from anchor.service.client_address import client_of
 from anchor.service.operator_actions import OperatorActions
-from anchor.service.operator_reports import view_jobs, view_outbox, view_storage, view_tenants
+from anchor.service.operator_reports import (
+    view_addresses,
+    view_jobs,
+    view_outbox,
+    view_storage,
+    view_tenants,
+)
 from anchor.service.operator_schemas import (
+    AddressesDocument,
+    BlockDocument,
+    BlockInPath,
+    BlockRequest,
     JobInPath,
     JobsDocument,
     MessageInPath,
@@ -127,6 +140,40 @@ async def redeliver(message: MessageInPath, caller: Administrator, service: Curr
 async def give_up(message: MessageInPath, caller: Administrator, service: CurrentService) -> None:
     """Give a message up that failed and waits for another attempt."""
     await OperatorActions(service, caller.actor).give_up(message)
+
+
+@router.get("/v1/operator/addresses", summary="Blocked and limited addresses", responses=_READING)
+async def addresses(_caller: Administrator, service: CurrentService) -> AddressesDocument:
+    """Return what is blocked, and the addresses that exceeded limits within a week."""
+    return await view_addresses(service, utc_now())
+
+
+@router.post(
+    "/v1/operator/blocks",
+    summary="Block an address or network",
+    status_code=201,
+    responses=problems(401, 403, 404, 408, 409, 413, 422),
+    openapi_extra=describe_body(BlockRequest),
+)
+async def block(request: Request, caller: Administrator, service: CurrentService) -> BlockDocument:
+    """Answer nobody from an address or network; it applies within two seconds."""
+    asked = await read_document(request, service, BlockRequest)
+    blocked = await OperatorActions(service, caller.actor).block(
+        asked.network, asked.reason, asked.days, client_of(request.scope)
+    )
+    return BlockDocument(**asdict(blocked))
+
+
+@router.delete(
+    "/v1/operator/blocks/{block}",
+    summary="End a block",
+    status_code=204,
+    response_class=Response,
+    responses=_READING,
+)
+async def unblock(block: BlockInPath, caller: Administrator, service: CurrentService) -> None:
+    """Answer an address or network again."""
+    await OperatorActions(service, caller.actor).unblock(block)
 
 
 @router.get("/v1/operator/storage", summary="Bytes of the store and the disk", responses=_READING)

@@ -59,13 +59,15 @@ async def webhooks(caller: Manager, service: CurrentService) -> WebhooksDocument
 async def make(request: Request, caller: Manager, service: CurrentService) -> MadeWebhookDocument:
     """Make a webhook with a secret, which cannot be shown again."""
     asked = await _read(request, service)
+    shown, stored = await service.read(lambda: service.webhook_secrets.make(caller.tenant))
+    at = utc_now()
     try:
         made = await service.change(
-            create_webhook, caller.tenant, asked.url, asked.events, caller.actor, utc_now()
+            create_webhook, caller.tenant, asked.url, asked.events, caller.actor, at, secret=stored
         )
     except UsageError as error:
         raise Problem(409, error.message) from error
-    return MadeWebhookDocument(id=made.id, secret=made.secret)
+    return MadeWebhookDocument(id=made.id, secret=shown)
 
 
 @router.get("/v1/webhooks/{id}", summary="A webhook", responses=problems(401, 403, 404, 422))
@@ -118,10 +120,11 @@ async def remove(id: IdInPath, caller: Manager, service: CurrentService) -> None
 )
 async def rotate(id: IdInPath, caller: Manager, service: CurrentService) -> NewSecretDocument:
     """Make a new secret; for a day, messages are signed with the former one, too."""
-    secret = await service.change(rotate_secret, caller.tenant, id, caller.actor, utc_now())
-    if secret is None:
+    shown, stored = await service.read(lambda: service.webhook_secrets.make(caller.tenant))
+    at = utc_now()
+    if not await service.change(rotate_secret, caller.tenant, id, caller.actor, at, secret=stored):
         raise _unknown()
-    return NewSecretDocument(secret=secret)
+    return NewSecretDocument(secret=shown)
 
 
 @router.get(

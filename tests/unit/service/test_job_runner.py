@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -70,15 +71,18 @@ def test_a_job_that_is_done_is_gone_and_its_result_recorded(store: Database) -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "seconds"),
+    ("error", "seconds", "trouble"),
     [
-        (NotYet(7), 7),
-        (CannotCheckError(Message("error-mark")), 5),
-        (OSError(28, "no space left on device"), 5),
-        (TimeoutError(), 5),
+        (NotYet(7), 7, None),
+        (CannotCheckError(Message("error-mark")), 5, ("error: ", "错误：")),
+        (CannotCheckError(Message("list-single", text="q" * 999)), 5, ("q" * 300, "q" * 300)),
+        (OSError(28, "no space left on device"), 5, ("[Errno 28] no space left on device",) * 2),
+        (TimeoutError(), 5, ("TimeoutError",) * 2),
     ],
 )
-def test_a_job_that_fails_is_put_off(store: Database, error: Exception, seconds: int) -> None:
+def test_a_job_that_fails_is_put_off_and_says_why(
+    store: Database, error: Exception, seconds: int, trouble: tuple[str, str] | None
+) -> None:
     async def work(_job: TakenJob) -> Record:
         raise error
 
@@ -86,6 +90,10 @@ def test_a_job_that_fails_is_put_off(store: Database, error: Exception, seconds:
     assert left(store) == [(format_time(START + timedelta(seconds=seconds)), 1)]
     with store.read() as connection:
         failures = connection.execute(select(jobs.c.failures)).scalar_one()
+        said = connection.execute(select(jobs.c.trouble)).scalar_one()
+    assert said == (
+        trouble and json.dumps(dict(zip(("en", "zh"), trouble, strict=True)), ensure_ascii=False)
+    )
     assert failures == (0 if isinstance(error, NotYet) else 1)  # waiting is no failure
 
 

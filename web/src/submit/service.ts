@@ -59,7 +59,8 @@ export interface Service {
 /** Ask the service of this site for a tenant. */
 export function connect(tenant: string): Service {
   const ask = async (path: string, options: RequestInit = {}): Promise<Response> => {
-    const headers = { "Anchor-Tenant": tenant, ...options.headers };
+    // Errors are shown in the language of the page, which may be another than the browser's.
+    const headers = { "Anchor-Tenant": tenant, "Accept-Language": document.documentElement.lang, ...options.headers };
     let answer: Response;
     try {
       answer = await fetch(path, { redirect: "error", ...options, headers });
