@@ -2,7 +2,8 @@
 
 Part of `scripts/bench --objects`; the figures are kept in docs/performance.md.  nginx serves the
 objects on the same machine.  Intake is the whole: listing, hashing, manifests, and records in a
-new SQLite store.  The floor is a loop of requests and hashlib in one process.
+new SQLite store.  The floor is a loop of requests and hashlib in one process.  Results of small
+objects are appended to a JSON file, from which `--draw` makes a table and a picture.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 import requests
 from bench_measuring import cpu_time, peak_memory, section
+from bench_scale_figures import Figure, draw_picture, find_lines, print_table
 
 from anchor.evidence.hashing_pool import open_workers
 from anchor.objects.hashing_job import open_job
@@ -40,6 +43,13 @@ from anchor.store.location import SqliteFile
 
 _MIB = 1 << 20
 _ALGORITHMS = ("sha256",)
+WAYS = ("loop", "threads", "dask")
+_PICTURE = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "objects.svg"
+_PANELS = {
+    "cpu": "µs of CPU per object",
+    "wall": "µs per object",
+    "peak": "peak memory in MiB",
+}
 
 
 def main() -> int:
@@ -47,48 +57,101 @@ def main() -> int:
     parser.add_argument("--sizes", default="1e4,1e5", help="numbers of small objects")
     parser.add_argument("--large", type=int, default=2_000, help="objects of 1 MiB; 0 for none")
     parser.add_argument("--floor", type=int, default=10_000, help="objects of the floor, at most")
+    parser.add_argument("--way", choices=WAYS, action="append", help="only this one")
+    parser.add_argument("--out", type=Path, help="results of small objects, appended to")
+    parser.add_argument("--draw", action="store_true", help="print table, make picture; no run")
     parser.add_argument("--intake", nargs=3, metavar=("EXECUTOR", "FOLDER", "URLS"), help="itself")
     parser.add_argument("--loop", metavar="URLS", help="for itself")
     options = parser.parse_args()
+    if options.draw and not options.out:
+        parser.error("--draw needs --out")
     if options.intake:
         executor, folder, urls = options.intake
         print(json.dumps(take_in_this_process(executor, Path(folder), Path(urls))))
     elif options.loop:
         print(json.dumps(loop_in_this_process(Path(options.loop))))
+    elif options.draw:
+        lines = list(find_lines(load_results(options.out), "objects"))
+        print_table(lines, "Objects", _PICTURE.name)
+        draw_picture(lines, "Objects", _PICTURE, panels=_PANELS, sizes="objects")
     else:
         with tempfile.TemporaryDirectory() as name, run_nginx(Path(name)) as server:
             folder = Path(name)
+            ways = options.way or WAYS
             for text in filter(None, options.sizes.split(",")):
-                compare(folder, server, "small", int(float(text)), options.floor)
+                count = int(float(text))
+                for figures in compare(folder, server, "small", count, options.floor, ways):
+                    if options.out:
+                        append_results(options.out, figures)
             if options.large:
-                compare(folder, server, "large", options.large, options.large)
+                list(compare(folder, server, "large", options.large, options.large, ways))
     return 0
 
 
-def compare(folder: Path, server: str, kind: str, count: int, floor: int) -> None:
+def load_results(path: Path) -> list[Figure]:
+    return [Figure(**figure) for figure in json.loads(path.read_text())]
+
+
+def append_results(path: Path, figures: Sequence[Figure]) -> None:
+    before = load_results(path) if path.exists() else []
+    results = [asdict(figure) for figure in (*before, *figures)]
+    path.write_text(json.dumps(results, indent=1) + "\n")
+
+
+def compare(
+    folder: Path, server: str, kind: str, count: int, floor: int, ways: Sequence[str]
+) -> Iterator[list[Figure]]:
     """Measure one number of objects of a kind in each way, one after the other."""
     size = "1 MiB" if kind == "large" else "some 20 bytes"
     section(f"{count:,} objects of {size}; load {os.getloadavg()[0]:.1f}")
     urls = write_urls(folder, server, kind, count)
-    plain = run_itself("--loop", write_urls(folder, server, kind, min(count, floor)))
-    show("requests and hashlib, one loop", plain, plain)
-    show("anchor, 2 threads", run_intake("threads", folder, urls), plain)
+    if "loop" in ways:
+        result = run_itself("--loop", write_urls(folder, server, kind, min(count, floor)))
+        show("requests and hashlib, one loop", result)
+        yield [make_figure("requests and hashlib, one loop", "floor", result, count)]
+    if "threads" in ways:
+        result = run_intake("threads", folder, urls)
+        show("anchor, 2 threads", result)
+        yield [make_figure("anchor, two threads", "ours", result, count)]
+    if "dask" in ways:
+        yield measure_dask(folder, urls, count)
+
+
+def measure_dask(folder: Path, urls: Path, count: int) -> list[Figure]:
     with run_cluster(folder) as (address, processes):
         result = run_intake(f"dask:{address}", folder, urls)
-        for name, process in processes.items():
-            result |= {f"{name} MiB": peak_memory(process.pid)}
-            result["busy"] += cpu_time(process.pid)
-    show("anchor, 2 Dask workers of 1 thread", result, plain)
+        parts = {
+            name: {"busy": cpu_time(each.pid), "count": count, "client MiB": peak_memory(each.pid)}
+            for name, each in processes.items()
+        }
+    result["busy"] += sum(part["busy"] for part in parts.values())
+    peaks = {f"{name} MiB": part["client MiB"] for name, part in parts.items()}
+    show("anchor, 2 Dask workers of 1 thread", result | peaks)
+    return [
+        make_figure("anchor, two Dask workers (memory: client)", "ours", result, count),
+        make_figure("Dask scheduler", "ours", parts["scheduler"], count),
+        make_figure("Dask worker", "ours", parts["worker"], count),
+    ]
 
 
-def show(name: str, result: Mapping[str, Any], floor: Mapping[str, Any]) -> None:
-    rate, least = result["count"] / result["seconds"], floor["count"] / floor["seconds"]
-    busy = result["busy"] / result["count"] * 1e6
-    memory = ", ".join(f"{key} {value}" for key, value in result.items() if key.endswith("MiB"))
-    print(
-        f"  {name:<36}{rate:8,.0f}/s  {rate / least:5.2f} x floor  {busy:8,.0f} us CPU  {memory}",
-        flush=True,
+def make_figure(program: str, kind: str, result: Mapping[str, Any], size: int) -> Figure:
+    return Figure(
+        measure="objects",
+        program=program,
+        kind=kind,
+        size=size,
+        count=result["count"],
+        cpu=result["busy"] / result["count"] * 1e6,
+        wall=result.get("seconds", 0.0) / result["count"] * 1e6,
+        bytes=0.0,
+        peak=result["client MiB"],
     )
+
+
+def show(name: str, result: Mapping[str, Any]) -> None:
+    rate, busy = result["count"] / result["seconds"], result["busy"] / result["count"] * 1e6
+    memory = ", ".join(f"{key} {value}" for key, value in result.items() if key.endswith("MiB"))
+    print(f"  {name:<36}{rate:8,.0f}/s  {busy:8,.0f} us CPU  {memory}", flush=True)
 
 
 # What is measured

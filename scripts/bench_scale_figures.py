@@ -1,4 +1,4 @@
-"""Tables and pictures from the results of `scripts/bench --scale`."""
+"""Tables and pictures from the results of `scripts/bench --scale` and `--objects`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import math
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +27,7 @@ _BACKGROUND, _INK = "#fbfbf8", "#333333"
 _COLOURS = ("#1f5fa8", "#c0571a", "#3c7d3c", "#7a4f9a", "#8a6d1f", "#2a7f86", "#a8324a", "#666666")
 _STYLES = {"ours": "-", "floor": "--", "peer": ":"}
 _PANELS = {"cpu": "µs of CPU per piece", "wall": "µs per piece", "bytes": "bytes per piece"}
+_LINEAR = ("bytes", "peak")
 _MARKERS = {"sqlite": "o", "postgresql": "s", "": "."}
 
 
@@ -127,32 +128,35 @@ def find_median(figures: Sequence[Figure]) -> Figure:
 
 
 def print_tables(figures: Sequence[Figure]) -> None:
-    """Print what docs/performance.md has of each measure: its picture, and a table in Markdown.
-
-    A cell has CPU and wall clock in µs, bytes, and the peak memory in MiB.
-    """
+    """Print what docs/performance.md has of each measure."""
     for measure, title in MEASURES.items():
-        lines = list(find_lines(figures, measure))
-        if not lines:
-            continue
-        sizes = sorted({size for line in lines for size in line.points})
-        columns = [format_size(size) for size in sizes]
-        beyond = [describe_beyond(line) for line in lines]
-        if any(beyond):
-            columns.append(f"{format_size(BEYOND)}, extrapolated")
-        print(f"### {title}\n\n![{title}](pictures/scale-{measure}.svg)\n")
-        print("| | " + " | ".join(columns) + " |")
-        print("|---" * (len(columns) + 1) + "|")
-        for line, after in zip(lines, beyond, strict=True):
-            cells = [describe_point(line.points.get(size)) for size in sizes]
-            if any(beyond):
-                cells.append(after)
-            print(f"| {line.label} | " + " | ".join(cells) + " |")
-        print()
+        if lines := list(find_lines(figures, measure)):
+            print_table(lines, title, f"scale-{measure}.svg")
     for line in find_lines(figures, "intake"):
         if line.program == "anchor":
             by_size = ", ".join(f"{line.runs[size]} to {format_size(size)}" for size in line.points)
             print(f"Runs on {DATABASES[line.database]}: {by_size}.")
+
+
+def print_table(lines: Sequence[Line], title: str, picture: str) -> None:
+    """Print a picture's link, and a table in Markdown.
+
+    A cell has CPU and wall clock in µs, bytes, and the peak memory in MiB.
+    """
+    sizes = sorted({size for line in lines for size in line.points})
+    columns = [format_size(size) for size in sizes]
+    beyond = [describe_beyond(line) for line in lines]
+    if any(beyond):
+        columns.append(f"{format_size(BEYOND)}, extrapolated")
+    print(f"### {title}\n\n![{title}](pictures/{picture})\n")
+    print("| | " + " | ".join(columns) + " |")
+    print("|---" * (len(columns) + 1) + "|")
+    for line, after in zip(lines, beyond, strict=True):
+        cells = [describe_point(line.points.get(size)) for size in sizes]
+        if any(beyond):
+            cells.append(after)
+        print(f"| {line.label} | " + " | ".join(cells) + " |")
+    print()
 
 
 def describe_beyond(line: Line) -> str:
@@ -163,7 +167,7 @@ def describe_beyond(line: Line) -> str:
 def describe_point(point: Figure | None) -> str:
     if point is None:
         return ""
-    parts = [f"{round_figure(point.cpu)}, {round_figure(point.wall)}"]
+    parts = [", ".join(round_figure(each) for each in (point.cpu, point.wall) if each)]
     if point.bytes and point.kind == "ours":
         parts.append(f"{point.bytes:.0f}")
     if point.peak:
@@ -189,11 +193,6 @@ def format_size(size: int) -> str:
 
 def draw_pictures(figures: Sequence[Figure], folder: Path) -> None:
     """Draw a picture for each measure: CPU, wall clock and bytes of a piece by size of the log."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    # Text stays text, and the same figures give the same file.
-    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "scale", "font.size": 9}
     folder.mkdir(exist_ok=True)
     for measure, title in MEASURES.items():
         lines = list(find_lines(figures, measure))
@@ -201,15 +200,27 @@ def draw_pictures(figures: Sequence[Figure], folder: Path) -> None:
             draw_picture(lines, title, folder / f"scale-{measure}.svg")
 
 
-def draw_picture(lines: Sequence[Line], title: str, path: Path) -> None:
+def draw_picture(
+    lines: Sequence[Line],
+    title: str,
+    path: Path,
+    *,
+    panels: Mapping[str, str] = _PANELS,
+    sizes: str = "pieces in the log",
+) -> None:
+    """Draw three ``panels``, each with its label, by size; the last one is linear."""
+    import matplotlib as mpl
     from matplotlib import pyplot
 
-    figure, panels = pyplot.subplots(1, 3, figsize=(11, 5), facecolor=_BACKGROUND)
+    mpl.use("svg")
+    # Text stays text, and the same figures give the same file.
+    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "scale", "font.size": 9}
+    figure, axes = pyplot.subplots(1, 3, figsize=(11, 5), facecolor=_BACKGROUND)
     programs = list(dict.fromkeys(line.program for line in lines))
-    for panel, (member, what) in zip(panels, _PANELS.items(), strict=True):
+    for panel, (member, what) in zip(axes, panels.items(), strict=True):
         panel.set(
-            xscale="log", yscale="linear" if member == "bytes" else "log", facecolor=_BACKGROUND,
-            xlabel="pieces in the log", ylabel=what, title=title,
+            xscale="log", yscale="linear" if member in _LINEAR else "log", facecolor=_BACKGROUND,
+            xlabel=sizes, ylabel=what, title=title,
         )  # fmt: skip
         panel.minorticks_off()
         panel.grid(visible=True, color="#dddddd", linewidth=0.6)
@@ -217,9 +228,9 @@ def draw_picture(lines: Sequence[Line], title: str, path: Path) -> None:
             colour = _COLOURS[programs.index(line.program) % len(_COLOURS)]
             if member != "bytes" or line.kind == "ours":
                 draw_line(panel, line, member, colour)
-    panels[1].sharey(panels[0])
-    panels[2].set_ylim(bottom=0)
-    handles, labels = panels[0].get_legend_handles_labels()
+    axes[1].sharey(axes[0])
+    axes[2].set_ylim(bottom=0)
+    handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, labelcolor=_INK)
     rows = -(-len(labels) // 3)
     figure.tight_layout(rect=(0, 0.035 * rows + 0.02, 1, 1))

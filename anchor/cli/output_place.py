@@ -13,6 +13,11 @@ from anchor.messages.message import Message
 from anchor.objects.object_url import ObjectUrl, is_object_url, parse_object_url
 from anchor.objects.object_writing import FetchedObject, fetch_object, upload_files
 from anchor.objects.store_choice import open_writable_store
+from anchor.receipt.format import MAX_RECEIPT_BYTES
+
+# Bytes that are copied of an object to see whose it is: a receipt as a whole, or of a bundle its
+# first line and its first receipt.
+_MOST_FETCHED = 2 * MAX_RECEIPT_BYTES
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,7 +33,9 @@ class OutputPlace:
         return str(path) if self.url is None else str(self._locate(self.url, path))
 
     def fetch(self, path: Path, is_ours: Callable[[Path], bool]) -> None:
-        """Copy the object that a file at ``path`` is to replace; one that is not ours stays.
+        """Copy the beginning of the object that a file at ``path`` is to replace.
+
+        One that is not ours stays: ``is_ours`` is asked of what was copied.
 
         Raises:
             CannotCheckError: The store does not answer.
@@ -36,7 +43,7 @@ class OutputPlace:
         if self.url is None or path.exists():
             return
         url = self._locate(self.url, path)
-        fetched = fetch_object(open_writable_store(url.scheme), url, path)
+        fetched = fetch_object(open_writable_store(url.scheme), url, path, _MOST_FETCHED)
         if fetched is not None and is_ours(path):
             self.fetched[url] = fetched
         else:

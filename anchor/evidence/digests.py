@@ -15,10 +15,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 from anchor.errors import MalformedError, UnknownVersionError, UsageError
 from anchor.messages.message import Message, join
+
+T = TypeVar("T")
 
 SHA256 = "sha256"
 SM3 = "sm3"
@@ -204,7 +206,7 @@ def digest_stream(
     # The pool starts its thread on the first submit, which a stream of one chunk never reaches.
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="anchor-digest") as helper:
         running: deque[Future[None]] = deque()
-        for chunk in _read_chunks(stream, limit):
+        for chunk in _read_chunks(stream, limit, 1 if sm3 is None else _BUFFERS):
             if sm3 is not None and size > 0:
                 running.append(helper.submit(sm3.update, chunk))
             elif sm3 is not None:
@@ -221,40 +223,39 @@ def digest_stream(
     return Digests(sha256=sha256.digest(), sm3=digest, size=size)
 
 
-def _read_chunks(stream: BinaryIO, limit: int | None) -> Iterator[memoryview]:
+def _read_chunks(stream: BinaryIO, limit: int | None, count: int) -> Iterator[memoryview]:
     """Yield the stream's chunks.
 
-    `_BUFFERS` take turns: a chunk is overwritten when that many chunks later one is requested.
+    ``count`` buffers take turns: a chunk is overwritten when that many chunks later one is
+    requested.
     """
-    buffers = [memoryview(b"")] * _BUFFERS
+    # `typing.BinaryIO` promises only read(), whose bytes need no buffer.
+    read_into = getattr(stream, "readinto", None)
+    buffers = [memoryview(b"")] * count
     size = turn = 0
     while True:
         wanted = _FIRST_CHUNK_BYTES if size <= _FIRST_CHUNK_BYTES else CHUNK_BYTES
-        if len(buffers[turn]) < wanted:
-            buffers[turn] = memoryview(bytearray(wanted))
         room = wanted if limit is None else min(wanted, limit - size + 1)
-        count = _read_into(stream, buffers[turn][:room])
-        if count == 0:
+        if read_into is None:
+            chunk = memoryview(_take(stream.read(room)))
+        else:
+            if len(buffers[turn]) < wanted:
+                buffers[turn] = memoryview(bytearray(wanted))
+            chunk = buffers[turn][: _take(read_into(buffers[turn][:room]))]
+            turn = (turn + 1) % count
+        if not chunk:
             return
-        size += count
+        size += len(chunk)
         if limit is not None and size > limit:
             raise UsageError(Message("stream-too-long", limit=limit))
-        yield buffers[turn][:count]
-        turn = (turn + 1) % _BUFFERS
+        yield chunk
 
 
-def _read_into(stream: BinaryIO, buffer: memoryview) -> int:
-    read_into = getattr(stream, "readinto", None)
-    if read_into is not None:
-        count: int | None = read_into(buffer)
-    else:
-        # `typing.BinaryIO` promises only read().
-        data: bytes | None = stream.read(len(buffer))
-        count = None if data is None else len(data)
-        buffer[: count or 0] = data or b""
-    if count is None:
+def _take(answer: T | None) -> T:
+    """Return what a stream answered; None means that it has no data yet."""
+    if answer is None:
         raise UsageError(Message("stream-not-blocking"))
-    return count
+    return answer
 
 
 def _new_sm3(data: bytes = b"") -> _Hash:

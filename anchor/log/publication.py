@@ -3,7 +3,7 @@
 Paths are those of C2SP tlog-tiles (https://c2sp.org/tlog-tiles), below a prefix: ``checkpoint``,
 ``tile/0/000``, …, and this project's own list of the anchored heads, ``anchors/000``, …  A place is
 given as the user writes it: a folder, an ``http(s)://`` URL, or an object store's, of which
-``s3://…`` can be written to, ``gs://…`` and ``az://…`` only be read.
+``s3://…``, ``gs://…`` and ``az://…`` can be written to.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import SEEK_END
 from itertools import dropwhile, islice
 from typing import Any, BinaryIO, cast
 
@@ -16,11 +17,13 @@ from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
+    ObjectHeaders,
     ObjectMissing,
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
     describe_failure,
+    describe_refused_write,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -28,11 +31,14 @@ _CONNECT_SECONDS = 10
 _READ_SECONDS = 60
 _BLOCK = 8 * 1024 * 1024
 
+_IMPOSSIBLE = Message("object-address-impossible")
 _REASONS = {
     "ConditionNotMet": Message("object-changed"),
     "AuthorizationPermissionMismatch": Message("object-denied"),
     "BlobArchived": Message("object-archived"),
 }
+_CHANGED = frozenset({"BlobAlreadyExists", "BlobNotFound", "ConditionNotMet"})
+_DENIED = frozenset({"AuthorizationPermissionMismatch"})
 _NO_CONTAINER = frozenset({"ContainerNotFound", "ContainerBeingDeleted", "InvalidResourceName"})
 
 
@@ -43,12 +49,14 @@ class AzureStore:
     ``AZURE_STORAGE_ACCOUNT_KEY``, ``AZURE_STORAGE_SAS_TOKEN`` or the default Azure credential.
     """
 
+    no_revision = "etag:0x0"
+
     def __init__(self) -> None:
         try:
             from azure.core import MatchConditions
             from azure.core.exceptions import AzureError, HttpResponseError
             from azure.identity import DefaultAzureCredential
-            from azure.storage.blob import BlobServiceClient
+            from azure.storage.blob import BlobServiceClient, ContentSettings
         except ImportError:
             raise UsageError(
                 Message("object-package-missing", scheme="az"),
@@ -57,6 +65,7 @@ class AzureStore:
         self._refusals = HttpResponseError
         self._failures = (AzureError, OSError)
         self._unchanged = MatchConditions.IfNotModified
+        self._settings = ContentSettings
         settings: dict[str, Any] = {
             "connection_timeout": _CONNECT_SECONDS,
             "read_timeout": _READ_SECONDS,
@@ -112,17 +121,12 @@ class AzureStore:
     @contextmanager
     def open(self, listed: ListedObject) -> Iterator[ObjectStream]:
         url = listed.url
-        if {".", ".."} & set(url.key.split("/")):
-            # The client would request another blob: it resolves these segments.
-            raise ObjectUnreadable(Message("object-address-impossible"))
-        kind, _, value = (listed.revision or "").partition(":")
-        condition: dict[str, Any] = {}
-        if kind == "etag":
-            condition = {"etag": value, "match_condition": self._unchanged}
+        if _is_altered(url):
+            raise ObjectUnreadable(_IMPOSSIBLE)
         blob = self._client.get_blob_client(url.container, url.key)
         try:
             # The client requests later blocks with the entity tag of the first.
-            answer = blob.download_blob(**condition)
+            answer = blob.download_blob(**self._expect(listed.revision))
             yield ObjectStream(
                 stream=cast(BinaryIO, _Body(answer)),
                 size=answer.size,
@@ -132,6 +136,43 @@ class AzureStore:
             raise _explain(error) from None
         except self._failures as error:
             raise StoreUnavailable(describe_failure(error)) from None
+
+    def write(
+        self, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, *, replaces: str | None
+    ) -> bool:
+        if _is_altered(url):
+            failure = Message("object-not-written", url=url)
+            raise UsageError(Message("with-reason", failure=failure, reason=_IMPOSSIBLE))
+        size = body.seek(0, SEEK_END)
+        body.seek(0)
+        try:
+            # Larger blobs are sent in blocks, which become a blob at once or never.
+            self._client.get_blob_client(url.container, url.key).upload_blob(
+                body, length=size, overwrite=replaces is not None, **self._expect(replaces),
+                content_settings=self._settings(
+                    content_type=headers.media_type, cache_control=headers.cache_control
+                ),
+            )  # fmt: skip
+        except self._refusals as error:
+            code = _code(error)
+            if code in _CHANGED:
+                return False
+            raise describe_refused_write(
+                url, code, is_bucket_missing=code in _NO_CONTAINER, is_denied=code in _DENIED
+            ) from None
+        except self._failures as error:
+            raise StoreUnavailable(describe_failure(error)) from None
+        return True
+
+    def _expect(self, revision: str | None) -> dict[str, Any]:
+        """Return the condition that a blob has this revision."""
+        kind, _, value = (revision or "").partition(":")
+        return {"etag": value, "match_condition": self._unchanged} if kind == "etag" else {}
+
+
+def _is_altered(url: ObjectUrl) -> bool:
+    """Return whether the client would request another blob: it resolves these segments."""
+    return not {".", ".."}.isdisjoint(url.key.split("/"))
 
 
 class _Body:

@@ -9,17 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import SEEK_END
 from typing import Any, BinaryIO, cast
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_store import (
     ListedObject,
+    ObjectHeaders,
     ObjectMissing,
     ObjectStream,
     ObjectUnreadable,
     StoreUnavailable,
     describe_failure,
+    describe_refused_write,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -34,6 +37,9 @@ _FIELDS = "items(name,size,generation),nextPageToken"
 
 class GoogleStore:
     """The buckets that the application-default credentials of this user reach."""
+
+    # Google's are times in microseconds.
+    no_revision = "version:1"
 
     def __init__(self) -> None:
         try:
@@ -98,6 +104,29 @@ class GoogleStore:
             raise _explain(error.code) from None
         except self._failures as error:
             raise StoreUnavailable(describe_failure(error)) from None
+
+    def write(
+        self, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, *, replaces: str | None
+    ) -> bool:
+        blob = self._client.bucket(url.container).blob(url.key)
+        blob.cache_control = headers.cache_control
+        try:
+            # Larger objects are sent in parts, which become an object at once or never.
+            blob.upload_from_file(
+                body, rewind=True, size=body.seek(0, SEEK_END), content_type=headers.media_type,
+                if_generation_match=0 if replaces is None else int(replaces.partition(":")[2]),
+                timeout=_TIMEOUT,
+            )  # fmt: skip
+        except self._refusals as error:
+            is_missing = error.code == 404 and self._is_missing(url.container)
+            if error.code == 412 or (error.code == 404 and not is_missing):
+                return False
+            raise describe_refused_write(
+                url, error.code, is_bucket_missing=is_missing, is_denied=error.code == 403
+            ) from None
+        except self._failures as error:
+            raise StoreUnavailable(describe_failure(error)) from None
+        return True
 
     def _is_missing(self, bucket: str) -> bool:
         """Return whether a bucket is missing: a missing object has the same code."""

@@ -74,6 +74,19 @@ def conditions_error(url: ObjectUrl) -> UsageError:
     )
 
 
+def describe_refused_write(
+    url: ObjectUrl, code: object, *, is_bucket_missing: bool, is_denied: bool
+) -> UsageError | StoreUnavailable:
+    """Return the error of a write that the store answered with ``code``."""
+    if is_bucket_missing:
+        return UsageError(Message("object-bucket-missing", bucket=url.container))
+    if is_denied:
+        return UsageError(
+            Message("object-writing-denied", url=url), hint=Message("object-writing-denied-hint")
+        )
+    return StoreUnavailable(Message("object-store-answered", code=code))
+
+
 def describe_failure(error: Exception) -> Message:
     """Name the kind of an error only: its text may quote credentials."""
     return Message("object-store-failed", kind=type(error).__name__)
@@ -100,7 +113,12 @@ class ObjectStore(Protocol):
 
 
 class WritableStore(ObjectStore, Protocol):
-    """A kind of store that writes an object only if its present version is the expected one."""
+    """A kind of store that writes an object only if its present version is the expected one.
+
+    ``no_revision`` is a revision that no object has.
+    """
+
+    no_revision: str
 
     def write(
         self, url: ObjectUrl, body: BinaryIO, headers: ObjectHeaders, *, replaces: str | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,7 +27,6 @@ from anchor.objects.object_url import ObjectUrl
 PROBE = ".anchor-probe"
 """The name of the object that shows whether a store heeds conditions; its bytes mean nothing."""
 
-_NO_REVISION = 'etag:"00000000000000000000000000000000"'
 _BYTES = "application/octet-stream"
 _MEDIA_TYPES = {
     ".json": "application/json",
@@ -47,9 +45,12 @@ class LoadedObject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedObject:
-    """What was copied of an object to a file, and what its store calls that version."""
+    """What was copied of an object to a file, and what its store calls that version.
 
-    digests: Digests
+    ``digests`` is None if only the beginning was copied.
+    """
+
+    digests: Digests | None
     revision: str | None
 
 
@@ -80,7 +81,9 @@ def check_conditions(store: WritableStore, folder: ObjectUrl) -> None:
     url = folder.below(PROBE)
     with _translated_errors(Message("object-not-written", url=url)):
         is_new = _write_probe(store, url, None)
-        if (is_new and _write_probe(store, url, None)) or _write_probe(store, url, _NO_REVISION):
+        if (is_new and _write_probe(store, url, None)) or _write_probe(
+            store, url, store.no_revision
+        ):
             raise conditions_error(url)
 
 
@@ -139,8 +142,8 @@ def replace_object(
         return store.write(url, BytesIO(data), headers, replaces=revision)
 
 
-def fetch_object(store: ObjectStore, url: ObjectUrl, path: Path) -> FetchedObject | None:
-    """Write the bytes of an object to a new file; None if there is no such object.
+def fetch_object(store: ObjectStore, url: ObjectUrl, path: Path, most: int) -> FetchedObject | None:
+    """Write the first ``most`` bytes of an object to a new file; None if there is no such object.
 
     Raises:
         CannotCheckError: The store does not answer, or refuses to.
@@ -148,11 +151,15 @@ def fetch_object(store: ObjectStore, url: ObjectUrl, path: Path) -> FetchedObjec
     with _translated_errors(Message("object-not-read", url=url)), suppress(ObjectMissing):
         with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
+            rest = most + 1
             with path.open("x+b") as file:
-                shutil.copyfileobj(opened.stream, file, CHUNK_BYTES)
+                while rest and (data := opened.stream.read(min(rest, CHUNK_BYTES))):
+                    file.write(data)
+                    rest -= len(data)
+                file.truncate(min(file.tell(), most))
                 file.seek(0)
-                digests = digest_stream(file, ("sha256",))
-            if opened.size not in (None, digests.size):
+                digests = digest_stream(file, ("sha256",)) if rest else None
+            if digests is not None and opened.size not in (None, digests.size):
                 raise ObjectUnreadable(Message("object-ends-early"))
         return FetchedObject(digests=digests, revision=opened.revision)
     return None
@@ -188,7 +195,7 @@ def upload_files(
         with path.open("rb") as body:
             if (old := fetched.get(url)) is None:
                 create_object(store, url, body, headers)
-            elif digest_stream(body, ("sha256",)) != old.digests:
+            elif old.digests is None or digest_stream(body, ("sha256",)) != old.digests:
                 _renew(store, url, body, headers, old)
 
 
@@ -210,9 +217,12 @@ def _holds(store: ObjectStore, url: ObjectUrl, body: BinaryIO) -> bool:
     expected = digest_stream(body, ("sha256",))
     with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
         # The object may have any length: it may be another's.
-        return opened.size in (None, expected.size) and (
-            digest_stream(opened.stream, ("sha256",)) == expected
-        )
+        if opened.size not in (None, expected.size):
+            return False
+        try:
+            return digest_stream(opened.stream, ("sha256",), limit=expected.size) == expected
+        except UsageError:  # it is longer
+            return False
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from anchor.objects.object_store import (
     StoreUnavailable,
     conditions_error,
     describe_failure,
+    describe_refused_write,
 )
 from anchor.objects.object_url import ObjectUrl
 
@@ -59,6 +60,8 @@ _NO_BUCKET = frozenset({"NoSuchBucket", "InvalidBucketName", "PermanentRedirect"
 
 class S3Store:
     """The buckets that the AWS configuration of this user reaches."""
+
+    no_revision = 'etag:"00000000000000000000000000000000"'
 
     def __init__(self) -> None:
         try:
@@ -203,12 +206,8 @@ def _explain(error: Any) -> ObjectUnreadable | StoreUnavailable:
 
 
 def _explain_write(code: str, url: ObjectUrl) -> UsageError | StoreUnavailable:
-    if code in _NO_BUCKET:
-        return UsageError(Message("object-bucket-missing", bucket=url.container))
-    if code in _DENIED:
-        return UsageError(
-            Message("object-writing-denied", url=url), hint=Message("object-writing-denied-hint")
-        )
     if code in _UNCONDITIONAL:
         return conditions_error(url)
-    return StoreUnavailable(Message("object-store-answered", code=code))
+    return describe_refused_write(
+        url, code, is_bucket_missing=code in _NO_BUCKET, is_denied=code in _DENIED
+    )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import cast
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.objects.azure_store import AzureStore
-from anchor.objects.google_store import GoogleStore
 from anchor.objects.object_store import ObjectStore, WritableStore
-from anchor.objects.s3_store import S3Store
+from anchor.objects.object_url import BUCKETS
 
 
 @cache
@@ -19,13 +18,19 @@ def open_object_store(scheme: str) -> ObjectStore:
     Raises:
         UsageError: The package that reads them is not installed.
     """
+    # Loaded where a URL is given: other commands start without them.
     if scheme == "s3":
+        from anchor.objects.s3_store import S3Store
+
         return S3Store()
     if scheme == "gs":
+        from anchor.objects.google_store import GoogleStore
+
         return GoogleStore()
     if scheme == "az":
+        from anchor.objects.azure_store import AzureStore
+
         return AzureStore()
-    # Needs the extra `rpc`, which readers of folders may lack.
     from anchor.objects.web_store import WebStore
 
     return WebStore()
@@ -37,11 +42,9 @@ def open_writable_store(scheme: str) -> WritableStore:
     Raises:
         UsageError: They are not written to, or their package is not installed.
     """
-    if scheme != "s3":
+    if scheme not in BUCKETS:
         raise UsageError(
             Message("object-scheme-read-only", scheme=scheme),
             hint=Message("object-scheme-read-only-hint"),
         )
-    store = open_object_store(scheme)
-    assert isinstance(store, S3Store)
-    return store
+    return cast(WritableStore, open_object_store(scheme))

@@ -53,8 +53,9 @@ _RESERVE = 64 << 20
 # with its merges (measured with 10^6).
 _ROOM_FACTOR = 3
 # Page cache of each connection, in KiB.  Intake appends runs and sorted pages of fingerprints: with
-# 1.5 million of these, 8 MiB were as fast as 256; the rest is for readers.
-_CACHE_KIB = 64 * 1024
+# 1.5 million of these, 8 MiB were as fast as 256, and more would only grow with what was written.
+_READING_CACHE_KIB = 64 * 1024
+_WRITING_CACHE_KIB = 8 * 1024
 
 # SQLite's primary result codes (https://www.sqlite.org/rescode.html) for a file that this process
 # cannot open, lock or write at present; no operation was begun.
@@ -382,7 +383,6 @@ def _configure_connection(connection: Any, _record: object) -> None:
     cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     # Some builds of SQLite fill what is deleted with zeros, which doubles the cost of a merge.  An
     # erasure is completed by VACUUM, whatever the build.
     cursor.execute("PRAGMA secure_delete=FAST")
@@ -392,4 +392,6 @@ def _configure_connection(connection: Any, _record: object) -> None:
 def _begin_transaction(connection: Connection) -> None:
     read_only = connection.get_execution_options().get("anchor_read_only", False)
     # With the driver's cursor, because SQLAlchemy's overhead is larger than SQLite's own time.
-    connection.connection.cursor().execute("BEGIN" if read_only else "BEGIN IMMEDIATE")
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA cache_size=-{_READING_CACHE_KIB if read_only else _WRITING_CACHE_KIB}")
+    cursor.execute("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -31,7 +31,7 @@ def test_the_command_line_publishes_audits_proves_and_packs(
     run("audit", bucket.url, *audit).expect(20, "tile/0/000.p/1 is missing")
     run("audit", "s3://no-such-bucket/log", *audit).refused(20, "NoSuchBucket")
     run("export-log", "s3://no-such-bucket/log").refused(20, "NoSuchBucket")
-    run("export-log", "gs://bucket/log").refused(2, "gs:// is only read")
+    run("export-log", "https://bucket/log").refused(2, "web server")
 
     below = f"s3://{bucket.name}/log/receipts"
     proven = run("prove", "--all", "-o", below, "--json").expect(0).document

@@ -1,4 +1,4 @@
-"""Objects of Google Cloud Storage and Azure Blob Storage, read by their own clients."""
+"""Objects of Google Cloud Storage and Azure Blob Storage, by their own clients."""
 
 from __future__ import annotations
 
@@ -19,17 +19,25 @@ from support.cloud_stores import (
     using_environment,
 )
 from support.memory_projects import MemorySite
+from support.publications import refusal
 
-from anchor.errors import CannotCheckError, UsageError
+from anchor.errors import CannotCheckError, ExitCode, UsageError
 from anchor.evidence.hashing_pool import HashingWorkers, open_executor
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import list_store, open_job
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
 from anchor.objects.object_manifest import read_rows
-from anchor.objects.object_store import ListedObject
+from anchor.objects.object_store import ListedObject, ObjectHeaders
 from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.objects.store_choice import open_object_store
+from anchor.objects.object_writing import (
+    PROBE,
+    check_conditions,
+    create_object,
+    load_object,
+    replace_object,
+)
+from anchor.objects.store_choice import open_object_store, open_writable_store
 from anchor.operate.object_intake import take_objects
 from anchor.operate.recent_block import name_no_block
 
@@ -188,18 +196,71 @@ def test_a_whole_run_records_and_audits(
     assert isinstance(audit, ObjectAudit)
 
 
+def test_an_object_is_written_whole_and_over_no_other(store: CloudStore, bucket: str) -> None:
+    writable = open_writable_store(store.scheme)
+    folder = ObjectUrl(store.scheme, bucket, "log")
+    check_conditions(writable, folder)
+    headers = ObjectHeaders(media_type="application/json", cache_control="max-age=9")
+    for key, data in (("log/small", b"small"), ("log/large", LARGE), ("log/empty", b"")):
+        url = ObjectUrl(store.scheme, bucket, key)
+        assert create_object(writable, url, io.BytesIO(data), headers)
+        if (store.scheme, key) == ("gs", "log/large"):
+            continue  # fake-gcs-server heeds no conditions of an upload in parts
+        assert not create_object(writable, url, io.BytesIO(data), headers)
+        error = refusal(create_object, writable, url, io.BytesIO(b"other"), headers)
+        assert (error.exit_code, error.message.id) == (
+            ExitCode.CHAIN_GUARD, "object-exists-otherwise",
+        )  # fmt: skip
+        stored = load_object(writable, url, len(LARGE) + 1)
+        assert stored is not None and stored.data == data
+    names = {each.url.key for each in list_all(store, bucket)}
+    assert names == {f"log/{name}" for name in ("small", "large", "empty", PROBE)}
+
+
+def test_an_object_is_replaced_in_the_version_that_was_read(store: CloudStore, bucket: str) -> None:
+    writable = open_writable_store(store.scheme)
+    url = ObjectUrl(store.scheme, bucket, "checkpoint")
+    headers = ObjectHeaders()
+    assert not replace_object(writable, url, b"two", headers, before=b"one")
+    assert replace_object(writable, url, b"one", headers, before=None)
+    assert not replace_object(writable, url, b"two", headers, before=None)
+    before = load_object(writable, url, 9)
+    assert before is not None
+    assert replace_object(writable, url, b"two", headers, before=b"one")
+    # Of a version that was replaced, and of one that is gone.
+    assert not writable.write(url, io.BytesIO(b"three"), headers, replaces=before.revision)
+    assert not writable.write(url, io.BytesIO(b"three"), headers, replaces=writable.no_revision)
+    store.delete(bucket, "checkpoint")
+    assert not writable.write(url, io.BytesIO(b"three"), headers, replaces=before.revision)
+    assert list_all(store, bucket) == []
+
+
+def test_a_bucket_that_is_not_there_is_not_written_to(store: CloudStore) -> None:
+    writable = open_writable_store(store.scheme)
+    url = ObjectUrl(store.scheme, "no-such-bucket", "log")
+    error = refusal(check_conditions, writable, url)
+    assert (error.exit_code, error.message.id) == (ExitCode.USAGE, "object-bucket-missing")
+
+
 @contextmanager
 def refusing(status: int, code: str = "") -> Iterator[int]:
     """Refuse every object, with Azure's header of its code; Google's bucket is there."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             is_list = status == 404 and self.path.partition("?")[0].endswith("/o")
             self.send_response(200 if is_list else status)
             self.send_header("x-ms-error-code", code)
             self.send_header("Content-Length", "2")
             self.end_headers()
             self.wfile.write(b"{}")
+
+        def do_POST(self) -> None:
+            self.do_GET()
+
+        def do_PUT(self) -> None:
+            self.do_GET()
 
         def log_message(self, *arguments: object) -> None:
             pass
@@ -265,11 +326,33 @@ def test_refused_credentials_make_no_object_unreadable(scheme: str, status: int,
         hash_objects([listed], RULES)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "status", "code", "expected"),
+    [
+        ("gs", 403, "", ExitCode.USAGE),
+        ("gs", 401, "", ExitCode.CANNOT_CHECK),
+        ("az", 403, "AuthorizationPermissionMismatch", ExitCode.USAGE),
+        ("az", 403, "AuthenticationFailed", ExitCode.CANNOT_CHECK),
+    ],
+)
+def test_a_refused_write_is_told_in_one_sentence(
+    scheme: str, status: int, code: str, expected: ExitCode
+) -> None:
+    with refusing(status, code) as port, pointed_at(scheme, port):
+        url = ObjectUrl(scheme, "bucket", "log")
+        error = refusal(check_conditions, open_writable_store(scheme), url)
+    text = "may not write" if expected == ExitCode.USAGE else "cannot be written"
+    assert (error.exit_code, text in error.message) == (expected, True), error.message
+
+
 def test_an_address_that_would_be_another_blobs_is_not_requested() -> None:
     listed = ListedObject(url=ObjectUrl("az", "bucket", "a/../b"), size=None, revision=None)
     with pointed_at("az", 9):
         (row,) = hash_objects([listed], RULES)
+        store = open_writable_store("az")
+        error = refusal(create_object, store, listed.url, io.BytesIO(b""), ObjectHeaders())
     assert "cannot be requested" in str(row.error)
+    assert (error.exit_code, "cannot be requested" in error.message) == (ExitCode.USAGE, True)
 
 
 def test_an_account_must_be_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from anchor.evidence.hashing_pool import open_executor, open_workers
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
+from anchor.objects.object_store import ListedObject
 from anchor.objects.object_url import parse_object_url
 from anchor.operate.object_intake import ObjectIntake, take_objects
 from anchor.operate.recent_block import name_no_block
@@ -126,6 +128,25 @@ def test_a_lost_worker_costs_nothing(
     intake = take(site, tmp_path / "job", bucket, ends(worker), f"dask:{address}")
     assert (intake.unread, count_recorded(site)) == (0, 60)
     assert worker.wait(5) == -signal.SIGKILL
+
+
+@pytest.mark.release
+def test_a_scheduler_keeps_nothing_of_what_it_passed_on(
+    cluster: tuple[str, list[subprocess.Popen[bytes]]],
+) -> None:
+    from distributed import Client
+
+    def count_listed() -> int:
+        gc.collect()
+        return sum(type(each).__name__ == "ListedObject" for each in gc.get_objects())
+
+    address, _ = cluster
+    listed = ListedObject(url=parse_object_url("s3://bucket/key"), size=1, revision=None)
+    with open_workers(f"dask:{address}", None, lambda _: None) as workers:
+        for _ in range(20):
+            assert workers.executor.submit(list, [listed] * 3).result() == [listed] * 3
+        with Client(address) as client:
+            assert client.run_on_scheduler(count_listed) == 0
 
 
 @pytest.mark.release

@@ -15,6 +15,7 @@ from support.bucket_publications import Bucket, make_bucket
 from support.publications import refusal
 from support.s3_server import S3Server, using
 
+from anchor.cli import output_place
 from anchor.cli.output_place import open_output_place
 from anchor.errors import ExitCode
 from anchor.log.publication import open_writer
@@ -236,6 +237,22 @@ def test_an_object_that_is_ours_is_renewed_unless_somebody_else_wrote_it(bucket:
     assert bucket.files() == {
         "same": b"same", "ours": b"renewed", "theirs": b"theirs", "new": b"new",
     }  # fmt: skip
+
+
+def test_only_the_beginning_of_what_may_be_replaced_is_copied(
+    bucket: Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output_place, "_MOST_FETCHED", 4)
+    for name in ("ours", "theirs"):
+        bucket.put(name, b"old and long")
+    with open_output_place(bucket.url, is_file=False) as place:
+        place.fetch(place.path / "ours", lambda path: path.read_bytes() == b"old ")
+        place.fetch(place.path / "theirs", lambda path: path.stat().st_size > 4)
+        assert not (place.path / "theirs").exists()
+        assert [fetched.digests for fetched in place.fetched.values()] == [None]
+        # Its beginning alone does not tell that it is the same: it is written again.
+        (place.path / "ours").write_bytes(b"old and new")
+    assert bucket.files() == {"ours": b"old and new", "theirs": b"old and long"}
 
 
 def test_nothing_is_written_if_the_work_fails(bucket: Bucket) -> None:

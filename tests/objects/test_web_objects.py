@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import ClassVar
 
 import pytest
+from support.nginx import make_certificate
 
-from anchor.errors import CannotCheckError
+from anchor.errors import CannotCheckError, UsageError
 from anchor.objects import object_hashing
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
 from anchor.objects.object_store import ListedObject
 from anchor.objects.object_url import parse_object_url
+from anchor.objects.store_choice import open_object_store
 
 DATA = b"evidence" * 100_000
+PLACES = {
+    "elsewhere": "/whole/elsewhere",
+    "round": "/round",
+    "plain": "http://127.0.0.1:9/whole",
+}
+SECRET = base64.b64encode(b"me:p@ss").decode()
 
 
 class Server(BaseHTTPRequestHandler):
@@ -40,7 +52,7 @@ class Server(BaseHTTPRequestHandler):
         self.asked[self.path] = count = self.asked.get(self.path, 0) + 1
         assert self.headers["Accept-Encoding"] == "identity"
         assert "Range" not in self.headers
-        match self.path.split("/")[1]:
+        match self.path.removeprefix("/").split("/")[0]:
             case "whole":
                 self.send(200, DATA, ETag='"one"')
             case "empty":
@@ -59,10 +71,11 @@ class Server(BaseHTTPRequestHandler):
                 self.send(503, b"")
             case "packed":
                 self.send(200, b"\x1f\x8b", Content_Encoding="gzip")
-            case "elsewhere":
-                self.send(302, b"", Location="/whole/elsewhere")
-            case "round":
-                self.send(302, b"", Location="/round")
+            case "elsewhere" | "round" | "plain" as name:
+                self.send(302, b"", Location=PLACES[name])
+            case "http:":
+                assert self.headers["Proxy-Authorization"] == f"Basic {SECRET}"
+                self.send(200, DATA)
             case "changed":
                 is_other = self.headers.get("If-Match") not in (None, '"two"')
                 self.send(412 if is_other else 200, b"" if is_other else DATA, ETag='"two"')
@@ -75,14 +88,35 @@ class QuietServer(ThreadingHTTPServer):
         """Ignore clients that close their connections early."""
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
+@contextmanager
+def serve(files: tuple[Path, Path] | None = None) -> Iterator[str]:
     with QuietServer(("127.0.0.1", 0), Server) as server:
+        if files is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*files)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        scheme = "http" if files is None else "https"
+        try:
+            yield f"{scheme}://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with serve() as url:
+        yield url
+
+
+@pytest.fixture
+def new_store() -> Iterator[None]:
+    """Make a test's store anew, from its environment."""
+    open_object_store.cache_clear()
+    yield
+    open_object_store.cache_clear()
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +181,39 @@ def test_an_object_in_another_version_than_the_known_one_is_refused(address: str
 def test_a_server_that_answers_nobody_stops_the_run(address: str, url: str) -> None:
     with pytest.raises(CannotCheckError, match=r"http://127\.0\.0\.1:\d+ cannot be read now"):
         read(url.format(address=address), patience=0.05)
+
+
+@pytest.mark.usefixtures("new_store")
+def test_an_object_of_tls_is_not_read_from_elsewhere_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = make_certificate(tmp_path)
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(files[0]))
+    with serve(files) as address:
+        assert read(f"{address}/elsewhere").size == len(DATA)
+        assert "without TLS" in str(read(f"{address}/plain").error)
+
+
+@pytest.mark.usefixtures("new_store")
+def test_a_certificate_of_an_unknown_authority_is_refused(tmp_path: Path) -> None:
+    with (
+        serve(make_certificate(tmp_path)) as address,
+        pytest.raises(CannotCheckError, match="SSLError"),
+    ):
+        read(f"{address}/whole", patience=0.05)
+
+
+@pytest.mark.usefixtures("new_store")
+def test_a_proxy_that_was_named_is_used_with_its_password(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANCHOR_PROXY", address.replace("://", "://me:p%40ss@"))
+    assert read("http://store.invalid/whole").size == len(DATA)
+    assert Server.asked["http://store.invalid/whole"] == 1
+
+
+@pytest.mark.usefixtures("new_store")
+def test_a_proxy_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANCHOR_PROXY", "ftp://proxy")
+    with pytest.raises(UsageError, match="ProxySchemeUnknown"):
+        read("http://store.invalid/whole")

@@ -366,6 +366,16 @@ def test_an_import_loads_nothing_heavier_than_it_needs(statement: str, absent: t
     assert not set(absent) & set(loaded)
 
 
+def test_a_command_without_a_url_loads_no_object_store():
+    script = "import sys, anchor.cli.commands.verify, anchor.cli.commands.add\nprint(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "anchor.objects.store_choice" in loaded
+    stores = {f"anchor.objects.{name}_store" for name in ("azure", "google", "s3", "web")}
+    assert not stores & set(loaded)
+
+
 # What takes packages of the extra `operator`, which a verifier may lack, and a progress bar, which
 # takes a tenth of a short command's time to load.
 LATE_IN_THE_COMMAND_LINE = {
