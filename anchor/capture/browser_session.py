@@ -60,6 +60,7 @@ _SCROLL = """() => {
     const height = document.documentElement.scrollHeight;
     return window.scrollY + window.innerHeight >= height - 1;
 }"""
+_LINKS = "() => Array.from(document.links, (link) => link.href).slice(0, 1000)"
 _TEXT = "() => document.body?.innerText ?? ''"
 
 
@@ -84,6 +85,31 @@ def is_sandboxed() -> bool:
     return os.geteuid() != 0
 
 
+class _Watchdog:
+    """Kills a browser in time, because a page's script can keep a call to it for ever."""
+
+    def __init__(self, process: int, seconds: float) -> None:
+        self._process = process
+        self._seconds = seconds
+        self._timer: threading.Timer | None = None
+
+    def restart(self) -> None:
+        """Give the browser its time again."""
+        self.cancel()
+        self._timer = threading.Timer(self._seconds, self._kill)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def cancel(self) -> None:
+        """Leave the browser alone."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self._process, signal.SIGKILL)
+
+
 class CaptureTab:
     """The one tab of a browser that knows nothing of earlier sessions."""
 
@@ -93,6 +119,7 @@ class CaptureTab:
         context: BrowserContext,
         options: CaptureOptions,
         journal: CaptureJournal,
+        watchdog: _Watchdog,
     ) -> None:
         """Open the tab and listen to everything that happens in it."""
         self.version: str = browser.version
@@ -101,6 +128,7 @@ class CaptureTab:
         self.downloads: list[Download] = []
         self._options = options
         self._journal = journal
+        self._watchdog = watchdog
         self.page: Page = context.new_page()
         self._cdp: CDPSession = context.new_cdp_session(self.page)
         for event in EVENTS:
@@ -145,7 +173,9 @@ class CaptureTab:
         Raises:
             CannotCheckError: There is no answer, or a certificate is refused.
         """
+        self._watchdog.restart()
         self._journal.note("navigation-started", url=url)
+        downloads = len(self.downloads)
         try:
             self.page.goto(url, wait_until="load", timeout=self._options.timeout * 1000)
         except TimeoutError:
@@ -154,7 +184,7 @@ class CaptureTab:
             )
         except Error as error:
             self.wait(_PULSE)  # a download is reported after the error
-            if not self.downloads:
+            if len(self.downloads) == downloads:
                 raise _explain(url, error) from error
         if not any(each.response for each in self.network.list_exchanges()):
             raise CannotCheckError(Message("capture-unanswered", url=url))
@@ -174,6 +204,23 @@ class CaptureTab:
     def _wait_for(self) -> None:
         selector = self._options.wait_for or ""
         self.page.wait_for_selector(selector, timeout=self._options.timeout * 1000)
+
+    def run_script(self) -> None:
+        """Run the script of the options in the page, and wait for what it returns."""
+        source = (self._options.script or b"").decode("utf-8", "replace")
+        answer = self._cdp.send(
+            "Runtime.evaluate", {"expression": source, "awaitPromise": True, "userGesture": True}
+        )
+        failure = answer.get("exceptionDetails")
+        if failure is not None:
+            text = failure.get("exception", {}).get("description") or failure["text"]
+            raise Error(str(text))
+        self._journal.note("script-ran", sha256=self._options.script_sha256)
+
+    def list_links(self) -> list[str]:
+        """Return the addresses of the links of the page."""
+        links: list[str] = self.page.evaluate(_LINKS)
+        return links
 
     def scroll(self) -> None:
         """Scroll to the end, so that what is loaded late is loaded, and back to the start."""
@@ -279,7 +326,7 @@ def open_tab(
 ) -> Iterator[CaptureTab]:
     """Run Chromium with a new profile, and end it however the block ends.
 
-    ``folder`` becomes its home, so that no certificate or setting of the user's counts.  If the
+    ``folder`` becomes its home, so that no certificate or setting of the user's counts.  If a
     page keeps it busy for longer than allowed, the browser is killed: what was not read until then
     is listed as not captured.
     """
@@ -303,7 +350,8 @@ def open_tab(
             raise CannotCheckError(
                 Message("chromium-not-started", program=program, reason=_shorten(error))
             ) from error
-        guard = _kill_late(browser, options.timeout + options.wait_seconds + _GRACE)
+        process = _find_process(browser.new_browser_cdp_session())
+        watchdog = _Watchdog(process, options.timeout + options.wait_seconds + _GRACE)
         try:
             context = browser.new_context(
                 viewport={"width": width, "height": height},
@@ -313,25 +361,11 @@ def open_tab(
                 accept_downloads=True,
             )
             context.set_default_timeout(options.timeout * 1000)
-            yield CaptureTab(browser, context, options, journal)
+            yield CaptureTab(browser, context, options, journal, watchdog)
         finally:
-            guard.cancel()
+            watchdog.cancel()
             with suppress(Error):  # it was killed
                 browser.close()
-
-
-def _kill_late(browser: Browser, seconds: float) -> threading.Timer:
-    """Start a timer that kills the browser, because a page's script can keep a call for ever."""
-    number = _find_process(browser.new_browser_cdp_session())
-
-    def kill() -> None:
-        with suppress(ProcessLookupError):
-            os.kill(number, signal.SIGKILL)
-
-    timer = threading.Timer(seconds, kill)
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def _list_downloads(folder: Path) -> tuple[int, int]:

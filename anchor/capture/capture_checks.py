@@ -26,6 +26,7 @@ def judge_capture(
     *,
     sandboxed: bool,
     proxy: str | None,
+    script_sha256: str | None,
     root: Path,
     answers: Sequence[NameAnswer],
     exchanges: Sequence[WebExchange],
@@ -37,6 +38,7 @@ def judge_capture(
         ("browser-sandbox", Message("check-sandbox"), _judge_sandbox(sandboxed)),
         ("browser-policies", Message("check-policies"), _judge_list(_list_policies(root))),
         ("browser-proxy", Message("check-browser-proxy"), _judge_list([proxy] if proxy else [])),
+        ("page-script", Message("check-script"), _judge_script(script_sha256)),
         ("resolvers", Message("check-resolvers"), judge_answers(answers)),
         ("certificates", Message("check-certificates"), _judge_certificates(exchanges)),
         ("after-capture", Message("check-after"), _judge_after(before, after)),
@@ -47,6 +49,10 @@ def _judge_sandbox(sandboxed: bool) -> Finding:
     if sandboxed:
         return "pass", Message("check-sandbox-on")
     return "fail", Message("check-sandbox-off")
+
+
+def _judge_script(sha256: str | None) -> Finding:
+    return _judge_list([] if sha256 is None else [f"sha256:{sha256}"])
 
 
 def _judge_list(entries: Sequence[str]) -> Finding:

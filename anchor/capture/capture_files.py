@@ -11,7 +11,7 @@ from typing import Any
 
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.har_file import build_har
-from anchor.capture.page_capture import CapturedPage, list_hosts
+from anchor.capture.page_capture import PAGES, SCRIPT, CapturedPage, list_hosts
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
@@ -43,6 +43,8 @@ def write_capture_files(
         "not_asked": [host for host in list_hosts(page.exchanges) if host not in asked],
     }
     save_json(folder / NAMES, names)
+    if options.script is not None:
+        (folder / SCRIPT).write_bytes(options.script)
     certificates = _write_certificates(page, folder)
     save_json(folder / ACCOUNT, _describe(page, options, certificates))
 
@@ -74,7 +76,7 @@ def _write_archive(page: CapturedPage, folder: Path, scratch: Path) -> None:
         folder / ARCHIVE,
         warc=warc,
         index=encode_index(entries, name=WARC_NAME),
-        pages=[first],
+        pages=[first, *page.further],
         software=program,
         created_at=page.ended_at,
         title=page.title or page.final_url,
@@ -113,6 +115,15 @@ def _describe(
             "arguments": list(page.arguments),
         },
         "options": options.describe(),
+        "followed": [
+            {
+                "url": each.url,
+                "title": each.title,
+                "at": each.captured_at,
+                "folder": f"{PAGES}{at:03}",
+            }
+            for at, each in enumerate(page.further, 1)
+        ],
         "cookies": "kept" if options.keeps_cookies else "redacted",
         "requests": [_describe_exchange(exchange) for exchange in page.exchanges],
         "certificates": certificates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -27,6 +28,8 @@ class CaptureOptions:
 
     ``wait_seconds`` pass after the page has loaded; ``timeout`` are the seconds until it has to;
     ``max_bytes`` bounds all bodies and downloads together.
+    ``script`` is run in the page once it has loaded; links within the page's origin are followed
+    ``depth`` times.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -39,6 +42,13 @@ class CaptureOptions:
     accepts_bad_certificates: bool = False
     keeps_cookies: bool = False
     resolvers: tuple[Resolver, ...] = ()
+    script: bytes | None = None
+    depth: int = 0
+
+    @property
+    def script_sha256(self) -> str | None:
+        """Return the SHA-256 of the script, in hex."""
+        return None if self.script is None else hashlib.sha256(self.script).hexdigest()
 
     def describe(self) -> dict[str, object]:
         """Return the options as members of a JSON document."""
@@ -52,6 +62,8 @@ class CaptureOptions:
             "language": self.language,
             "accepts_bad_certificates": self.accepts_bad_certificates,
             "keeps_cookies": self.keeps_cookies,
+            "script_sha256": self.script_sha256,
+            "depth": self.depth,
         }
 
 

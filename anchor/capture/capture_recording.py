@@ -150,6 +150,7 @@ class CaptureRecorder:
         findings = judge_capture(
             sandboxed=is_sandboxed(),
             proxy=self._options.proxy,
+            script_sha256=self._options.script_sha256,
             root=self._places.root,
             answers=page.answers,
             exchanges=page.exchanges,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,12 +17,17 @@ from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
 from anchor.capture.redaction import redact_exchange
+from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
+from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.system.clock import utc_now
 
 DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
-DOWNLOADS = "downloads/"
+DOWNLOADS, PAGES, SCRIPT = "downloads/", "pages/", "script.js"
+MOST_PAGES = 50
+"""Pages of followed links in one capture."""
+
 # Hosts of which resolvers and certificates are asked; pages that load more are rare.
 _MOST_HOSTS = 20
 
@@ -30,6 +36,7 @@ _MOST_HOSTS = 20
 class CapturedPage:
     """What was captured of a page beside the views, which are files already.
 
+    ``further`` are the pages of links that were followed, whose views are in ``pages/``.
     ``chains`` are the certificates (DER) that each origin presented, the server's own first.
     """
 
@@ -37,6 +44,7 @@ class CapturedPage:
     final_url: str
     title: str
     text: str
+    further: tuple[WaczPage, ...]
     browser: str
     user_agent: str
     arguments: tuple[str, ...]
@@ -52,9 +60,9 @@ class CapturedPage:
     @property
     def main(self) -> WebExchange | None:
         """Return the exchange that the shown document came from; None if there is none."""
-        shown = self.final_url.partition("#")[0]
+        shown = _cut_fragment(self.final_url)
         documents = (each for each in reversed(self.exchanges) if each.kind == "Document")
-        return next((each for each in documents if each.url.partition("#")[0] == shown), None)
+        return next((each for each in documents if _cut_fragment(each.url) == shown), None)
 
     @property
     def certificate(self) -> bytes | None:
@@ -87,6 +95,7 @@ def capture_page(
         tab.open(url)
         shown = "" if tab.page.url == "about:blank" else tab.page.url
         title, text = _save_views(tab, folder, options, journal) if shown else ("", "")
+        further = _follow_links(tab, folder, options, journal) if shown and options.depth else []
         saved = _save_downloads(tab, folder / DOWNLOADS, scratch, options, journal)
         tab.drain()
         chains = _read_chains(tab)
@@ -100,6 +109,7 @@ def capture_page(
         final_url=shown or url,
         title=title,
         text=text,
+        further=tuple(further),
         browser=f"Chromium {tab.version}",
         user_agent=tab.user_agent,
         arguments=tab.arguments,
@@ -124,6 +134,9 @@ def _save_views(
 ) -> tuple[str, str]:
     """Write the page in every form; return its title and its text."""
     tab.settle()
+    if options.script is not None:
+        tab.attempt(SCRIPT, tab.run_script)
+        tab.settle()
     tab.attempt("scroll", tab.scroll)
     tab.wait(0)
     title = tab.attempt("title", tab.page.title) or ""
@@ -144,6 +157,44 @@ def _save_views(
             (folder / name).write_bytes(data)
             journal.note("view-saved", name=name, size=len(data))
     return title, text
+
+
+def _follow_links(
+    tab: CaptureTab, folder: Path, options: CaptureOptions, journal: CaptureJournal
+) -> list[WaczPage]:
+    """Capture the pages that links within the page's origin lead to, nearest first."""
+    origin = _find_origin(tab.page.url)
+    met = {_cut_fragment(tab.page.url)}
+    due = deque((link, 1) for link in tab.attempt("links", tab.list_links) or [])
+    pages: list[WaczPage] = []
+    while due:
+        link, depth = due.popleft()
+        url = _cut_fragment(link)
+        if url in met or _find_origin(url) != origin:
+            continue
+        met.add(url)
+        if len(pages) == MOST_PAGES:
+            journal.miss(url, Message("capture-missing-pages", limit=MOST_PAGES))
+            continue
+        try:
+            tab.open(url)
+        except CannotCheckError as error:
+            journal.miss(url, error.message)
+            continue
+        started_at = utc_now()
+        place = folder / PAGES / f"{len(pages) + 1:03}"
+        place.mkdir(parents=True)
+        title, text = _save_views(tab, place, options, journal)
+        pages.append(WaczPage(url=tab.page.url, title=title, text=text, captured_at=started_at))
+        met.add(_cut_fragment(tab.page.url))
+        if depth < options.depth:
+            links = tab.attempt("links", tab.list_links) or []
+            due.extend((each, depth + 1) for each in links)
+    return pages
+
+
+def _cut_fragment(url: str) -> str:
+    return url.partition("#")[0]
 
 
 def _save_downloads(

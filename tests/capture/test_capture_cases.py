@@ -193,3 +193,23 @@ def test_the_browser_uses_the_proxy_that_it_was_told_to_use(camera: Camera, web:
     captured = camera("http://a.test/nowhere", proxy=web.origin.replace("localhost", "127.0.0.1"))
     assert "http://a.test/nowhere" in web.asked
     assert captured.account["status"] == 404
+
+
+def test_links_within_the_origin_are_followed_as_often_as_asked(camera: Camera, web: WebSite):
+    for depth, titles in ((1, ["One", "Not here"]), (2, ["One", "Not here", "Two"])):
+        captured = camera(web.url("/links"), depth=depth)
+        followed = captured.account["followed"]
+        assert [each["title"] for each in followed] == titles
+        assert captured.page.title == "Links"
+        assert "First" in captured.read("pages/001/page.txt")
+        assert (captured.folder / followed[-1]["folder"] / "screenshot-1280x800.png").exists()
+    assert not any("elsewhere" in url for url in web.asked)
+
+
+def test_a_script_is_run_kept_and_named_if_it_fails(camera: Camera, web: WebSite):
+    source = b"document.body.append('by the script'); Promise.resolve(1)"
+    captured = camera(web.url("/login"), script=source)
+    assert "by the script" in captured.read("page.txt")
+    assert (captured.folder / "script.js").read_bytes() == source
+    failing = camera(web.url("/login"), script=b"nobody.knows()")
+    assert failing.missing == [("script.js", "artefact")]

@@ -43,6 +43,10 @@ navigator.serviceWorker.register('/worker.js').catch(() => {});</script>""",
 <script>setTimeout(() => { for (;;); }, 300)</script>""",
     "/saves": """<!doctype html><title>Saves</title><a id=a href=/file download>x</a>
 <script>a.click()</script>""",
+    "/links": """<!doctype html><title>Links</title><a href=/one>1</a><a href=/one#here>1</a>
+<a href=/links>self</a><a href=https://elsewhere.test/>out</a><a href=/nowhere>none</a>""",
+    "/one": "<!doctype html><title>One</title><p>First<a href=/two>2</a>",
+    "/two": "<!doctype html><title>Two</title><p>Second",
     "/login": "<!doctype html><title>Login</title><p>Hello",
 }
 

@@ -22,11 +22,14 @@ from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
+from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.errors import AnchorError, CannotCheckError, UsageError
 from anchor.messages.message import Message
 from anchor.operate.recent_block import choose_block
 from anchor.verification.report import severest_code
+
+_MAX_SCRIPT_BYTES = 1 << 20
 
 
 def command(
@@ -67,6 +70,19 @@ def command(
     proxy: Annotated[
         str | None,
         typer.Option(metavar="URL", help="Proxy for the browser; the record says so."),
+    ] = None,
+    depth: Annotated[
+        int,
+        typer.Option(
+            min=0, max=3, metavar="N", help="Follow links within the page's origin N times."
+        ),
+    ] = 0,
+    script: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JavaScript to run in each page once it has loaded; the record says so.",
+        ),
     ] = None,
     language: Annotated[
         str | None,
@@ -125,6 +141,8 @@ def command(
         language=language,
         accepts_bad_certificates=accept_bad_certificates,
         keeps_cookies=keep_cookies,
+        script=None if script is None else _read_script(script),
+        depth=depth,
         resolvers=tuple(map(parse_resolver, resolver or ())),
     )
     chosen = parse_profile(profile)
@@ -162,3 +180,10 @@ def command(
     )
     if failed:
         raise typer.Exit(severest_code([error.exit_code for _, error in failed]))
+
+
+def _read_script(path: Path) -> bytes:
+    data = read_bounded(path, _MAX_SCRIPT_BYTES + 1)
+    if len(data) > _MAX_SCRIPT_BYTES:
+        raise UsageError(Message("capture-script-too-long", path=path, limit=_MAX_SCRIPT_BYTES))
+    return data

@@ -153,7 +153,8 @@ CLEAN = (cleanliness_of(proxy="pass"), Environment(hosts_file_digest="ab" * 32))
 
 def results(root: Path, **changes: Any) -> dict[str, tuple[str, str]]:
     values: dict[str, Any] = {
-        "sandboxed": True, "proxy": None, "root": root, "answers": [], "exchanges": [],
+        "sandboxed": True, "proxy": None, "script_sha256": None, "root": root, "answers": [],
+        "exchanges": [],
         "before": CLEAN, "after": CLEAN, **changes,
     }  # fmt: skip
     return {
@@ -164,7 +165,7 @@ def results(root: Path, **changes: Any) -> dict[str, tuple[str, str]]:
 def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     clean = results(tmp_path)
     assert {name for name, (result, _) in clean.items() if result == "pass"} == {
-        "browser-sandbox", "browser-policies", "browser-proxy", "after-capture",
+        "browser-sandbox", "browser-policies", "browser-proxy", "page-script", "after-capture",
     }  # fmt: skip
     policy = tmp_path / "etc/chromium/policies/managed/all.json"
     policy.parent.mkdir(parents=True)
@@ -172,11 +173,13 @@ def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     good = exchange_of("https://a:1/", is_secure=True)
     bad = exchange_of("https://b/x", is_secure=False)
     dirty = results(
-        tmp_path, sandboxed=False, proxy="http://p:1", exchanges=[good, bad, bad],
+        tmp_path, sandboxed=False, proxy="http://p:1", script_sha256="ab",
+        exchanges=[good, bad, bad],
         after=(cleanliness_of(proxy="fail"), Environment(hosts_file_digest="cd" * 32)),
     )  # fmt: skip
     assert dirty["browser-sandbox"][0] == "fail"
     assert dirty["browser-policies"] == ("fail", "/etc/chromium/policies/managed/all.json")
+    assert dirty["page-script"] == ("fail", "sha256:ab")
     assert dirty["browser-proxy"] == ("fail", "http://p:1")
     assert dirty["certificates"] == ("fail", "not accepted: b")
     assert dirty["after-capture"] == ("fail", "changed: proxy, hosts_file_digest")

@@ -31,7 +31,7 @@ def test_the_groups_are_named_apart(capsys: pytest.CaptureFixture[str]):
     assert "environment" not in stated
     assert observed == (
         "  observed by the program that made the record, not verified: "
-        "platform, environment, cleanliness check, clock"
+        "platform, environment, cleanliness check, clock, web capture"
     )
     assert rest[0] == "    FAIL  Proxy: x"
     assert any("collection.operators" in line for line in rest)
