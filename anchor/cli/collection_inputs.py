@@ -1,12 +1,14 @@
-"""What ``anchor collect`` records: files, or what it takes from a database."""
+"""What ``anchor collect`` records: files, rows of a database, or the screen."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from anchor.errors import UsageError
@@ -19,8 +21,10 @@ from anchor.operate.database_extraction import collect_extract, parse_database, 
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle, collect_files
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import NameBlock
+from anchor.operate.screen_recording import collect_recording
 from anchor.project.project import OpenProject
 from anchor.store.location import StoreLocation
+from anchor.system.signals import STOP_SIGNALS
 
 
 class CollectionInput(Protocol):
@@ -79,6 +83,17 @@ class FileInput:
         )
 
 
+def parse_file_input(files: Sequence[Path], bundle: Path | None, *, is_other: bool) -> FileInput:
+    """Return what the options name; ``is_other``: there are options for another kind.
+
+    Raises:
+        UsageError: No files are named, or the options are for another kind.
+    """
+    if not files or is_other:
+        raise UsageError(Message("evidence-to-collect-unnamed"))
+    return FileInput(files=files, bundle=bundle)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseInput:
     """Rows of a database, to be written to a new folder."""
@@ -115,6 +130,54 @@ class DatabaseInput:
             name_block=name_block,
             on_done=on_done,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenInput:
+    """The screen, until a time is over or a signal to stop, in a new folder."""
+
+    seconds: int
+    folder: Path
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Return the options that name the recording."""
+        return ["--screen", str(self.seconds), "--output", str(self.folder)]
+
+    def collect(
+        self,
+        project: OpenProject,
+        groups: RecordGroups,
+        *,
+        executor: Executor,
+        name_block: NameBlock,
+        on_done: Callable[[int, int], None] | None,
+    ) -> CollectionResult:
+        """Record the screen, and the folder."""
+        stopping = Event()
+        for name in STOP_SIGNALS:
+            signal.signal(name, lambda *_: stopping.set())
+        return collect_recording(
+            project,
+            groups,
+            folder=self.folder,
+            seconds=self.seconds,
+            stopping=stopping,
+            executor=executor,
+            name_block=name_block,
+            on_done=on_done,
+        )
+
+
+def parse_screen_input(seconds: int, output: Path | None) -> ScreenInput:
+    """Return what the options name.
+
+    Raises:
+        UsageError: The folder is not named.
+    """
+    if output is None:
+        raise UsageError(Message("collection-output-unnamed"))
+    return ScreenInput(seconds=seconds, folder=output)
 
 
 def parse_database_input(
