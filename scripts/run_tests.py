@@ -231,7 +231,6 @@ MARKED = {
         "anchor/operate/object_intake.py",
         "anchor/operate/publishing.py",
     ),
-    "store": ("anchor/extraction/*.py", "anchor/operate/database_extraction.py"),
     "service": (
         "anchor/system/*.py",
         "anchor/project/*.py",

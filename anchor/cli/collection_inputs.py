@@ -1,12 +1,14 @@
-"""What ``anchor collect`` records: files, web captures, or what it takes from a database."""
+"""What ``anchor collect`` records: files, web captures, rows of a database, or the screen."""
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from anchor.cli.input_files import read_bounded
@@ -21,8 +23,10 @@ from anchor.operate.database_extraction import collect_extract, parse_database, 
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle, collect_files
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import NameBlock
+from anchor.operate.screen_recording import collect_recording
 from anchor.project.project import OpenProject
 from anchor.store.location import StoreLocation
+from anchor.system.signals import STOP_SIGNALS
 from anchor.timestamps.trusted_tsa import parse_roots
 
 _MAX_ROOTS_BYTES = 1 << 20
@@ -155,18 +159,63 @@ class DatabaseInput:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScreenInput:
+    """The screen, until a time is over or a signal to stop, in a new folder."""
+
+    seconds: int
+    folder: Path
+
+    @property
+    def words(self) -> Sequence[str]:
+        """Return the options that name the recording."""
+        return ["--screen", str(self.seconds), "--output", str(self.folder)]
+
+    def collect(
+        self,
+        project: OpenProject,
+        groups: RecordGroups,
+        *,
+        executor: Executor,
+        name_block: NameBlock,
+        on_done: Callable[[int, int], None] | None,
+    ) -> CollectionResult:
+        """Record the screen, and the folder."""
+        stopping = Event()
+        for name in STOP_SIGNALS:
+            signal.signal(name, lambda *_: stopping.set())
+        return collect_recording(
+            project,
+            groups,
+            folder=self.folder,
+            seconds=self.seconds,
+            stopping=stopping,
+            executor=executor,
+            name_block=name_block,
+            on_done=on_done,
+        )
+
+
 def _find_files(project: OpenProject, files: Sequence[Path]) -> Iterator[Discovered]:
     return skip_receipts(find_sources(list(files), follow_symlinks=False), project.config.log)
 
 
 def parse_file_input(
-    files: Sequence[Path], bundle: Path | None, *, is_capture: bool, roots: Path | None
+    files: Sequence[Path],
+    bundle: Path | None,
+    *,
+    is_capture: bool,
+    roots: Path | None,
+    is_other: bool,
 ) -> CollectionInput:
-    """Return what the options about files name.
+    """Return what the options about files name; ``is_other``: there are options for another kind.
 
     Raises:
-        UsageError: They contradict each other, or the file of certificates is malformed.
+        UsageError: No files are named, the options contradict each other, or the file of
+            certificates is malformed.
     """
+    if not files or is_other:
+        raise UsageError(Message("evidence-to-collect-unnamed"))
     if roots is not None and not is_capture:
         raise UsageError(Message("option-roots-without-capture"))
     if not is_capture:
@@ -179,6 +228,17 @@ def parse_file_input(
 
 def _read_roots(path: Path) -> tuple[bytes, ...]:
     return parse_roots(read_bounded(path, _MAX_ROOTS_BYTES).decode("ascii", "replace"))
+
+
+def parse_screen_input(seconds: int, output: Path | None) -> ScreenInput:
+    """Return what the options name.
+
+    Raises:
+        UsageError: The folder is not named.
+    """
+    if output is None:
+        raise UsageError(Message("collection-output-unnamed"))
+    return ScreenInput(seconds=seconds, folder=output)
 
 
 def parse_database_input(

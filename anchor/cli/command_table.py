@@ -94,6 +94,7 @@ EXAMPLES = {
         "anchor collect contract.pdf --profile civil-zh --details details.toml",
         "anchor collect mailbox --profile plain --bundle manifest-sha256.txt",
         "anchor collect page.wacz --profile plain --web-capture",
+        "anchor collect --profile plain --screen 600 -o recording",
         "anchor collect --profile plain --sql postgresql://me@db/shop --query orders.sql -o rows",
     ),
     "capture": (

@@ -6,26 +6,15 @@ to one that was: a name that resolves differently a moment later reaches nothing
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Final, TypeAlias
+from typing import Final
 from urllib.parse import urlsplit
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.system.public_address import is_public, read_address
 
 MAX_URL: Final = 2_000
-
-_Address: TypeAlias = IPv4Address | IPv6Address
-# RFC 6052: IPv6 addresses that lead to the IPv4 address in their last 32 bits, as a resolver of a
-# network without IPv4 gives them.
-_TRANSLATED: Final = IPv6Network("64:ff9b::/96")
-# Of use only inside one network, whatever a registry says of their reach: carriers' own addresses
-# (RFC 6598), and what used to be site-local (RFC 3879) or reached IPv4 by relays (RFC 7526).
-_INTERNAL: Final = (
-    IPv4Network("100.64.0.0/10"), IPv6Network("fec0::/10"), IPv6Network("2002::/16"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +67,10 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
     is_here = host in ("localhost", "127.0.0.1", "::1")
     if parts.scheme != "https" and not (parts.scheme == "http" and is_here and allow_private):
         raise UsageError(Message("webhook-url-not-https"))
-    address = _read_address(host)
+    try:
+        address = read_address(host)
+    except ValueError:
+        raise UsageError(Message("webhook-url-malformed")) from None
     if address is not None and not allow_private and not is_public(str(address)):
         raise UsageError(Message("webhook-url-private"))
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -89,58 +81,3 @@ def parse_target(url: str, *, allow_private: bool) -> WebhookTarget:
         path=path,
         address=None if address is None else str(address),
     )
-
-
-def choose_address(addresses: Sequence[str], *, allow_private: bool) -> str | None:
-    """Return the address to connect to; None if there is none, or one of them is not public.
-
-    One that is not spoils the rest, because such an answer is meant to lead inside.
-    """
-    if not addresses or not (allow_private or all(map(is_public, addresses))):
-        return None
-    return addresses[0]
-
-
-def is_public(text: str) -> bool:
-    """Return whether an address is one that anybody on the Internet can have.
-
-    Not private, loopback, link-local (as the metadata services of clouds are), multicast, reserved
-    or unspecified; nor one of IPv6 that leads to such an address of IPv4.
-    """
-    try:
-        address = ip_address(text)
-    except ValueError:  # with a scope, as only link-local addresses have
-        return False
-    if isinstance(address, IPv6Address) and address in _TRANSLATED:
-        address = IPv4Address(int(address) & 0xFFFFFFFF)
-    return all(
-        each.is_global
-        and not each.is_multicast
-        and not each.is_reserved
-        and not any(each in network for network in _INTERNAL if network.version == each.version)
-        for each in (address, *_embedded_in(address))
-    )
-
-
-def _embedded_in(address: _Address) -> list[IPv4Address]:
-    """Return the IPv4 addresses to which an address of IPv6 leads."""
-    if isinstance(address, IPv4Address):
-        return []
-    embedded = [address.ipv4_mapped, *(address.teredo or ())]
-    return [each for each in embedded if each is not None]
-
-
-def _read_address(host: str) -> _Address | None:
-    """Return the address that a host is; None for a name.
-
-    Raises:
-        UsageError: Resolvers may read it as an address, such as ``0x7f.1`` and ``2130706433``.
-    """
-    try:
-        return ip_address(host)
-    except ValueError:
-        pass
-    last = host.rstrip(".").rpartition(".")[2]
-    if ":" in host or not last or last.isdecimal() or last.lower().startswith("0x"):
-        raise UsageError(Message("webhook-url-malformed"))
-    return None

@@ -19,7 +19,7 @@ import httpx
 from anchor.errors import ConfigError, UsageError
 from anchor.notifications.retries import is_given_up, plan_retry
 from anchor.notifications.webhook_signature import sign_message
-from anchor.notifications.webhook_target import WebhookTarget, choose_address, parse_target
+from anchor.notifications.webhook_target import WebhookTarget, parse_target
 from anchor.people.lifetimes import later
 from anchor.service.job_runner import NotYet
 from anchor.service.tls_trust import make_tls_context
@@ -34,6 +34,7 @@ from anchor.store.deliveries import (
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.webhooks import Webhook
 from anchor.system.clock import parse_time, utc_now
+from anchor.system.public_address import choose_address
 
 SECONDS = 10.0
 """The most seconds of one attempt, from the resolution of the name to the end of the answer."""

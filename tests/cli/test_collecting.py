@@ -175,7 +175,7 @@ def test_a_password_in_the_url_of_a_database_is_refused_and_not_repeated(site: S
         (("collect", "--profile", "plain", "--details", "missing", "x"), "missing"),
         (("collect", "--profile", "plain", "--sql", "sqlite:///x", "-o", "o"), "1 to 50 queries"),
         (("collect", "--profile", "plain", "--sql", "x", "--query", "a"), "--output DIR"),
-        (("collect", "--profile", "plain", "--sql", "x", "-o", "o", "y"), "not of both"),
+        (("collect", "--profile", "plain", "--sql", "x", "-o", "o", "y"), "not of several"),
         (("collect", "--profile", "plain", "--query", "a", "--", "x"), "nothing to collect"),
         (
             (

@@ -307,11 +307,10 @@ def test_a_full_disk_leaves_nothing(database: str, tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["rows.sql", "shop.db"]
 
 
-@pytest.mark.release
 def test_memory_does_not_grow_with_the_rows(database: str, tmp_path: Path) -> None:
     peaks = []
-    for rows in (20_000, 200_000):
+    for rows in (20_000, 100_000):
         inner = tmp_path / str(rows)
         inner.mkdir()
         peaks.append(int(run_apart(database, inner, count(rows), 1 << 40)[-1]))
-    assert peaks[1] < peaks[0] + 100_000, peaks
+    assert peaks[1] < peaks[0] + 40_000, peaks  # KiB; the rows are 80 MB more

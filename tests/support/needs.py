@@ -43,6 +43,7 @@ NEEDS = (
     Need("needs_softhsm", ("token_module",), (), "softhsm2-util", "apt install softhsm2"),
     Need("needs_ssh_keygen", (), ("signers",), "ssh-keygen", "apt install openssh-client"),
     Need("needs_web_servers", (), ("webservers",)),
+    Need("needs_xvfb", (), ("screens",), "ffmpeg", "apt install xvfb ffmpeg"),
     Need("needs_firefox", (), ("firefox",), "firefox-esr", "apt install firefox-esr"),
 )
 

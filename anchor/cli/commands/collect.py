@@ -7,7 +7,12 @@ from typing import Annotated
 
 import typer
 
-from anchor.cli.collection_inputs import CollectionInput, parse_database_input, parse_file_input
+from anchor.cli.collection_inputs import (
+    CollectionInput,
+    parse_database_input,
+    parse_file_input,
+    parse_screen_input,
+)
 from anchor.cli.collection_report import describe_collection, print_collection
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Output
@@ -21,6 +26,7 @@ from anchor.extraction.extract_tables import ExtractLimits
 from anchor.messages.message import Message
 from anchor.operate.evidence_collection import observe_collection
 from anchor.operate.recent_block import choose_block
+from anchor.recording.screen_recorder import MAX_SECONDS
 
 
 def command(
@@ -77,9 +83,20 @@ def command(
         list[Path] | None,
         typer.Option(metavar="FILE", help="File with one SELECT for --sql; repeat for more."),
     ] = None,
+    screen: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=MAX_SECONDS,
+            metavar="SECONDS",
+            help="Record the screen instead of files, for so long or until Ctrl-C.",
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="DIR", help="New folder for the rows of --sql."),
+        typer.Option(
+            "--output", "-o", metavar="DIR", help="New folder for what --sql or --screen collects."
+        ),
     ] = None,
     max_rows: Annotated[
         int, typer.Option(min=1, metavar="N", help="Most rows of all queries together.")
@@ -102,23 +119,31 @@ def command(
     chosen = parse_profile(profile)
     console = Output(as_json=as_json)
     is_file_wanted = bool(files) or bundle is not None or web_capture
+    kinds = [is_file_wanted, sql is not None, screen is not None]
     if template:
-        if is_file_wanted or details is not None or sql is not None:
+        if any(kinds) or details is not None:
             raise UsageError(Message("option-template-with-files"))
         for line in build_template(chosen).splitlines():
             console.text(line)
         console.result({"profile": chosen, "template": build_template(chosen)}, kind="template")
         return
+    if sum(kinds) > 1:
+        raise UsageError(Message("collection-of-two-kinds"))
+    limits = ExtractLimits(max_rows, max_bytes)
     collected: CollectionInput
-    if sql is not None:
-        if is_file_wanted:
-            raise UsageError(Message("collection-of-two-kinds"))
-        limits = ExtractLimits(max_rows, max_bytes)
+    if screen is not None:
+        collected = parse_screen_input(screen, output)
+        console.note(Message("screen-recording-started"))
+    elif sql is not None:
         collected = parse_database_input(sql, query or [], output, limits)
-    elif files and not query and output is None:
-        collected = parse_file_input(files, bundle, is_capture=web_capture, roots=capture_roots)
     else:
-        raise UsageError(Message("evidence-to-collect-unnamed"))
+        collected = parse_file_input(
+            files or [],
+            bundle,
+            is_capture=web_capture,
+            roots=capture_roots,
+            is_other=bool(query) or output is not None,
+        )
     with project_session(config_path) as project:
         stated = read_details(console, chosen, details)
         argv = ["anchor", "collect", "--profile", chosen]

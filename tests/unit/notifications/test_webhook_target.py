@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from anchor.errors import UsageError
-from anchor.notifications.webhook_target import choose_address, is_public, parse_target
+from anchor.notifications.webhook_target import parse_target
+from anchor.system.public_address import choose_address, is_public
 
 PRIVATE = (
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254",

@@ -1,0 +1,1 @@
+"""Screen recordings: which display can be recorded, and recording it by ffmpeg."""
