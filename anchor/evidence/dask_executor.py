@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future
@@ -13,6 +14,7 @@ from anchor.messages.message import Message
 
 R = TypeVar("R")
 
+_SAME = ("python", "dask", "distributed")
 # How often a task is begun again whose worker was lost.
 _RETRIES = 5
 _CONNECT_SECONDS = "30s"
@@ -39,6 +41,8 @@ def open_dask(
         raise UsageError(
             Message("executor-dask-missing"), hint=Message("executor-dask-missing-hint")
         ) from None
+    # Dask only warns of other versions, in many lines; `_check_workers` refuses them.
+    warnings.filterwarnings("ignore", module=r"distributed\.client")
     # A scheduler that ended does not come back with these tasks: waiting longer is of no use.
     settings = {
         "distributed.comm.timeouts.connect": _CONNECT_SECONDS,
@@ -107,12 +111,12 @@ def _connect(distributed: Any, address: str | None, workers: int) -> Any:
 
 
 def _check_workers(client: Any) -> None:
-    try:
-        client.get_versions(check=True)
-    except ValueError:
+    answered = client.get_versions()
+    places = (answered["client"], answered["scheduler"], *answered["workers"].values())
+    if len({tuple(place["packages"][name] for name in _SAME) for place in places}) > 1:
         raise CannotCheckError(
             Message("executor-dask-versions"), hint=Message("executor-dask-versions-hint")
-        ) from None
+        )
 
 
 def _close(client: Any) -> None:

@@ -195,7 +195,7 @@ def upload_files(
         with path.open("rb") as body:
             if (old := fetched.get(url)) is None:
                 create_object(store, url, body, headers)
-            elif old.digests is None or digest_stream(body, ("sha256",)) != old.digests:
+            elif digest_stream(body, ("sha256",)) != old.digests:
                 _renew(store, url, body, headers, old)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib.metadata
 import signal
 import subprocess
 import sys
@@ -52,6 +53,16 @@ def start(*arguments: str, log: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait()
 
 
+def read_address(log: Path) -> str:
+    """Wait until a scheduler has written its address."""
+    for _ in range(300):
+        _, _, rest = log.read_text("utf-8").partition("Scheduler at:")
+        if "\n" in rest:
+            return rest.split()[0]
+        time.sleep(0.1)
+    raise TimeoutError(log.read_text("utf-8"))
+
+
 @pytest.fixture
 def cluster(tmp_path: Path, s3: S3Server) -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A scheduler's address, and the processes: the scheduler and two workers."""
@@ -60,13 +71,7 @@ def cluster(tmp_path: Path, s3: S3Server) -> Iterator[tuple[str, list[subprocess
         scheduler = stack.enter_context(
             start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", log=log)
         )
-        address = ""
-        for _ in range(300):
-            _, _, rest = log.read_text("utf-8").partition("Scheduler at:")
-            if "\n" in rest:
-                address = rest.split()[0]
-                break
-            time.sleep(0.1)
+        address = read_address(log)
         options = ("--no-nanny", "--nthreads", "1", "--no-dashboard", "--death-timeout", "20")
         workers = [
             stack.enter_context(
@@ -167,6 +172,26 @@ def test_a_lost_scheduler_is_said_and_the_run_continued(
     assert count_recorded(site) < 60
     assert take(site, tmp_path / "job", bucket, lambda *_: None, "threads").unread == 0
     assert count_recorded(site) == 60
+
+
+@pytest.mark.release
+def test_a_scheduler_of_another_version_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = tmp_path / "distributed-2020.1.0.dist-info"
+    old.mkdir()
+    (old / "METADATA").write_text("Metadata-Version: 2.1\nName: distributed\nVersion: 2020.1.0\n")
+    commands = importlib.metadata.distribution("distributed").read_text("entry_points.txt")
+    (old / "entry_points.txt").write_text(commands or "")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    log = tmp_path / "scheduler.log"
+    with start("scheduler", "--port", "0", "--host", "127.0.0.1", "--no-dashboard", log=log):
+        address = read_address(log)
+        with (
+            pytest.raises(CannotCheckError, match="version"),
+            open_workers(f"dask:{address}", None, lambda _: None),
+        ):
+            pytest.fail("it was used")
 
 
 def test_a_scheduler_that_is_not_there_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from support.s3_server import S3Server, using
 
 from anchor.errors import CannotCheckError
 from anchor.objects import object_hashing
+from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
 from anchor.objects.object_store import ListedObject
 from anchor.objects.object_url import ObjectUrl
@@ -35,12 +39,15 @@ def hang_up(request: BaseHTTPRequestHandler) -> None:
     request.close_connection = True
 
 
-def end_early(request: BaseHTTPRequestHandler) -> None:
-    request.send_response(200)
-    request.send_header("Content-Length", "100")
-    request.end_headers()
-    request.wfile.write(b"x")
-    request.close_connection = True
+def end_early(length: int) -> Answer:
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        request.send_response(200)
+        request.send_header("Content-Length", str(length))
+        request.end_headers()
+        request.wfile.write(b"x")
+        request.close_connection = True
+
+    return answer
 
 
 @contextmanager
@@ -55,12 +62,14 @@ def serve(answer: Answer) -> Iterator[None]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        with using(S3Server(server.server_port, None)):
+        try:
+            with using(S3Server(server.server_port, None)):
+                open_object_store.cache_clear()
+                yield
+        finally:
             open_object_store.cache_clear()
-            yield
-        server.shutdown()
-        thread.join()
-    open_object_store.cache_clear()
+            server.shutdown()
+            thread.join()
 
 
 @pytest.fixture(autouse=True)
@@ -82,7 +91,8 @@ def read() -> ObjectRow:
         (refuse(403, "AccessDenied"), "may not read"),
         (refuse(403, "InvalidObjectState"), "archived"),
         (refuse(400, "InvalidRequest"), "answered InvalidRequest"),
-        (end_early, "end before the length"),
+        (end_early(100), "end before the length"),
+        (end_early(5 << 40), "end before the length"),
     ],
 )
 def test_an_answer_about_one_object_is_its_reason(answer: Answer, reason: str) -> None:
@@ -112,3 +122,77 @@ def test_an_answer_about_the_store_makes_no_object_unreadable(answer: Answer) ->
             assert "cannot be read now" in error.message and "secret" not in error.message
         else:
             pytest.fail(f"a row: {row}")
+
+
+ODD = ("line\nfeed", "/lead", "a//b", "%ff", "%zz", "tab\t", "..", "中文", "e\u0301", "\x7f")
+
+
+def answer_pages(keys: int) -> Answer:
+    """List ``keys`` objects of 5 TiB with odd names, a thousand a page, and serve none."""
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        query = parse_qs(urlsplit(request.path).query)
+        first = int(query.get("continuation-token", ["0"])[0])
+        assert query["encoding-type"] == ["url"]
+        contents = "".join(
+            f"<Contents><Key>{number:07}{quote(ODD[number % len(ODD)])}</Key>"
+            f'<Size>{5 << 40}</Size><ETag>"x"</ETag></Contents>'
+            for number in range(first, min(first + 1_000, keys))
+        )
+        more = first + 1_000 < keys
+        token = f"<NextContinuationToken>{first + 1_000}</NextContinuationToken>" if more else ""
+        body = (
+            "<ListBucketResult><EncodingType>url</EncodingType>"
+            f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
+        ).encode()
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    "keys", [20_500, pytest.param(1_000_000, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])]
+)
+def test_any_number_of_odd_keys_is_listed_in_constant_memory(keys: int, tmp_path: Path) -> None:
+    job = open_job(tmp_path / "job", [ObjectUrl("s3", "bucket", "")], ("sha256",))
+    count = 0
+    with serve(answer_pages(keys)):
+        for listed in job.list_objects():
+            if count == 0:
+                tracemalloc.start()
+            for each in listed:
+                assert each.url.key == f"{count:07}{ODD[count % len(ODD)]}"
+                assert each.size == 5 << 40
+                count += 1
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert count == keys
+    assert peak < 60 << 20
+
+
+def test_credentials_that_expire_among_objects_make_none_unreadable() -> None:
+    left = [3]
+
+    def answer(request: BaseHTTPRequestHandler) -> None:
+        if left[0] == 0:
+            refuse(400, "ExpiredToken")(request)
+            return
+        left[0] -= 1
+        request.send_response(200)
+        request.send_header("Content-Length", "1")
+        request.end_headers()
+        request.wfile.write(b"x")
+
+    listed = [
+        ListedObject(url=ObjectUrl("s3", "bucket", f"{number}"), size=1, revision=None)
+        for number in range(6)
+    ]
+    rules = HashingRules(algorithms=("sha256",), patience=0.0)
+    with serve(answer):
+        with pytest.raises(CannotCheckError, match="ExpiredToken"):
+            hash_objects(listed, rules)
+        left[0] = 6
+        assert [row.error for row in hash_objects(listed, rules)] == [None] * 6

@@ -133,7 +133,13 @@ def read(url: str, *, revision: str | None = None, patience: float = 1.0) -> Obj
 
 @pytest.mark.parametrize(
     ("path", "requests"),
-    [("whole/a%20b?x=1", 1), ("short-once", 2), ("failing-once", 2), ("busy-once", 2)],
+    [
+        ("whole/a%20b?x=1", 1),
+        ("whole//%FF%0A/x", 1),
+        ("short-once", 2),
+        ("failing-once", 2),
+        ("busy-once", 2),
+    ],
 )
 def test_an_object_is_read_even_if_it_takes_another_request(
     address: str, path: str, requests: int
