@@ -68,8 +68,9 @@ def licences_of(package: Distribution) -> set[str]:
 
 
 def refused(name: str, licences: set[str]) -> set[str]:
-    """Return the licences under which a package may not be shipped; all of them must be known."""
-    return licences - ALLOWED - {LESSER.get(name, "")} or ({"none"} if not licences else set())
+    """Return the licences under which a package may not be shipped, unknown ones too."""
+    lesser = {LESSER[name]} if name in LESSER else set()
+    return licences - ALLOWED - lesser
 
 
 def spell(name: str) -> str:

@@ -86,7 +86,9 @@ def test_other_ports_are_asked_if_they_are_named() -> None:
     assert parse_authority("example.org:8443", {8443}).port == 8443
 
 
-@pytest.mark.parametrize("address", ["5f00::1", "2001:20::1", "192.0.0.9", "100::1"])
+@pytest.mark.parametrize(
+    "address", ["5f00::1", "2001:20::1", "192.0.0.9", "100::1", "2606:4700::1111%eth0"]
+)
 def test_addresses_of_special_networks_are_not_public(address: str) -> None:
     assert ip_address(address)
     assert not is_public(address)
