@@ -33,6 +33,7 @@ from anchor.collection.cleanliness import add_findings
 from anchor.collection.installation import SOFTWARE
 from anchor.collection.machine import MachinePlaces
 from anchor.collection.machine_environment import clean_text
+from anchor.errors import UsageError
 from anchor.evidence.bundle_manifest import describe_contents
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.file_hashing import FileDigest, digest_file
@@ -96,7 +97,7 @@ class CaptureRecorder:
         Raises:
             CannotCheckError: The browser cannot be run, the page does not answer, or the record is
                 to name a block and no node tells the final one; nothing is recorded.
-            UsageError: The bag cannot be written, or its record would be too long.
+            UsageError: The bag cannot be written or read, or its record would be too long.
             StorageError: The disk is full or fails.
         """
         # Before the first request, so that the record says the page was captured after it.
@@ -134,6 +135,11 @@ class CaptureRecorder:
                 keep_files=True,
                 groups=described,
                 name_block=lambda: block,
+            )
+        for problem in intake.problems:  # somebody changed the bag within this moment
+            raise UsageError(
+                Message("bundle-file-unread", path=problem.path, reason=problem.reason),
+                path=problem.path,
             )
         collection = CollectionResult(groups=described, intake=intake)
         return RecordedCapture(bag=target, page=page, collection=collection)

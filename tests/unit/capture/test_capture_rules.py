@@ -172,9 +172,10 @@ def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     policy.write_text("{}")
     good = exchange_of("https://a:1/", is_secure=True)
     bad = exchange_of("https://b/x", is_secure=False)
+    later = exchange_of("https://b/y", is_secure=True)
     dirty = results(
         tmp_path, sandboxed=False, proxy="http://p:1", script_sha256="ab",
-        exchanges=[good, bad, bad],
+        exchanges=[good, bad, later],
         after=(cleanliness_of(proxy="fail"), Environment(hosts_file_digest="cd" * 32)),
     )  # fmt: skip
     assert dirty["browser-sandbox"][0] == "fail"

@@ -107,6 +107,20 @@ def test_each_hop_of_a_redirect_is_an_exchange_with_its_own_headers():
     assert second.url == URL + "two"
 
 
+def test_a_redirect_from_the_browsers_own_rules_takes_no_headers_of_the_next_hop():
+    log = log_of()
+    log.take("requestWillBeSent", sent(url="http://example.test/"))
+    log.take("requestWillBeSent", sent(at=2.0, redirectResponse=response(307)))
+    log.take("requestWillBeSentExtraInfo", {"requestId": "1", "headers": {"Hop": "2"}})
+    log.take("responseReceivedExtraInfo", wire(Second="yes"))
+    log.take("responseReceived", received())
+    first, second = log.list_exchanges()
+    assert (first.is_as_sent, second.is_as_sent) == (False, True)
+    assert second.headers == (("Hop", "2"),)
+    assert second.response is not None
+    assert second.response.headers == (("Second", "yes"),)
+
+
 def test_what_is_missing_is_listed_with_its_reason():
     log = log_of(most_bytes=10)
     for number in range(1, 6):
