@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError
-from anchor.foreign_capture.capture_findings import CaptureFault, Finding
+from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding
 from anchor.messages.message import Message
 from anchor.system.clock import format_time
 
@@ -19,7 +19,9 @@ MAX_PEM_BYTES = 1 << 16
 PEM_MARK = b"-----BEGIN CERTIFICATE-----"
 
 
-def judge_certificates(finding: Finding, pem: bytes, host: str, time: datetime | None) -> None:
+def judge_certificates(
+    finding: CaptureFinding, pem: bytes, host: str, time: datetime | None
+) -> None:
     """Check that a chain is for ``host``, valid at ``time``, and in order.
 
     Whether its last certificate is to be trusted is not checked.

@@ -9,7 +9,7 @@ from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 
 from anchor.foreign_capture.byte_reader import ByteReader
-from anchor.foreign_capture.capture_findings import CaptureFault, Finding, StatedCapture
+from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding, StatedCapture
 from anchor.messages.message import Message
 
 RELATED = "multipart/related"
@@ -75,8 +75,8 @@ def _read_parts(
     reader: ByteReader,
     boundary: bytes,
     stated: StatedCapture,
-    structure: Finding,
-    locations: Finding,
+    structure: CaptureFinding,
+    locations: CaptureFinding,
 ) -> set[str]:
     """Read all parts; return their locations."""
     places: set[str] = set()
@@ -110,7 +110,7 @@ def _read_body(
     header: MailHeader,
     number: int,
     ends: tuple[bytes, bytes],
-    structure: Finding,
+    structure: CaptureFinding,
 ) -> bytes:
     """Read the body of a part; return the line that ends it, or nothing at the end of the file."""
     coding = str(header.get("Content-Transfer-Encoding", "7bit")).strip().lower()
