@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from datetime import UTC
 from email.message import Message as MailHeader
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
@@ -65,10 +66,9 @@ def read_mail_header(reader: ByteReader) -> MailHeader:
 def _add_date(header: MailHeader, stated: StatedCapture) -> None:
     try:
         date = parsedate_to_datetime(str(header.get("Date", "")))
-    except (ValueError, TypeError):
+        stated.add_time(date.astimezone(UTC) if date.tzinfo is not None else None)
+    except (ValueError, TypeError, OverflowError):
         return
-    if date.tzinfo is not None:
-        stated.add_time(date)
 
 
 def _read_parts(
