@@ -32,7 +32,7 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import RecordGroups
 from anchor.operate.evidence_collection import (
     CollectionResult,
-    _check_size,
+    check_record_size,
     collect_bundle,
     collect_files,
     observe_collection,
@@ -173,9 +173,9 @@ def test_details_that_do_not_fit_leave_nothing_recorded(
 def test_the_longest_name_counts_towards_the_bound():
     long = parse_groups({"collection": {"steps": ["x" * 1_000] * 62}})
     short, longest = (SourceFile(path=Path("x"), name=name) for name in ("x", "x" * 4_000))
-    _check_size([short], long, LogId(bytes(32)))
+    check_record_size([short], long, LogId(bytes(32)))
     with pytest.raises(UsageError, match="do not fit"):
-        _check_size([short, longest, short], long, LogId(bytes(32)))
+        check_record_size([short, longest, short], long, LogId(bytes(32)))
 
 
 def bundle(project: OpenProject, machine: MachinePlaces, manifest: Path, *files: Path) -> Any:

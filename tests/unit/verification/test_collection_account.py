@@ -73,7 +73,7 @@ def test_groups_of_another_form_are_uninterpreted_and_never_a_fault():
 def test_json_has_what_is_stated_and_what_was_observed_apart():
     document = describe_report("x", report_on(MEMBERS)).model_dump()
     stated, observed = document["account"]["stated"], document["account"]["observed"]
-    assert set(observed) == {"platform", "environment", "cleanliness", "clock"}
+    assert set(observed) == {"platform", "environment", "cleanliness", "foreign_capture", "clock"}
     assert set(stated) & set(observed) == {"platform"}
     assert stated["platform"] == {"chain": "eip155:1"}
     assert set(observed["platform"]) == {"software", "argv"}
