@@ -23,7 +23,7 @@ class CaptureFault(MalformedError):
 
 
 @dataclass(slots=True)
-class Finding:
+class CaptureFinding:
     """One check, made of so many parts: which passed, and the first that did not.
 
     ``skipped`` parts were not checked.
@@ -94,11 +94,11 @@ class StatedCapture:
     last: datetime | None = None
     pages: int | None = None
     exchanges: int = 0
-    findings: dict[str, Finding] = field(default_factory=dict)
+    findings: dict[str, CaptureFinding] = field(default_factory=dict)
 
-    def find(self, id: str, title: Message) -> Finding:
+    def find(self, id: str, title: Message) -> CaptureFinding:
         """Return the finding of this id, new at first."""
-        return self.findings.setdefault(id, Finding(id, title))
+        return self.findings.setdefault(id, CaptureFinding(id, title))
 
     def add_time(self, time: datetime | None) -> None:
         """Widen the range of times that the capture states."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from anchor.errors import CannotCheckError
-from anchor.foreign_capture.capture_findings import CaptureFault, Finding
+from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding
 from anchor.messages.message import Message
 from anchor.system.clock import format_time
 
@@ -19,20 +20,42 @@ MAX_PEM_BYTES = 1 << 16
 PEM_MARK = b"-----BEGIN CERTIFICATE-----"
 
 
-def judge_certificates(finding: Finding, pem: bytes, host: str, time: datetime | None) -> None:
+def judge_certificates(
+    finding: CaptureFinding, pem: bytes, host: str, time: datetime | None
+) -> None:
     """Check that a chain is for ``host``, valid at ``time``, and in order.
 
     Whether its last certificate is to be trusted is not checked.
     """
     try:
         chain = load_chain(pem)
-        check_chain(chain, host, time)
+        with reading_certificates():
+            check_chain(chain, host, time)
     except CaptureFault as fault:
         finding.add_failure(fault.message)
     except CannotCheckError as error:
         finding.add_gap(error.message)
     else:
         finding.add_pass(len(chain))
+
+
+@contextmanager
+def reading_certificates() -> Iterator[None]:
+    """Translate what the library raises for parts of certificates, which it reads late.
+
+    Raises:
+        CaptureFault: The block raised such an error.
+    """
+    from cryptography import x509
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    try:
+        yield
+    except (
+        ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion, x509.DuplicateExtension,
+        x509.UnsupportedGeneralNameType,
+    ) as error:  # fmt: skip
+        raise CaptureFault(Message("foreign-certificate-unreadable")) from error
 
 
 def load_chain(pem: bytes) -> list[x509.Certificate]:
@@ -46,10 +69,8 @@ def load_chain(pem: bytes) -> list[x509.Certificate]:
         from cryptography import x509
     except ImportError:
         raise CannotCheckError(Message("foreign-no-cryptography")) from None
-    try:
+    with reading_certificates():
         return x509.load_pem_x509_certificates(pem)
-    except ValueError as error:
-        raise CaptureFault(Message("foreign-certificate-unreadable")) from error
 
 
 def check_chain(chain: Sequence[x509.Certificate], host: str, time: datetime | None) -> None:
@@ -87,7 +108,7 @@ def list_names(certificate: x509.Certificate) -> list[str]:
 
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except (x509.ExtensionNotFound, ValueError):
+    except x509.ExtensionNotFound:
         subjects = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return [str(each.value) for each in subjects]
     return extension.value.get_values_for_type(x509.DNSName)

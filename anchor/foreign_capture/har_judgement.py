@@ -8,7 +8,7 @@ from typing import Any
 
 from anchor.foreign_capture.capture_findings import (
     CaptureFault,
-    Finding,
+    CaptureFinding,
     StatedCapture,
     parse_stated_time,
 )
@@ -51,8 +51,8 @@ def _judge_entry(
     entry: dict[str, Any],
     number: int,
     stated: StatedCapture,
-    structure: Finding,
-    bodies: Finding,
+    structure: CaptureFinding,
+    bodies: CaptureFinding,
 ) -> None:
     request, response = entry.get("request"), entry.get("response")
     time = parse_stated_time(entry.get("startedDateTime"))
@@ -76,7 +76,7 @@ def _judge_entry(
         _judge_validity(details, time.timestamp(), str(request["url"])[:200], stated)
 
 
-def _judge_content(content: dict[str, Any], url: str, bodies: Finding) -> None:
+def _judge_content(content: dict[str, Any], url: str, bodies: CaptureFinding) -> None:
     """Compare a body with the size that its entry states."""
     text, encoding, size = content.get("text"), content.get("encoding"), content.get("size")
     if not isinstance(text, str):

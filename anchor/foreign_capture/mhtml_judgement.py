@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import binascii
 import re
+from datetime import UTC
 from email.message import Message as MailHeader
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 
 from anchor.foreign_capture.byte_reader import ByteReader
-from anchor.foreign_capture.capture_findings import CaptureFault, Finding, StatedCapture
+from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding, StatedCapture
 from anchor.messages.message import Message
 
 RELATED = "multipart/related"
@@ -65,18 +66,17 @@ def read_mail_header(reader: ByteReader) -> MailHeader:
 def _add_date(header: MailHeader, stated: StatedCapture) -> None:
     try:
         date = parsedate_to_datetime(str(header.get("Date", "")))
-    except (ValueError, TypeError):
+        stated.add_time(date.astimezone(UTC) if date.tzinfo is not None else None)
+    except (ValueError, TypeError, OverflowError):
         return
-    if date.tzinfo is not None:
-        stated.add_time(date)
 
 
 def _read_parts(
     reader: ByteReader,
     boundary: bytes,
     stated: StatedCapture,
-    structure: Finding,
-    locations: Finding,
+    structure: CaptureFinding,
+    locations: CaptureFinding,
 ) -> set[str]:
     """Read all parts; return their locations."""
     places: set[str] = set()
@@ -110,7 +110,7 @@ def _read_body(
     header: MailHeader,
     number: int,
     ends: tuple[bytes, bytes],
-    structure: Finding,
+    structure: CaptureFinding,
 ) -> bytes:
     """Read the body of a part; return the line that ends it, or nothing at the end of the file."""
     coding = str(header.get("Content-Transfer-Encoding", "7bit")).strip().lower()

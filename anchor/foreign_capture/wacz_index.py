@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from anchor.canonical import check_depth
 from anchor.errors import MalformedError
 from anchor.foreign_capture.byte_reader import GZIP, ByteReader, GzipReader
-from anchor.foreign_capture.capture_findings import CaptureFault, Finding
+from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding
 from anchor.foreign_capture.warc_judgement import RecordPlaces, digest_uri
 from anchor.messages.message import Message
 
@@ -18,7 +18,7 @@ _LINE_ENDS = 4
 
 
 def judge_index(
-    reader: ByteReader, name: str, archives: Mapping[str, RecordPlaces], finding: Finding
+    reader: ByteReader, name: str, archives: Mapping[str, RecordPlaces], finding: CaptureFinding
 ) -> None:
     """Compare each entry of an index with the record at its place.
 
@@ -46,7 +46,7 @@ def _read_lines(reader: ByteReader) -> Iterator[bytes]:
 
 
 def _judge_line(
-    line: bytes, name: str, archives: Mapping[str, RecordPlaces], finding: Finding
+    line: bytes, name: str, archives: Mapping[str, RecordPlaces], finding: CaptureFinding
 ) -> None:
     try:
         members = json.loads(line[line.index(b"{") :])

@@ -18,13 +18,18 @@ from anchor.foreign_capture.capture_findings import (
     StatedCapture,
     parse_stated_time,
 )
-from anchor.foreign_capture.carried_certificates import check_chain, load_chain
+from anchor.foreign_capture.carried_certificates import (
+    check_chain,
+    load_chain,
+    reading_certificates,
+)
 from anchor.foreign_capture.foreign_json import get_text
 from anchor.messages.message import Message
 from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import (
     MAX_TOKEN_BYTES,
     check_imprint,
+    check_library,
     parse_answer,
     verify_timestamp,
 )
@@ -59,7 +64,8 @@ def judge_signature(
         signature = _decode(signed, "signature")
         if is_domain:
             chain = load_chain(_require(signed, "domainCert").encode())
-            key = _public_key(chain[0].public_key())
+            with reading_certificates():
+                key = _public_key(chain[0].public_key())
         else:
             chain, key = [], _load_key(_decode(signed, "publicKey"))
         _verify(key, signature, digest.encode())
@@ -152,6 +158,7 @@ def _judge_timestamp(
         answer = _decode(signed, "timeSignature")
         if len(answer) > MAX_TOKEN_BYTES:
             raise CaptureFault(Message("foreign-signature-member", name="timeSignature"))
+        check_library()
         parsed = parse_answer(answer)
         check_imprint(parsed, signature)
         time = parsed.tst_info.gen_time
@@ -187,7 +194,8 @@ def _judge_domain(
     at = time or parse_stated_time(signed.get("created"))
     try:
         domain = _require(signed, "domain")
-        check_chain(chain, domain, at)
+        with reading_certificates():
+            check_chain(chain, domain, at)
         if not roots or at is None:
             raise CannotCheckError(Message("foreign-no-roots"))
         store = verification.Store([x509.load_der_x509_certificate(root) for root in roots])

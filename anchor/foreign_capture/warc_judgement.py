@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from anchor.foreign_capture.byte_reader import CHUNK_BYTES, ByteReader
 from anchor.foreign_capture.capture_findings import (
     CaptureFault,
-    Finding,
+    CaptureFinding,
     StatedCapture,
     parse_stated_time,
 )
@@ -159,7 +159,7 @@ class WarcJudge:
         judge_certificates(finding, pem, host, parse_stated_time(record.fields.get("warc-date")))
 
 
-def _compare(finding: Finding, record: WarcRecord, stated: _Stated, *actual: bytes) -> None:
+def _compare(finding: CaptureFinding, record: WarcRecord, stated: _Stated, *actual: bytes) -> None:
     where = record.uri[:200] or record.fields.get("warc-type", "?")
     if stated.algorithm is None:
         finding.add_gap(Message("foreign-digest-algorithm", uri=where, digest=stated.text[:80]))
@@ -228,7 +228,7 @@ class _Content:
         if self._whole is not None:
             self._whole.hash.update(data)
 
-    def judge_lengths(self, finding: Finding) -> None:
+    def judge_lengths(self, finding: CaptureFinding) -> None:
         """Compare the body with the length or the coding that its header states."""
         uri = self._record.uri[:200]
         if not self._has_header:

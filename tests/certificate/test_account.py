@@ -76,6 +76,16 @@ def test_a_failed_check_is_shown_as_failed_with_what_was_observed(documented: Is
     assert {row.value.kind for row in table.rows} == {"caution"}
 
 
+def test_what_was_found_in_a_capture_made_elsewhere_stands_in_a_table_of_its_own(
+    documented: Issued,
+):
+    tables_shown = tables(documented)
+    findings = tables_shown["Checks of the web capture made elsewhere"]
+    assert findings == {"Index": ("不通过 / FAILED", "x")}
+    software = "software that made it, as the file states (not observed)"
+    assert tables_shown[OBSERVED][software] == ("py-wacz 0.6.0",)
+
+
 def test_what_the_profile_lacks_is_listed(documented: Issued):
     texts = [item.zh for block in third(documented).blocks for item in getattr(block, "items", ())]
     assert any("collection.operators" in text and "第一百一十二条" in text for text in texts)

@@ -31,9 +31,9 @@ def test_the_groups_are_named_apart(capsys: pytest.CaptureFixture[str]):
     assert "environment" not in stated
     assert observed == (
         "  observed by the program that made the record, not verified: "
-        "platform, environment, cleanliness check, clock, web capture"
+        "platform, environment, cleanliness check, web capture made elsewhere, clock, web capture"
     )
-    assert rest[0] == "    FAIL  Proxy: x"
+    assert rest[:2] == ["    FAIL  Proxy: x", "    FAIL  Index: x"]
     assert any("collection.operators" in line for line in rest)
 
 
@@ -44,6 +44,8 @@ def test_in_full_every_value_stands_below_who_vouches_for_it(capsys: pytest.Capt
     assert "    chain (platform.chain): eip155:1" in lines[:place]
     assert "    software (platform.software): anchor-evidence" in lines[place:]
     assert "    proxy settings (environment.proxy): none found" in lines[place:]
+    assert "    pages (foreign_capture.pages): 1" in lines[place:]
+    assert not [line for line in lines if "foreign_capture.findings" in line]
 
 
 def test_a_check_that_was_not_made_is_shown_as_such(capsys: pytest.CaptureFixture[str]):

@@ -78,6 +78,7 @@ def test_json_has_what_is_stated_and_what_was_observed_apart():
         "environment",
         "cleanliness",
         "extract",
+        "foreign_capture",
         "clock",
         "capture",
     }
