@@ -31,7 +31,8 @@ def test_the_groups_are_named_apart(capsys: pytest.CaptureFixture[str]):
     assert "environment" not in stated
     assert observed == (
         "  observed by the program that made the record, not verified: "
-        "platform, environment, cleanliness check, web capture made elsewhere, clock, web capture"
+        "platform, environment, cleanliness check, database extract, "
+        "web capture made elsewhere, clock, web capture"
     )
     assert rest[:2] == ["    FAIL  Proxy: x", "    FAIL  Index: x"]
     assert any("collection.operators" in line for line in rest)
