@@ -52,7 +52,7 @@ def command(
             "-o",
             "--out",
             metavar="DIR|FILE.zip|URL",
-            help="New folder or ZIP file to write, or s3://BUCKET/FILE.zip.",
+            help="New folder or ZIP file to write, or one in a bucket: s3://, gs:// or az://BUCKET/FILE.zip.",
         ),
     ],
     case: Annotated[

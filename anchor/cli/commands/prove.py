@@ -48,7 +48,7 @@ def command(
             metavar="DIR|FILE|URL",
             help="Folder for receipts named after the evidence; default with --all: receipts/. "
             "With --bundle: file; default: receipts.anchor.jsonl. Or a URL of an object store, "
-            "s3://BUCKET/….",
+            "s3://, gs:// or az://BUCKET/….",
         ),
     ] = None,
     config_path: ConfigOption = None,
