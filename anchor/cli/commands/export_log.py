@@ -24,7 +24,8 @@ def command(
         str | None,
         typer.Argument(
             metavar="DIR|URL",
-            help="Folder, or s3://, gs:// or az://BUCKET/PREFIX; default: [publish] in the configuration.",
+            help="Folder, or s3://, gs:// or az://BUCKET/PREFIX; default: [publish] in the "
+            "configuration.",
         ),
     ] = None,
     config_path: ConfigOption = None,
