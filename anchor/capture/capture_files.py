@@ -19,7 +19,7 @@ from anchor.capture.web_exchange import WebExchange
 from anchor.collection.installation import SOFTWARE
 from anchor.system.clock import format_unix_time
 
-FORMAT = "anchor-capture/1"
+FORMAT = "anchor-capture-account/1"
 MODE = "cdp-reconstructed"
 """Bodies are as the browser decoded them; what was on the wire is not kept."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chinese_text import what_is_english
 from support.fixtures import MakeSite
 from support.projects import Site
 from support.store_contents import load_pieces
@@ -27,6 +29,10 @@ LISTED = {
     "capture.json", "capture.wacz", "cleanliness.json", "dns.json", "dom.html", "network.har",
     "page.mhtml", "page.pdf", "page.txt", "screenshot-1280x800.png", "screenshot-390x844.png",
 }  # fmt: skip
+# What is printed of this machine, and names.
+MACHINE = re.compile(
+    r"http://\S+|captures/\S+|(?<=清单之内：).*|(?<=时间的设置：).*|(?<=回环条目：).*"
+)
 
 
 @pytest.fixture
@@ -36,7 +42,18 @@ def site(new_site: MakeSite, embedded: Devnet) -> Site:
 
 def capture(site: Site, *words: str, code: int = 0) -> dict[str, Any]:
     document: dict[str, Any] = site.run("capture", "--json", *words).expect(code).document
+    assert document["format"] == "anchor-capture/1"
     return document
+
+
+def test_what_a_capture_prints_is_chinese(site: Site, web: WebSite) -> None:
+    chinese = {"LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}
+    ran = site.run("capture", web.url("/"), "--wait", "0.2", env=chinese).expect(0)
+    printed = ran.out + ran.err
+    assert "存证编号" in printed
+    for line in printed.splitlines():
+        shown = MACHINE.sub("", line.replace(str(site.folder), ""))
+        assert what_is_english(shown) is None, line
 
 
 def record_of(receipt: Path) -> dict[str, Any]:

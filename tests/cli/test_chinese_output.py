@@ -21,8 +21,8 @@ from support.signers import SshSigner
 from anchor.chain.devnet import Devnet, open_devnet
 
 CHINESE = {"LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}
-# Commands that need no project, or go on until they are ended.
-ELSEWHERE = {"demo", "devnet", "serve"}
+# Commands that need no project, go on until they are ended, or are in tests/capture.
+ELSEWHERE = {"capture", "demo", "devnet", "serve"}
 # Commands that print a document as it is stored.
 DOCUMENTS = ("source", "trust show")
 

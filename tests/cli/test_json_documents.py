@@ -27,6 +27,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # Commands without JSON, and those whose documents other tests hold to the same.
 WITHOUT = {"devnet", "demo"}
 ELSEWHERE = {
+    "capture": "tests/capture/test_capture_command.py",
     "run": "tests/cli/test_standard_output.py",
     "serve": "tests/cli/test_standard_output.py",
     "deploy": "tests/cli/test_journey.py",

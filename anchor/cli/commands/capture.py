@@ -121,7 +121,7 @@ def command(
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Capture web pages, each as one bag (BagIt) and one record.
+    """Capture web pages, each as one bag and one record.
 
     The machine is observed first and afterwards; a check that fails is recorded and stops nothing.
     What could not be captured is listed. `anchor run` anchors the records later.
