@@ -227,6 +227,7 @@ WACZ = pack_wacz(RESOURCES)
 @given(st.integers(0, len(WACZ) - 1), st.integers(1, 255))
 @example(WACZ.index(b"sample packer"), 1)
 @example(10, 1)
+@example(2441, 64)
 def test_every_changed_byte_is_noticed_or_named_as_not_covered(
     tmp_path_factory: pytest.TempPathFactory, at: int, bits: int
 ) -> None:
@@ -240,10 +241,11 @@ def test_every_changed_byte_is_noticed_or_named_as_not_covered(
         return
     # What is left is a time, an attribute or a version of an entry, and the report says so.
     assert "times, attributes" in observed(capture, "uncovered")
-    with (
-        zipfile.ZipFile(io.BytesIO(WACZ)) as intact,
-        zipfile.ZipFile(io.BytesIO(file.read_bytes())) as flipped,
-    ):
+    try:
+        flipped = zipfile.ZipFile(file)
+    except NotImplementedError:  # the version that an entry says it needs, which nothing depends on
+        return
+    with flipped, zipfile.ZipFile(io.BytesIO(WACZ)) as intact:
         assert [(e.filename, e.CRC, e.file_size) for e in intact.infolist()] == [
             (e.filename, e.CRC, e.file_size) for e in flipped.infolist()
         ]

@@ -34,15 +34,24 @@ def store(tmp_path: Path) -> Iterator[Database]:
 
 
 def run(
-    store: Database, work: Callable[[TakenJob], Awaitable[Record]], at: datetime = START
+    store: Database,
+    work: Callable[[TakenJob], Awaitable[Record]],
+    at: datetime = START,
+    *,
+    is_ended: bool = True,
 ) -> None:
-    """Run a runner, for whose clock it is ``at``."""
+    """Run a runner, for whose clock it is ``at``; ``is_ended`` says whether the job will end."""
+    taken_until = format_time(at + timedelta(seconds=30))
+    open_times = (format_time(at), taken_until) if is_ended else (format_time(at),)
 
     async def run_once() -> None:
         runner = JobRunner(store, lambda: at)
         runner.add("knock", work)
         runner.start()
         await asyncio.sleep(0.2)
+        async with asyncio.timeout(30):
+            while any(due_at in open_times for due_at, _ in left(store)):
+                await asyncio.sleep(0.02)
         await runner.stop()
 
     asyncio.run(run_once())
@@ -105,7 +114,7 @@ def test_a_job_of_a_worker_that_stopped_is_done_by_another_one(store: Database) 
     async def work(_job: TakenJob) -> Record:
         return nothing
 
-    run(store, die)
+    run(store, die, is_ended=False)
     run(store, work, START + timedelta(seconds=29))
     assert [attempts for _, attempts in left(store)] == [1]
     run(store, work, START + timedelta(seconds=30))
