@@ -234,7 +234,7 @@ class CaptureTab:
         self._journal.note("scrolled", screens=screens)
 
     def wait(self, seconds: float) -> None:
-        """Let the page go on, and read every body that has arrived."""
+        """Wait while the page runs, and read every body that has arrived."""
         end = time.monotonic() + seconds
         while True:
             self.drain()

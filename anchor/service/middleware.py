@@ -185,7 +185,7 @@ def _find_problem(scope: Scope) -> Problem | None:
 
 
 def _choose_language(scope: Scope) -> None:
-    """Have the API answer errors in the reader's language: pages of this site show them."""
+    """Choose the language in which the API answers errors: that of a reader without a key."""
     if not any(name == b"authorization" for name, _ in scope["headers"]):
         ANSWER_LANGUAGE.set(read_reader(Request(scope)).language)
 
