@@ -46,12 +46,12 @@ def judge_cleanliness(
         ("tracer", Message("check-tracer"), _judge_tracer(machine.tracer)),
         ("machine-kind", Message("check-machine-kind"), _judge_kind(machine.vm)),
     ]
-    return _summarise(started_at, (_build_check(*finding) for finding in findings))
+    return _summarise(started_at, (build_check(*finding) for finding in findings))
 
 
 def add_findings(cleanliness: Cleanliness, findings: Iterable[CheckFinding]) -> Cleanliness:
     """Return the checks with further ones, and the result of all of them."""
-    further = (_build_check(*finding) for finding in findings)
+    further = (build_check(*finding) for finding in findings)
     return _summarise(cleanliness.started_at, (*cleanliness.checks, *further))
 
 
@@ -61,7 +61,8 @@ def _summarise(started_at: str, checks: Iterable[CleanlinessCheck]) -> Cleanline
     return Cleanliness(started_at=started_at, result=result, checks=listed)
 
 
-def _build_check(name: str, title: Message, finding: Finding) -> CleanlinessCheck:
+def build_check(name: str, title: Message, finding: Finding) -> CleanlinessCheck:
+    """Return a check in both languages, with its result and what was observed."""
     result, observed = finding
     english, chinese = clean_text(observed), clean_text(translate(observed, "zh"))
     members = {

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from anchor.collection.machine_environment import clean_text
+from anchor.collection.cleanliness import build_check
 from anchor.errors import MalformedError
-from anchor.evidence.group_members import build_group
 from anchor.evidence.observed_groups import CheckResult, CleanlinessCheck
-from anchor.messages.message import Message, translate
+from anchor.messages.message import Message
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 # Python reads at most six digits.
@@ -53,17 +52,7 @@ class CaptureFinding:
 
     def build(self) -> CleanlinessCheck:
         """Return the check with its result; without any part it is not made."""
-        result, observed = self._sum_up()
-        english, chinese = clean_text(observed), clean_text(translate(observed, "zh"))
-        members = {
-            "id": self.id,
-            "zh": translate(self.title, "zh"),
-            "en": str(self.title),
-            "result": result,
-            "observed": english,
-            "observed_zh": None if chinese == english else chinese,
-        }
-        return build_group(CleanlinessCheck, members)
+        return build_check(self.id, self.title, self._sum_up())
 
     def _sum_up(self) -> tuple[CheckResult, Message]:
         if self.failure is not None:

@@ -152,8 +152,8 @@ def command(
         groups = observe_collection(project.config, chosen, stated, argv=argv)
         with open_executor() as executor, show_hashing(console) as count:
             result = collected.collect(
-                project,
-                groups,
+                project=project,
+                groups=groups,
                 executor=executor,
                 name_block=choose_block(project, not_before, console.note),
                 on_done=count,
