@@ -88,7 +88,12 @@ def names_bag(path: Path) -> bool:
         return is_regular_file(path / BAGIT)
     if is_regular_file(sidecar_path(path)):
         return False
-    return _is_bag_zip(path)
+    try:
+        return is_bag_zip(path)
+    except MalformedError:
+        return path.suffix.lower() == ".zip"  # one that is damaged
+    except (OSError, UsageError):
+        return False
 
 
 def names_bag_zip(path: Path, receipt: Path) -> bool:
@@ -97,18 +102,10 @@ def names_bag_zip(path: Path, receipt: Path) -> bool:
     With the receipt of another record, a ZIP file is evidence itself.
     """
     try:
-        record = parse_receipt(read_receipt(receipt)).record
-        return lists_files(record) and _is_bag_zip(path)
+        if not lists_files(parse_receipt(read_receipt(receipt)).record):
+            return False
+        return path.suffix.lower() == ".zip" or read_bounded(path, 2) == b"PK"
     except AnchorError:
-        return False
-
-
-def _is_bag_zip(path: Path) -> bool:
-    try:
-        return is_bag_zip(path)
-    except MalformedError:
-        return path.suffix.lower() == ".zip"  # one that is damaged
-    except (OSError, UsageError):
         return False
 
 

@@ -199,8 +199,8 @@ class VerificationInputs:
                 yield from self._list_bundle(file)
             elif (
                 names_bag(file)
-                if receipt is None or is_folder(file)
-                else names_bag_zip(file, receipt)
+                if receipt is None
+                else is_folder(file) or names_bag_zip(file, receipt)
             ):
                 find = partial(self._find_receipt, receipt)
                 yield from list_bag(

@@ -51,7 +51,6 @@ import shlex
 import stat
 import struct
 import unicodedata
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -3265,11 +3264,9 @@ def is_zip_of(path: str, receipt: str) -> bool:
         with open(receipt, "rb") as file:
             if not lists_files(read_receipt(file.read(MAX_RECEIPT + 1)).record):
                 return False
-        with zipfile.ZipFile(path) as archive:
-            return any(re.fullmatch(r"([^/]*/)?bagit\.txt", each) for each in archive.namelist())
-    except zipfile.BadZipFile:
-        return path.lower().endswith(".zip")  # one that is damaged
-    except (OSError, Refusal, ValueError):
+        with open(path, "rb") as file:
+            return path.lower().endswith(".zip") or file.read(2) == b"PK"
+    except (OSError, Refusal):
         return False
 
 

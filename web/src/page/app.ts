@@ -14,7 +14,7 @@ import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { listsFiles } from "../recorded_files.ts";
 import { judge } from "../verifier.ts";
-import { sortZip } from "../batch/archive.ts";
+import { isZip, sortZip } from "../batch/archive.ts";
 import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, type JudgeOne, listFolder, showBag } from "./bag.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
@@ -348,8 +348,10 @@ class Page {
   private async judge(): Promise<Outcome | BagOutcome | ReceiptsOutcome> {
     const given = readDigest();
     const receipt = readPasted() ?? this.receipt;
-    if (this.bag && !given && (!receipt || !this.file || isOfManifest(receipt))) {
-      return this.judgeBag(this.bag, receipt);
+    const isManifest = receipt !== null && isOfManifest(receipt);
+    const bag = this.bag ?? (isManifest && this.file && (await isZip(this.file)) ? bagIn(this.file) : null);
+    if (bag && !given && (!receipt || !this.file || isManifest)) {
+      return this.judgeBag(bag, receipt);
     }
     if (this.zip && !receipt && !given) {
       return judgeReceipts(this.zip, this.originals, this.script, this.readPolicy(), this.prepareJudge(), this.tellHashed);
