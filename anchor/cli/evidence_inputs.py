@@ -16,7 +16,7 @@ from anchor.cli.bag_inputs import (
     ShowProgress,
     list_bag,
     names_bag,
-    names_evidence_bag,
+    names_bag_zip,
 )
 from anchor.cli.input_files import (
     is_folder,
@@ -197,9 +197,15 @@ class VerificationInputs:
                 yield Message("input-standard"), lambda: self._load_stdin(receipt)
             elif receipt is None and names_bundle(file):
                 yield from self._list_bundle(file)
-            elif names_evidence_bag(file) or (receipt is None and names_bag(file)):
+            elif (
+                names_bag(file)
+                if receipt is None
+                else is_folder(file) or names_bag_zip(file, receipt)
+            ):
                 find = partial(self._find_receipt, receipt)
-                yield from list_bag(file, self._show_progress, self.bags.append, find)
+                yield from list_bag(
+                    file, self._show_progress, self.bags.append, find, receipt=receipt
+                )
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
 
