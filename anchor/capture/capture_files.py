@@ -12,6 +12,7 @@ from typing import Any
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.har_file import build_har
 from anchor.capture.page_capture import PAGES, SCRIPT, CapturedPage, list_hosts
+from anchor.capture.page_film import FRAME_LIST
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
@@ -43,6 +44,8 @@ def write_capture_files(
         "not_asked": [host for host in list_hosts(page.exchanges) if host not in asked],
     }
     save_json(folder / NAMES, names)
+    if page.film is not None:
+        save_json(folder / FRAME_LIST, page.film)
     if options.script is not None:
         (folder / SCRIPT).write_bytes(options.script)
     certificates = _write_certificates(page, folder)

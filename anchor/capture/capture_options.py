@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,7 +30,8 @@ class CaptureOptions:
     ``wait_seconds`` pass after the page has loaded; ``timeout`` are the seconds until it has to;
     ``max_bytes`` bounds all bodies and downloads together.
     ``script`` is run in the page once it has loaded; links within the page's origin are followed
-    ``depth`` times.
+    ``depth`` times.  ``films`` keeps frames of the first page while it loads and is scrolled.
+    ``login_profile`` is a profile of Chromium, of which the capture uses a copy.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -44,6 +46,8 @@ class CaptureOptions:
     resolvers: tuple[Resolver, ...] = ()
     script: bytes | None = None
     depth: int = 0
+    films: bool = False
+    login_profile: Path | None = None
 
     @property
     def script_sha256(self) -> str | None:
@@ -64,6 +68,8 @@ class CaptureOptions:
             "keeps_cookies": self.keeps_cookies,
             "script_sha256": self.script_sha256,
             "depth": self.depth,
+            "film": self.films,
+            "login_profile": self.login_profile is not None,
         }
 
 

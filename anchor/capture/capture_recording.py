@@ -157,6 +157,7 @@ class CaptureRecorder:
             sandboxed=is_sandboxed(),
             proxy=self._options.proxy,
             script_sha256=self._options.script_sha256,
+            has_profile=self._options.login_profile is not None,
             root=self._places.root,
             answers=page.answers,
             exchanges=page.exchanges,

@@ -16,6 +16,7 @@ from anchor.capture.browser_session import CaptureTab, is_sandboxed, open_tab
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
+from anchor.capture.page_film import FILM, FRAMES, FilmReel, make_film
 from anchor.capture.redaction import redact_exchange
 from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
@@ -38,6 +39,7 @@ class CapturedPage:
 
     ``further`` are the pages of links that were followed, whose views are in ``pages/``.
     ``chains`` are the certificates (DER) that each origin presented, the server's own first.
+    ``film`` lists the frames of the film, if there is one.
     """
 
     url: str
@@ -56,6 +58,7 @@ class CapturedPage:
     console: tuple[Mapping[str, object], ...]
     steps: tuple[Mapping[str, Any], ...]
     uncaptured: tuple[Uncaptured, ...]
+    film: Mapping[str, Any] | None = None
 
     @property
     def main(self) -> WebExchange | None:
@@ -92,9 +95,12 @@ def capture_page(
     answers = [ask_resolver(each, host) for host in asked for each in resolvers]
     with open_tab(program, options, journal, folder=scratch) as tab:
         journal.note("browser-started", version=tab.version, sandbox=is_sandboxed())
+        reel = FilmReel(folder) if options.films else None
+        if reel is not None:
+            tab.attempt(FILM, partial(tab.start_film, reel))
         tab.open(url)
         shown = "" if tab.page.url == "about:blank" else tab.page.url
-        title, text = _save_views(tab, folder, options, journal) if shown else ("", "")
+        title, text = _save_views(tab, folder, options, journal, reel) if shown else ("", "")
         further = _follow_links(tab, folder, options, journal) if shown and options.depth else []
         saved = _save_downloads(tab, folder / DOWNLOADS, scratch, options, journal)
         tab.drain()
@@ -102,6 +108,7 @@ def capture_page(
     exchanges = tab.network.list_exchanges()
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
+    film = None if reel is None else _save_film(reel, folder, scratch, journal)
     journal.note("ended")
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
     return CapturedPage(
@@ -121,6 +128,7 @@ def capture_page(
         console=tuple(tab.console),
         steps=tuple(journal.steps),
         uncaptured=(*missing, *journal.uncaptured),
+        film=film,
     )
 
 
@@ -130,7 +138,11 @@ def name_picture(width: int, height: int) -> str:
 
 
 def _save_views(
-    tab: CaptureTab, folder: Path, options: CaptureOptions, journal: CaptureJournal
+    tab: CaptureTab,
+    folder: Path,
+    options: CaptureOptions,
+    journal: CaptureJournal,
+    reel: FilmReel | None = None,
 ) -> tuple[str, str]:
     """Write the page in every form; return its title and its text."""
     tab.settle()
@@ -139,6 +151,8 @@ def _save_views(
         tab.settle()
     tab.attempt("scroll", tab.scroll)
     tab.wait(0)
+    if reel is not None:
+        tab.attempt(FILM, tab.end_film)
     title = tab.attempt("title", tab.page.title) or ""
     text = tab.attempt(TEXT, tab.read_text) or ""
     dom = tab.attempt(DOM, tab.read_dom)
@@ -157,6 +171,23 @@ def _save_views(
             (folder / name).write_bytes(data)
             journal.note("view-saved", name=name, size=len(data))
     return title, text
+
+
+def _save_film(
+    reel: FilmReel, folder: Path, scratch: Path, journal: CaptureJournal
+) -> dict[str, Any]:
+    """Make the film of the frames where ffmpeg does; return the list of the frames."""
+    reel.end()
+    program = None
+    try:
+        program = make_film(reel, folder, scratch)
+    except CannotCheckError as error:
+        journal.miss(FILM, error.message)
+    if reel.left_out:
+        kept = len(reel.frames)
+        journal.miss(FRAMES, Message("capture-missing-frames", count=reel.left_out, kept=kept))
+    journal.note("film-saved", frames=len(reel.frames), film=program is not None)
+    return reel.describe(program)
 
 
 def _follow_links(

@@ -27,6 +27,10 @@ PAGES = {
     "/frame": "<!doctype html><p>In the frame",
     "/lazy": """<!doctype html><title>Lazy</title><div style="height: 4000px">Above</div>
 <img loading=lazy width=10 height=10 src=/picture.png?lazy>""",
+    "/paint": """<!doctype html><title>Paint</title><style>
+body { margin: 0 } div { height: 100vh } #a { background: red } #b { background: lime }</style>
+<div id=a></div><div id=b></div><script>
+setTimeout(() => { a.style.background = 'blue'; a.className = 'done' }, 500)</script>""",
     "/endless": """<!doctype html><title>Endless</title><div id=list></div><script>
 const grow = () => { for (let n = 0; n < 20; n++) list.append(Object.assign(
   document.createElement('p'), {textContent: 'another line'})); };
@@ -64,6 +68,7 @@ FILES: Mapping[str, Answer] = {
         {"Content-Disposition": 'attachment; filename="report 1.bin"'},
     ),
     "/large": (200, "image/png", bytes(1 << 20), {}),
+    "/sign-in": (200, HTML, b"", {"Set-Cookie": f"account={SECRET}; Path=/; Max-Age=3600"}),
     "/worker.js": (200, "text/javascript", b"", {}),
 }  # fmt: skip
 # Answers that do not end before the site does.
@@ -85,6 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(200, HTML, PAGES[path].encode(), fields)
         elif path in FILES:
             self._answer(*FILES[path])
+        elif path == "/account":
+            is_known = f"account={SECRET}" in self.headers.get("Cookie", "")
+            shown = "Your account" if is_known else "Please sign in"
+            self._answer(200, HTML, f"<title>Account</title><p>{shown}".encode(), {})
         elif path in UNENDED:
             self._hold(*UNENDED[path])
         elif path == "/silent":

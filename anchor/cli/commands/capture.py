@@ -17,6 +17,7 @@ from anchor.capture.capture_options import (
     parse_viewport,
 )
 from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.login_profile import check_profile
 from anchor.capture.name_answers import parse_resolver
 from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
@@ -84,6 +85,17 @@ def command(
             help="JavaScript to run in each page once it has loaded; the record says so.",
         ),
     ] = None,
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Keep frames of each page while it loads and is scrolled."),
+    ] = False,
+    login_profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Profile of Chromium that is signed in; a copy is used, and the record says so.",
+        ),
+    ] = None,
     language: Annotated[
         str | None,
         typer.Option("--lang", metavar="TAG", help="Language to ask for, such as zh-CN."),
@@ -143,12 +155,16 @@ def command(
         keeps_cookies=keep_cookies,
         script=None if script is None else _read_script(script),
         depth=depth,
+        films=film,
+        login_profile=login_profile,
         resolvers=tuple(map(parse_resolver, resolver or ())),
     )
     chosen = parse_profile(profile)
     argv = ["anchor", "capture", "--profile", chosen]
     argv += [] if details is None else ["--details", str(details)]
     program = find_browser()
+    if login_profile is not None:
+        check_profile(login_profile, program)
     captures: list[dict[str, object]] = []
     failed: list[tuple[str, AnchorError]] = []
     with project_session(config_path) as project:
