@@ -32,6 +32,7 @@ from anchor.capture.capture_options import CaptureOptions, Viewport
 from anchor.capture.login_profile import copy_profile
 from anchor.capture.network_log import EVENTS, NetworkLog
 from anchor.capture.page_film import FilmReel
+from anchor.capture.recording_proxy import RecordingProxy
 from anchor.collection.machine_environment import clean_text
 from anchor.errors import CannotCheckError, UsageError
 from anchor.messages.message import Message
@@ -42,6 +43,9 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 # All frames of a page in one process: the events of each are then those of its tab.
 _ARGUMENTS = ("--disable-site-isolation-trials",)
+# What no proxy of HTTP would see; and the one key whose certificates are taken for any host.
+_PROXIED = ("--disable-quic",)
+_TRUSTED_KEY = "--ignore-certificate-errors-spki-list"
 # Chromium draws no taller picture.
 _MAX_HEIGHT = 16_384
 # Screens of a page that grows while it is read; far more than any page that does not.
@@ -349,13 +353,18 @@ class CaptureTab:
 
 @contextmanager
 def open_tab(
-    program: str, options: CaptureOptions, journal: CaptureJournal, *, folder: Path
+    program: str,
+    options: CaptureOptions,
+    journal: CaptureJournal,
+    *,
+    folder: Path,
+    proxy: RecordingProxy | None = None,
 ) -> Iterator[CaptureTab]:
     """Run Chromium with a new profile or a copy, and end it however the block ends.
 
     ``folder`` becomes its home, so that no certificate or setting of the user's counts.  If a
     page keeps it busy for longer than allowed, the browser is killed: what was not read until then
-    is listed as not captured.
+    is listed as not captured.  ``proxy`` is the one whose certificates are accepted.
     """
     home = folder / "home"
     home.mkdir()
@@ -364,7 +373,7 @@ def open_tab(
         copy_profile(options.login_profile, profile)
     with sync_playwright() as playwright:
         try:
-            context = _start(playwright.chromium, program, options, folder, profile)
+            context = _start(playwright.chromium, program, options, folder, profile, proxy)
         except Error as error:
             raise CannotCheckError(
                 Message("chromium-not-started", program=program, reason=_shorten(error))
@@ -388,8 +397,11 @@ def _start(
     options: CaptureOptions,
     folder: Path,
     profile: Path,
+    proxy: RecordingProxy | None,
 ) -> BrowserContext:
     """Start the browser, with ``profile`` if the options name one."""
+    server = options.proxy if proxy is None else proxy.url
+    trusting = [] if proxy is None else [*_PROXIED, f"{_TRUSTED_KEY}={proxy.key_digest}"]
     width, height = options.viewports[0]
     environment: dict[str, str | float | bool] = {
         name: value for name, value in os.environ.items() if not name.startswith("XDG_")
@@ -404,9 +416,9 @@ def _start(
     launching: dict[str, Any] = {
         "executable_path": program,
         "chromium_sandbox": is_sandboxed(),
-        "args": list(_ARGUMENTS),
+        "args": [*_ARGUMENTS, *trusting],
         "env": {**environment, "HOME": str(folder / "home")},
-        "proxy": None if options.proxy is None else {"server": options.proxy},
+        "proxy": None if server is None else {"server": server},
         "downloads_path": folder / "downloads",
     }
     if options.login_profile is None:
@@ -441,8 +453,12 @@ def _read_arguments(process: int) -> tuple[str, ...]:
 
 def _explain(url: str, error: Error) -> CannotCheckError:
     match = _NETWORK_ERROR.search(error.message)
-    reason = match[1] if match else _shorten(error)
-    is_certificate = reason.startswith("ERR_CERT")
+    return explain_failure(url, match[1] if match else _shorten(error))
+
+
+def explain_failure(url: str, reason: str) -> CannotCheckError:
+    """Return the error of a page that did not come; ``reason`` is the browser's or the proxy's."""
+    is_certificate = reason.startswith(("ERR_CERT", "Certificate verify failed"))
     return CannotCheckError(
         Message("capture-page-failed", url=url, reason=reason),
         hint=Message("capture-certificate-hint") if is_certificate else None,

@@ -10,6 +10,8 @@ from support.cameras import Camera
 from support.fixtures import embedded, new_site
 from support.web_site import WebSite, serve_site
 
+from anchor.capture.recording_proxy import RecorderProgram, find_recorder
+
 __all__ = ["embedded", "new_site"]
 
 
@@ -17,6 +19,12 @@ __all__ = ["embedded", "new_site"]
 def camera(tmp_path: Path) -> Camera:
     """Captures into folders of the test."""
     return Camera(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def recorder() -> RecorderProgram:
+    """The program of the recording proxy."""
+    return find_recorder()
 
 
 @pytest.fixture
