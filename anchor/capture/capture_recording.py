@@ -25,7 +25,7 @@ from anchor.bag.bag_writer import write_bag
 from anchor.canonical import JsonValue
 from anchor.capture.browser_session import is_sandboxed
 from anchor.capture.capture_checks import judge_capture
-from anchor.capture.capture_files import CLEANLINESS, MODE, save_json, write_capture_files
+from anchor.capture.capture_files import CLEANLINESS, save_json, write_capture_files
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.page_capture import CapturedPage, capture_page, name_picture
 from anchor.capture.served_certificates import describe_chain
@@ -157,6 +157,7 @@ class CaptureRecorder:
             sandboxed=is_sandboxed(),
             proxy=self._options.proxy,
             script_sha256=self._options.script_sha256,
+            has_profile=self._options.login_profile is not None,
             root=self._places.root,
             answers=page.answers,
             exchanges=page.exchanges,
@@ -256,7 +257,7 @@ def _describe_record(
     certificate = page.certificate
     issuer = None if certificate is None else describe_chain([certificate])[0].get("issuer")
     capture = {
-        "mode": MODE,
+        "mode": options.mode,
         "url": clean_text(page.url),
         "final_url": clean_text(page.final_url),
         "started_at": page.started_at,

@@ -3,75 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
-from dataclasses import dataclass
+import subprocess
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.cameras import Camera, body_of
 from support.site_certificates import make_site_certificate
 from support.web_site import PNG, SECRET, WebSite, serve_site
 
 from anchor.capture import browser_session
 from anchor.capture.browser_session import find_browser
-from anchor.capture.capture_files import write_capture_files
-from anchor.capture.capture_options import CaptureOptions
-from anchor.capture.page_capture import CapturedPage, capture_page
 from anchor.errors import CannotCheckError
+from anchor.system.clock import parse_time
 
 pytestmark = pytest.mark.release
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    page: CapturedPage
-    folder: Path
-
-    @property
-    def account(self) -> dict[str, Any]:
-        account: dict[str, Any] = json.loads((self.folder / "capture.json").read_bytes())
-        return account
-
-    @property
-    def missing(self) -> list[tuple[str, str]]:
-        return [
-            (each["subject"].rpartition("/")[2], each["code"].removeprefix("capture-missing-"))
-            for each in self.account["not_captured"]
-        ]
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text("utf-8")
-
-
-class Camera:
-    """Captures URLs into folders of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-
-    def __call__(self, url: str, **options: Any) -> Captured:
-        self._count += 1
-        folder, scratch = (self._folder / f"{name}{self._count}" for name in ("data", "scratch"))
-        folder.mkdir()
-        scratch.mkdir()
-        chosen = CaptureOptions(**{"wait_seconds": 0.2, **options})
-        page = capture_page(
-            url, folder, chosen, program=find_browser(), dns_servers=None, scratch=scratch
-        )
-        write_capture_files(page, folder, chosen, scratch=scratch)
-        return Captured(page, folder)
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Camera:
-    return Camera(tmp_path)
-
-
-def body_of(captured: Captured, url: str) -> bytes | None:
-    (exchange,) = (each for each in captured.page.exchanges if each.url == url)
-    assert exchange.response is not None
-    return exchange.response.body
 
 
 def test_an_error_page_is_captured_with_its_status(camera: Camera, web: WebSite):
@@ -87,6 +36,59 @@ def test_text_of_any_script_is_kept_as_bytes_and_as_text(camera: Camera, web: We
     assert "中文正文".encode("gbk") in (body_of(chinese, web.url("/gbk")) or b"")
     arabic = camera(web.url("/rtl"))
     assert "نص الصفحة" in arabic.read("page.txt")
+
+
+def test_frames_and_a_film_show_how_the_page_came_and_was_scrolled(
+    camera: Camera, web: WebSite, ffmpeg: str
+):
+    captured = camera(web.url("/paint"), viewports=((640, 401),), films=True, wait_for=".done")
+    film = captured.folder / "film"
+    listed = json.loads((film / "frames.json").read_bytes())
+    times = [parse_time(each["at"]) for each in listed["frames"]]
+    assert times == sorted(times)
+    assert captured.page.started_at <= listed["frames"][0]["at"]
+    assert listed["frames"][-1]["at"] <= captured.page.ended_at
+    middles = [middle_of(captured.folder / each["file"]) for each in listed["frames"]]
+    # White before the page, red when it loads, blue from its script, green below.
+    order = [colour for colour, _ in groupby(middles)]
+    assert order[order.index("red") :][:3] == ["red", "blue", "green"]
+    probed = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
+         "stream=width,height:packet=pts_time", "-of", "json", film / "film.mp4"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    shown = json.loads(probed.stdout)
+    assert (shown["streams"][0]["width"], shown["streams"][0]["height"]) == (640, 402)
+    offsets = [float(packet["pts_time"]) for packet in shown["packets"]]
+    assert offsets == pytest.approx([time - times[0] for time in times], abs=0.005)
+    assert listed["film"]["made_by"].startswith("ffmpeg version")
+    assert captured.missing == []
+
+
+def middle_of(path: Path) -> str:
+    """Return the colour in the middle of a picture."""
+    words = ["-v", "error", "-i", path, "-vf", "scale=1:1", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    red, green, blue = subprocess.run(
+        ["ffmpeg", *words, "-"], capture_output=True, check=True
+    ).stdout
+    colours = {"red": red, "green": green, "blue": blue}
+    strongest = max(colours, key=colours.__getitem__)
+    return "white" if min(red, green, blue) > 200 else strongest
+
+
+def test_without_ffmpeg_the_film_is_named_as_missing(
+    camera: Camera, web: WebSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("CHROMIUM", find_browser())
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "sed", "cat", "uname", "grep", "free", "awk", "ls", "dirname", "readlink"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    captured = camera(web.url("/paint"), films=True)
+    assert captured.missing == [("film.mp4", "film-program-missing")]
+    listed = json.loads((captured.folder / "film" / "frames.json").read_bytes())
+    assert listed["film"] is None
+    assert all((captured.folder / each["file"]).exists() for each in listed["frames"])
 
 
 def test_pictures_below_the_window_are_loaded_and_in_the_screenshot(camera: Camera, web: WebSite):

@@ -12,12 +12,15 @@ from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
     MAX_VIEWPORTS,
     CaptureOptions,
+    check_mode,
     check_proxy,
     parse_capture_url,
     parse_viewport,
 )
 from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.login_profile import check_profile
 from anchor.capture.name_answers import parse_resolver
+from anchor.capture.recording_proxy import find_recorder
 from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Colour, Output
@@ -84,6 +87,25 @@ def command(
             help="JavaScript to run in each page once it has loaded; the record says so.",
         ),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="cdp|proxy",
+            help="Keep bodies as the browser decoded them, or as servers sent them to a recording "
+            "proxy (mitmproxy); the record says which.",
+        ),
+    ] = "cdp",
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Keep frames of each page while it loads and is scrolled."),
+    ] = False,
+    login_profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Profile of Chromium that is signed in; a copy is used, and the record says so.",
+        ),
+    ] = None,
     language: Annotated[
         str | None,
         typer.Option("--lang", metavar="TAG", help="Language to ask for, such as zh-CN."),
@@ -131,6 +153,7 @@ def command(
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
+    check_mode(mode, proxy)
     options = CaptureOptions(
         viewports=tuple(dict.fromkeys(sizes)),
         wait_seconds=wait,
@@ -143,12 +166,17 @@ def command(
         keeps_cookies=keep_cookies,
         script=None if script is None else _read_script(script),
         depth=depth,
+        films=film,
+        recorder=find_recorder() if mode == "proxy" else None,
+        login_profile=login_profile,
         resolvers=tuple(map(parse_resolver, resolver or ())),
     )
     chosen = parse_profile(profile)
     argv = ["anchor", "capture", "--profile", chosen]
     argv += [] if details is None else ["--details", str(details)]
     program = find_browser()
+    if login_profile is not None:
+        check_profile(login_profile, program)
     captures: list[dict[str, object]] = []
     failed: list[tuple[str, AnchorError]] = []
     with project_session(config_path) as project:
