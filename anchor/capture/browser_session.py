@@ -27,6 +27,7 @@ from playwright.sync_api import (
 
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions, Viewport
+from anchor.capture.egress_guard import GUARD_ARGUMENTS
 from anchor.capture.network_log import EVENTS, NetworkLog
 from anchor.collection.machine_environment import clean_text
 from anchor.errors import CannotCheckError, UsageError
@@ -331,6 +332,7 @@ def open_tab(
     is listed as not captured.
     """
     width, height = options.viewports[0]
+    proxy = options.proxy if options.guard is None else options.guard.url
     home = folder / "home"
     home.mkdir()
     environment: dict[str, str | float | bool] = {
@@ -341,9 +343,9 @@ def open_tab(
             browser = playwright.chromium.launch(
                 executable_path=program,
                 chromium_sandbox=is_sandboxed(),
-                args=list(_ARGUMENTS),
+                args=[*_ARGUMENTS, *(() if options.guard is None else GUARD_ARGUMENTS)],
                 env={**environment, "HOME": str(home)},
-                proxy=None if options.proxy is None else {"server": options.proxy},
+                proxy=None if proxy is None else {"server": proxy},
                 downloads_path=folder / "downloads",
             )
         except Error as error:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
+from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver
 from anchor.errors import UsageError
 from anchor.messages.message import Message
@@ -29,7 +30,7 @@ class CaptureOptions:
     ``wait_seconds`` pass after the page has loaded; ``timeout`` are the seconds until it has to;
     ``max_bytes`` bounds all bodies and downloads together.
     ``script`` is run in the page once it has loaded; links within the page's origin are followed
-    ``depth`` times.
+    ``depth`` times.  With a ``guard``, which has to serve, all traffic goes through it.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -44,6 +45,7 @@ class CaptureOptions:
     resolvers: tuple[Resolver, ...] = ()
     script: bytes | None = None
     depth: int = 0
+    guard: EgressGuard | None = None
 
     @property
     def script_sha256(self) -> str | None:
@@ -64,6 +66,7 @@ class CaptureOptions:
             "keeps_cookies": self.keeps_cookies,
             "script_sha256": self.script_sha256,
             "depth": self.depth,
+            "guarded": self.guard is not None,
         }
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,10 @@ from anchor.bag.packed_names import assign_names
 from anchor.capture.browser_session import CaptureTab, is_sandboxed, open_tab
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions
+from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
 from anchor.capture.redaction import redact_exchange
+from anchor.capture.robots_answer import read_robots
 from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
 from anchor.errors import CannotCheckError
@@ -25,11 +27,13 @@ from anchor.system.clock import utc_now
 
 DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
 DOWNLOADS, PAGES, SCRIPT = "downloads/", "pages/", "script.js"
+ROBOTS = "robots.txt"
 MOST_PAGES = 50
 """Pages of followed links in one capture."""
 
 # Hosts of which resolvers and certificates are asked; pages that load more are rare.
 _MOST_HOSTS = 20
+_MOST_REFUSALS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +90,15 @@ def capture_page(
     """
     journal = CaptureJournal()
     started_at = utc_now()
-    resolvers = list_resolvers(dns_servers, options.resolvers)
+    guard = options.guard
+    # The guard's own resolver answers to the guard, for each connection.
+    resolvers = list_resolvers(None if guard else dns_servers, options.resolvers)
     journal.note("names-asked", resolvers=len(resolvers))
     asked = [host for host in (urlsplit(url).hostname or "",) if has_answers(host)]
     answers = [ask_resolver(each, host) for host in asked for each in resolvers]
     with open_tab(program, options, journal, folder=scratch) as tab:
         journal.note("browser-started", version=tab.version, sandbox=is_sandboxed())
-        tab.open(url)
+        _open(tab, url, guard)
         shown = "" if tab.page.url == "about:blank" else tab.page.url
         title, text = _save_views(tab, folder, options, journal) if shown else ("", "")
         further = _follow_links(tab, folder, options, journal) if shown and options.depth else []
@@ -102,6 +108,10 @@ def capture_page(
     exchanges = tab.network.list_exchanges()
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
+    if guard is not None:
+        answers = [*guard.answers, *answers]
+        exchanges = tuple(_name_server(each, guard) for each in exchanges)
+        _note_guard(url, folder, guard, journal)
     journal.note("ended")
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
     return CapturedPage(
@@ -122,6 +132,39 @@ def capture_page(
         steps=tuple(journal.steps),
         uncaptured=(*missing, *journal.uncaptured),
     )
+
+
+def _open(tab: CaptureTab, url: str, guard: EgressGuard | None) -> None:
+    try:
+        tab.open(url)
+    except CannotCheckError as error:
+        reason = None if guard is None else guard.explain_refusal(url)
+        if reason is None:
+            raise
+        raise CannotCheckError(reason) from error
+
+
+def _name_server(exchange: WebExchange, guard: EgressGuard) -> WebExchange:
+    """Return an exchange with the server's address; the browser saw the guard's."""
+    if exchange.response is None:
+        return exchange
+    address, port = guard.find_address(exchange.url)
+    return replace(exchange, response=replace(exchange.response, address=address, port=port))
+
+
+def _note_guard(url: str, folder: Path, guard: EgressGuard, journal: CaptureJournal) -> None:
+    """Keep the site's robots.txt and what it says, and list what the guard refused."""
+    refusals = tuple(guard.refusals)
+    robots = read_robots(url, guard.url)
+    if robots.body is not None:
+        (folder / ROBOTS).write_bytes(robots.body)
+    journal.note("robots-read", url=robots.url, state=robots.state)
+    for event in refusals[:_MOST_REFUSALS]:
+        assert event.reason is not None, "it was refused"
+        journal.miss(event.target, Message("capture-missing-refused", reason=event.reason))
+    if len(refusals) > _MOST_REFUSALS:
+        rest = len(refusals) - _MOST_REFUSALS
+        journal.miss(url, Message("capture-missing-refused-more", count=rest))
 
 
 def name_picture(width: int, height: int) -> str:
