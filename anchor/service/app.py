@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.errors import ConfigError
 from anchor.keeping.master_keyset import MasterKeyset
+from anchor.messages.message import Message
 from anchor.operate.webhook_secrets import seal_clear_secrets
 from anchor.people.passkey_rules import find_relying_party
 from anchor.project.project import OpenProject
@@ -18,6 +20,7 @@ from anchor.service import pages
 from anchor.service.address_limits import AddressLimits
 from anchor.service.announcer import Announcer
 from anchor.service.auth import KeyCache
+from anchor.service.capture_desk import CaptureDesk
 from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
 from anchor.service.copy_keeper import CopyKeeper
@@ -29,6 +32,7 @@ from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    captures,
     case_links,
     case_members,
     cases,
@@ -61,6 +65,7 @@ from anchor.service.settings import Settings
 from anchor.service.webhook_sender import WebhookSender
 from anchor.service.worker import Service
 from anchor.store.announcements import ANNOUNCEMENT_JOB
+from anchor.store.captures import CAPTURE_JOB
 from anchor.store.certificates import JOB
 from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
 from anchor.store.kept_copies import JOB as COPY_JOB
@@ -79,6 +84,7 @@ _ROUTERS = (
     certificates.router,
     uploads.router,
     copies.router,
+    captures.router,
     erasures.router,
     retentions.router,
     cases.router,
@@ -126,6 +132,14 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         service.copy_jobs.add(COPY_JOB, CopyKeeper(service, service.vault).work)
         # Those made before there was a keyset.
         seal_clear_secrets(project.database, MasterKeyset.load(service.vault.config.keyset))
+    if service.settings.captures is not None:
+        if service.vault is None:
+            raise ConfigError(
+                Message("captures-without-copies"), hint=Message("copies-not-configured-hint")
+            )
+        desk = CaptureDesk(service, service.vault, service.settings.captures)
+        desk.prepare()
+        service.capture_jobs.add(CAPTURE_JOB, desk.work)
     service.deliveries.add(ANNOUNCEMENT_JOB, Announcer(service).work)
     service.deliveries.add(WEBHOOK_JOB, WebhookSender(service).work)
     if project.config.mail is not None:
