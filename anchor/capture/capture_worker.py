@@ -6,7 +6,6 @@ next one, so often at most, and then ends with that as the reason.
 
 from __future__ import annotations
 
-import logging
 import os
 import shutil
 import signal
@@ -14,7 +13,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +31,6 @@ from anchor.system.abandoned_folders import remove_abandoned
 from anchor.system.file_lock import hold_file
 from anchor.system.guarded_process import end_guarded, start_guarded
 
-_LOG = logging.getLogger("anchor.capture")
 _PAUSE = 0.2
 _STOP_SECONDS = 5.0
 _SCRATCH = "anchor-ordered-capture-"
@@ -65,12 +63,22 @@ class _Running:
 
 
 class CaptureWorker:
-    """Takes orders, starts ``command ORDER FOLDER`` for each, and gives their results."""
+    """Takes orders, starts ``command ORDER FOLDER`` for each, and gives their results.
 
-    def __init__(self, spool: CaptureSpool, command: Sequence[str], limits: CaptureLimits) -> None:
+    ``tell`` is called with what happens.
+    """
+
+    def __init__(
+        self,
+        spool: CaptureSpool,
+        command: Sequence[str],
+        limits: CaptureLimits,
+        tell: Callable[[Message], None],
+    ) -> None:
         self._spool = spool
         self._command = tuple(command)
         self._limits = limits
+        self._tell = tell
         self._running: list[_Running] = []
 
     def run(self, stop: threading.Event, *, is_once: bool = False) -> None:
@@ -132,7 +140,7 @@ class CaptureWorker:
             process = start_guarded(
                 (*command, str(claimed.path), str(folder)), folder / "none", stderr=errors
             )
-        _LOG.info(Message("capture-begun", id=claimed.id, attempt=claimed.attempt))
+        self._tell(Message("capture-begun", id=claimed.id, attempt=claimed.attempt))
         ends_at = time.monotonic() + self._limits.seconds
         return _Running(claimed=claimed, process=process, folder=folder, ends_at=ends_at)
 
@@ -166,17 +174,17 @@ class CaptureWorker:
                 self._refuse(claimed, Message("capture-bag-too-large", bytes=bag.stat().st_size))
             else:
                 self._spool.put_result(claimed, result.read_bytes(), bag if bag.is_file() else None)
-                _LOG.info(Message("capture-ended", id=claimed.id))
+                self._tell(Message("capture-ended", id=claimed.id))
         elif running.refusal is not None:
             self._refuse(claimed, running.refusal)
         elif claimed.attempt >= MOST_ATTEMPTS:
             self._refuse(claimed, Message("capture-worker-ended", count=claimed.attempt))
         else:
-            _LOG.warning(Message("capture-failed", id=claimed.id, code=running.process.returncode))
+            self._tell(Message("capture-failed", id=claimed.id, code=running.process.returncode))
             self._running.append(self._start(self._spool.take_again(claimed)))
 
     def _refuse(self, claimed: ClaimedOrder, reason: Message) -> None:
-        _LOG.warning(Message("capture-not-made", id=claimed.id, reason=reason))
+        self._tell(Message("capture-not-made", id=claimed.id, reason=reason))
         self._spool.put_result(claimed, encode_refusal(claimed.id, reason), None)
 
 

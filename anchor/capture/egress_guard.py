@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -21,6 +21,7 @@ GUARD_ARGUMENTS = (
     "--webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--disable-background-networking",
+    "--disable-component-update",
     "--dns-prefetch-disable",
 )
 """Chromium's arguments beside ``--proxy-server``: nothing goes past the proxy."""
@@ -31,7 +32,7 @@ _STANDARD_PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 class EgressGuard:
     """A proxy that reaches public addresses only, in a thread of its own.
 
-    ``answers`` are the resolver's first answer about each host, ``refusals`` what was refused.
+    ``refusals`` is what was refused, to the page and to the browser itself.
     """
 
     def __init__(
@@ -50,10 +51,13 @@ class EgressGuard:
         self._connect = connect
         self._reached: dict[tuple[str, int], str] = {}
 
-    @property
-    def answers(self) -> tuple[NameAnswer, ...]:
-        """Return the first answer about each host, in their order."""
-        return tuple(self._answers.values())
+    def list_answers(self, hosts: Collection[str]) -> list[NameAnswer]:
+        """Return the first answer about each of these hosts; the browser asks for others itself."""
+        return [answer for host, answer in self._answers.items() if host in hosts]
+
+    def list_refusals(self, hosts: Collection[str]) -> list[EgressEvent]:
+        """Return the refusals of connections to these hosts."""
+        return [event for event in self.refusals if _find_host(event.target)[0] in hosts]
 
     @contextmanager
     def serve(self) -> Iterator[str]:

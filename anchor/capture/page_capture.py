@@ -21,6 +21,7 @@ from anchor.capture.redaction import redact_exchange
 from anchor.capture.robots_answer import read_robots
 from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
+from anchor.egress.egress_proxy import EgressEvent
 from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.system.clock import utc_now
@@ -109,9 +110,10 @@ def capture_page(
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
     if guard is not None:
-        answers = [*guard.answers, *answers]
+        met = {urlsplit(url).hostname or "", *list_hosts(exchanges)}
+        answers = [*guard.list_answers(met), *answers]
         exchanges = tuple(_name_server(each, guard) for each in exchanges)
-        _note_guard(url, folder, guard, journal)
+        _note_guard(url, folder, guard.list_refusals(met), guard, journal)
     journal.note("ended")
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
     return CapturedPage(
@@ -152,9 +154,14 @@ def _name_server(exchange: WebExchange, guard: EgressGuard) -> WebExchange:
     return replace(exchange, response=replace(exchange.response, address=address, port=port))
 
 
-def _note_guard(url: str, folder: Path, guard: EgressGuard, journal: CaptureJournal) -> None:
+def _note_guard(
+    url: str,
+    folder: Path,
+    refusals: Sequence[EgressEvent],
+    guard: EgressGuard,
+    journal: CaptureJournal,
+) -> None:
     """Keep the site's robots.txt and what it says, and list what the guard refused."""
-    refusals = tuple(guard.refusals)
     robots = read_robots(url, guard.url)
     if robots.body is not None:
         (folder / ROBOTS).write_bytes(robots.body)

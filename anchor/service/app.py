@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.capture.capture_spool import CaptureSpool
 from anchor.errors import ConfigError
 from anchor.keeping.master_keyset import MasterKeyset
 from anchor.messages.message import Message
 from anchor.operate.webhook_secrets import seal_clear_secrets
 from anchor.people.passkey_rules import find_relying_party
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.sign_in_config import PlatformConfig
 from anchor.service import pages
@@ -133,10 +136,8 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         # Those made before there was a keyset.
         seal_clear_secrets(project.database, MasterKeyset.load(service.vault.config.keyset))
     if service.settings.captures is not None:
-        if service.vault is None:
-            raise ConfigError(
-                Message("captures-without-copies"), hint=Message("copies-not-configured-hint")
-            )
+        check_captures(project.config, service.settings.captures.folder)
+        assert service.vault is not None, "it was checked"
         desk = CaptureDesk(service, service.vault, service.settings.captures)
         desk.prepare()
         service.capture_jobs.add(CAPTURE_JOB, desk.work)
@@ -190,6 +191,19 @@ def make_providers(platform: PlatformConfig) -> dict[str, ProviderClient]:
     for config in platform.providers:
         config.read_secret()
     return {config.name: ProviderClient(config, platform.url) for config in platform.providers}
+
+
+def check_captures(config: Config, folder: Path) -> None:
+    """Check that captures can be offered, with this spool folder.
+
+    Raises:
+        ConfigError: The project keeps no copies, or the folder cannot be used.
+    """
+    if config.keeping is None:
+        raise ConfigError(
+            Message("captures-without-copies"), hint=Message("copies-not-configured-hint")
+        )
+    CaptureSpool(folder).prepare()
 
 
 def make_ceremony(platform: PlatformConfig) -> PasskeyCeremony | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from fastapi import Path
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.service.problems import ANSWER_LANGUAGE
@@ -43,6 +44,14 @@ class CaptureRequest(Document):
         str | None,
         Field(max_length=MAX_CHARACTERS, description="Goes into the record, as your statement."),
     ] = None
+
+
+def read_capture_form(members: Mapping[str, object]) -> CaptureRequest | set[str]:
+    """Return the order of a form, whose numbers are text; or the names of its wrong fields."""
+    try:
+        return CaptureRequest.model_validate(dict(members), strict=False)
+    except ValidationError as error:
+        return {str(fault["loc"][0]) for fault in error.errors()}
 
 
 class MissingDocument(Document):
