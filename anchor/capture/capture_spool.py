@@ -35,8 +35,9 @@ _MAX_TEXT = 300
 _FOLDERS = ("orders", "running", "results")
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
 _CLAIMED = re.compile(r"([0-9a-f]{32})\.([1-9])\.json")
-# For the group, which is the service's user and the worker's; never for others.
-_FOLDER_MODE, _FILE_MODE = 0o2770, 0o660
+# For the group of the folder, which holds the service's user and the worker's; never for others.
+# Folders keep the group (set-group-ID) as the one above does.
+_FOLDER_MODE, _FILE_MODE = 0o770, 0o660
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,8 +113,7 @@ class CaptureSpool:
             for name in _FOLDERS:
                 path = self.folder / name
                 with suppress(FileExistsError):
-                    path.mkdir()
-                    path.chmod(_FOLDER_MODE)
+                    path.mkdir(_FOLDER_MODE)
                 if path.is_symlink() or not os.access(path, os.R_OK | os.W_OK | os.X_OK):
                     raise PermissionError
         except OSError as error:
