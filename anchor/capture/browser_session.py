@@ -29,6 +29,7 @@ from playwright.sync_api import (
 
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions, Viewport
+from anchor.capture.egress_guard import GUARD_ARGUMENTS
 from anchor.capture.login_profile import copy_profile
 from anchor.capture.network_log import EVENTS, NetworkLog
 from anchor.capture.page_film import FilmReel
@@ -401,6 +402,9 @@ def _start(
 ) -> BrowserContext:
     """Start the browser, with ``profile`` if the options name one."""
     server = options.proxy if proxy is None else proxy.url
+    guarding: tuple[str, ...] = ()
+    if options.guard is not None:
+        server, guarding = options.guard.url, GUARD_ARGUMENTS
     trusting = [] if proxy is None else [*_PROXIED, f"{_TRUSTED_KEY}={proxy.key_digest}"]
     width, height = options.viewports[0]
     environment: dict[str, str | float | bool] = {
@@ -416,7 +420,7 @@ def _start(
     launching: dict[str, Any] = {
         "executable_path": program,
         "chromium_sandbox": is_sandboxed(),
-        "args": [*_ARGUMENTS, *trusting],
+        "args": [*_ARGUMENTS, *trusting, *guarding],
         "env": {**environment, "HOME": str(folder / "home")},
         "proxy": None if server is None else {"server": server},
         "downloads_path": folder / "downloads",

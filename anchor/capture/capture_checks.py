@@ -26,6 +26,7 @@ def judge_capture(
     *,
     sandboxed: bool,
     proxy: str | None,
+    guarded: bool,
     script_sha256: str | None,
     has_profile: bool,
     root: Path,
@@ -38,7 +39,7 @@ def judge_capture(
     return [
         ("browser-sandbox", Message("check-sandbox"), _judge_sandbox(sandboxed)),
         ("browser-policies", Message("check-policies"), _judge_list(_list_policies(root))),
-        ("browser-proxy", Message("check-browser-proxy"), _judge_list([proxy] if proxy else [])),
+        ("browser-proxy", Message("check-browser-proxy"), _judge_proxy(proxy, guarded)),
         ("browser-profile", Message("check-profile"), _judge_profile(has_profile)),
         ("page-script", Message("check-script"), _judge_script(script_sha256)),
         ("resolvers", Message("check-resolvers"), judge_answers(answers)),
@@ -57,6 +58,12 @@ def _judge_profile(has_profile: bool) -> Finding:
     if has_profile:
         return "fail", Message("check-profile-used")
     return "pass", Message("check-profile-new")
+
+
+def _judge_proxy(proxy: str | None, guarded: bool) -> Finding:
+    if guarded:  # a part of this program, which passes TLS on unread
+        return "pass", Message("check-guarded")
+    return _judge_list([proxy] if proxy else [])
 
 
 def _judge_script(sha256: str | None) -> Finding:

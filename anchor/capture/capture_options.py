@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
+from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver
 from anchor.capture.recording_proxy import RecorderProgram
 from anchor.errors import UsageError
@@ -39,6 +40,7 @@ class CaptureOptions:
     ``depth`` times.  ``films`` keeps frames of the first page while it loads and is scrolled.
     ``login_profile`` is a profile of Chromium, of which the capture uses a copy.
     ``recorder`` is the program of the recording proxy, through which the browser then goes.
+    With a ``guard``, which has to serve, all traffic goes through that instead.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -56,6 +58,7 @@ class CaptureOptions:
     films: bool = False
     login_profile: Path | None = None
     recorder: RecorderProgram | None = None
+    guard: EgressGuard | None = None
 
     @property
     def mode(self) -> CaptureMode:
@@ -84,6 +87,7 @@ class CaptureOptions:
             "film": self.films,
             "recorder": None if self.recorder is None else f"mitmproxy {self.recorder.version}",
             "login_profile": self.login_profile is not None,
+            "guarded": self.guard is not None,
         }
 
 

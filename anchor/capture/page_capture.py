@@ -21,16 +21,19 @@ from anchor.capture.browser_session import (
 )
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions
+from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
 from anchor.capture.network_log import BODY_REASONS
 from anchor.capture.page_film import FILM, FRAMES, FilmReel, make_film
 from anchor.capture.recorded_exchanges import RecordedExchanges, build_exchanges
 from anchor.capture.recording_proxy import RecordingProxy, run_proxy
 from anchor.capture.redaction import redact_exchange
+from anchor.capture.robots_answer import read_robots
 from anchor.capture.served_certificates import is_trusted
 from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
 from anchor.collection.ca_store import find_places, load_store
+from anchor.egress.egress_proxy import EgressEvent
 from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.system.clock import utc_now
@@ -38,11 +41,13 @@ from anchor.system.clock import utc_now
 DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
 NETWORK = "network.har"
 DOWNLOADS, PAGES, SCRIPT = "downloads/", "pages/", "script.js"
+ROBOTS = "robots.txt"
 MOST_PAGES = 50
 """Pages of followed links in one capture."""
 
 # Hosts of which resolvers and certificates are asked; pages that load more are rare.
 _MOST_HOSTS = 20
+_MOST_REFUSALS = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +108,9 @@ def capture_page(
     """
     journal = CaptureJournal()
     started_at = utc_now()
-    resolvers = list_resolvers(dns_servers, options.resolvers)
+    guard = options.guard
+    # The guard's own resolver answers to the guard, for each connection.
+    resolvers = list_resolvers(None if guard else dns_servers, options.resolvers)
     journal.note("names-asked", resolvers=len(resolvers))
     asked = [host for host in (urlsplit(url).hostname or "",) if has_answers(host)]
     answers = [ask_resolver(each, host) for host in asked for each in resolvers]
@@ -115,7 +122,7 @@ def capture_page(
         reel = FilmReel(folder) if options.films else None
         if reel is not None:
             tab.attempt(FILM, partial(tab.start_film, reel))
-        _open_page(tab, proxy, url)
+        _open_page(tab, proxy, guard, url)
         shown = "" if tab.page.url == "about:blank" else tab.page.url
         title, text = _save_views(tab, folder, options, journal, reel) if shown else ("", "")
         further = (
@@ -128,6 +135,11 @@ def capture_page(
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
     film = None if reel is None else _save_film(reel, folder, scratch, journal)
+    if guard is not None:
+        met = {urlsplit(url).hostname or "", *list_hosts(exchanges)}
+        answers = [*guard.list_answers(met), *answers]
+        seen = exchanges = tuple(_name_server(each, guard) for each in exchanges)
+        _note_guard(url, folder, guard.list_refusals(met), guard, journal)
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
     if proxy is not None:
         recorded = _read_proxy(proxy, seen, options)
@@ -176,8 +188,10 @@ def _open_proxy(options: CaptureOptions, scratch: Path) -> Iterator[RecordingPro
         yield proxy
 
 
-def _open_page(tab: CaptureTab, proxy: RecordingProxy | None, url: str) -> None:
-    """Load a page; what the proxy answered for a server is no page.
+def _open_page(
+    tab: CaptureTab, proxy: RecordingProxy | None, guard: EgressGuard | None, url: str
+) -> None:
+    """Load a page; what a proxy answered for a server is no page.
 
     Raises:
         CannotCheckError: There is no answer, or a certificate is refused.
@@ -193,8 +207,10 @@ def _open_page(tab: CaptureTab, proxy: RecordingProxy | None, url: str) -> None:
         reason = proxy.find_failure(asked)
         if reason is not None:
             raise explain_failure(asked, reason) from failure
-    if failure is not None:
-        raise failure
+    if failure is None:
+        return
+    refused = None if guard is None else guard.explain_refusal(url)
+    raise failure if refused is None else CannotCheckError(refused) from failure
 
 
 def _read_proxy(
@@ -225,6 +241,34 @@ def _forget_server(exchange: WebExchange) -> WebExchange:
     response = exchange.response
     known = None if response is None else replace(response, address="", port=0)
     return replace(exchange, response=known)
+
+
+def _name_server(exchange: WebExchange, guard: EgressGuard) -> WebExchange:
+    """Return an exchange with the server's address; the browser saw the guard's."""
+    if exchange.response is None:
+        return exchange
+    address, port = guard.find_address(exchange.url)
+    return replace(exchange, response=replace(exchange.response, address=address, port=port))
+
+
+def _note_guard(
+    url: str,
+    folder: Path,
+    refusals: Sequence[EgressEvent],
+    guard: EgressGuard,
+    journal: CaptureJournal,
+) -> None:
+    """Keep the site's robots.txt and what it says, and list what the guard refused."""
+    robots = read_robots(url, guard.url)
+    if robots.body is not None:
+        (folder / ROBOTS).write_bytes(robots.body)
+    journal.note("robots-read", url=robots.url, state=robots.state)
+    for event in refusals[:_MOST_REFUSALS]:
+        assert event.reason is not None, "it was refused"
+        journal.miss(event.target, Message("capture-missing-refused", reason=event.reason))
+    if len(refusals) > _MOST_REFUSALS:
+        rest = len(refusals) - _MOST_REFUSALS
+        journal.miss(url, Message("capture-missing-refused-more", count=rest))
 
 
 def name_picture(width: int, height: int) -> str:
@@ -307,7 +351,7 @@ def _follow_links(
             journal.miss(url, Message("capture-missing-pages", limit=MOST_PAGES))
             continue
         try:
-            _open_page(tab, proxy, url)
+            _open_page(tab, proxy, options.guard, url)
         except CannotCheckError as error:
             journal.miss(url, error.message)
             continue

@@ -19,6 +19,7 @@ GROUPS = {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
         "collect": "Record files with an account of how and by whom they were collected.",
         "capture": "Capture web pages, each as one bag and one record.",
+        "capture-worker": "Capture the pages that tenants of the HTTP service order.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "supersede": "Record that evidence is superseded by other evidence, for ever.",
         "withdraw": "Record that evidence is withdrawn, for ever.",
@@ -102,6 +103,10 @@ EXAMPLES = {
         "anchor capture https://example.org/ -o case-12 --lang zh-CN --resolver 9.9.9.9",
         "anchor capture https://example.org/ --viewport 1280x800 --viewport 390x844 --wait 5",
     ),
+    "capture-worker": (
+        "anchor capture-worker /srv/anchor-captures",
+        "anchor capture-worker /srv/anchor-captures --resolver 9.9.9.9 --parallel 2",
+    ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",
         "anchor custody add contract.pdf --event copy --medium 'disk 7' --after /mnt/contract.pdf",
@@ -155,6 +160,7 @@ EXAMPLES = {
     "serve": (
         "anchor serve",
         "anchor serve --port 8443 --workers 4",
+        "anchor serve --captures /srv/anchor-captures",
     ),
     "backup": (
         "anchor backup --keep 14 ../backups",

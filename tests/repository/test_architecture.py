@@ -83,6 +83,7 @@ THIRD_PARTIES = {
         "anchor.service.erasure_schemas",
         "anchor.service.case_link_schemas",
         "anchor.service.batch_schemas",
+        "anchor.service.capture_schemas",
         "anchor.service.operator_schemas",
         "anchor.service.search_schemas",
         "anchor.service.webhook_schemas",

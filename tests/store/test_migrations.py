@@ -50,7 +50,7 @@ LATER = (
     "case_parties", "case_exhibits", "case_notes", "case_members", "name_index", "name_blocks",
     "announcements", "webhooks", "deliveries", "mail_choices", "case_links",
     "retention_index", "retentions",
-    "kept_copies", "kept_copy_parts", "passkeys", "answered_challenges",
+    "captures", "kept_copies", "kept_copy_parts", "passkeys", "answered_challenges",
     "mail_confirmations", "blocked_networks", "limited_addresses",
 )  # fmt: skip
 # What there is in a PostgreSQL schema, by table: columns, constraints, indexes.  PostgreSQL 18 also
