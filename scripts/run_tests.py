@@ -185,7 +185,12 @@ LONG = (
 
 # The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
-    "capture": ("anchor/capture/*.py", "anchor/bag/*.py", "anchor/collection/*.py"),
+    "capture": (
+        "anchor/capture/*.py",
+        "anchor/bag/*.py",
+        "anchor/collection/*.py",
+        "anchor/comparison/**/*",
+    ),
     "browser": (
         "tests/firefox/*",
         "web/src/**/*",

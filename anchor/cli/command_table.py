@@ -101,6 +101,7 @@ EXAMPLES = {
         "anchor capture https://example.org/",
         "anchor capture https://example.org/ -o case-12 --lang zh-CN --resolver 9.9.9.9",
         "anchor capture https://example.org/ --viewport 1280x800 --viewport 390x844 --wait 5",
+        "anchor capture --compare captures/EARLIER captures/LATER --output comparison.html",
     ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",

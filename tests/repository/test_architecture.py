@@ -42,6 +42,7 @@ ORDER = (
     "bag",
     "capture",
     "foreign_capture",
+    "comparison",
     "certificate",
     "client",
     "library",
@@ -183,7 +184,9 @@ THIRD_PARTIES = {
         "anchor.service.pages.rendering",
         "anchor.certificate.html",
         "anchor.certificate.papers",
+        "anchor.comparison.page_rendering",
     ),
+    "PIL": ("anchor.comparison.picture_difference",),
     "markupsafe": ("anchor.service.pages",),
     "prometheus_client": ("anchor.service.routes.metrics", "anchor.service.middleware"),
     "uvicorn": (
