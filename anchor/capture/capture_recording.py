@@ -39,6 +39,7 @@ from anchor.evidence.discovery import SourceFile
 from anchor.evidence.file_hashing import FileDigest, digest_file
 from anchor.evidence.group_members import Group, build_group, dump_group
 from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import Environment, WebCapture
 from anchor.evidence.record_groups import ProfileName, RecordGroups
 from anchor.messages.message import Message
@@ -64,6 +65,46 @@ class RecordedCapture:
     bag: Path
     page: CapturedPage
     collection: CollectionResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TakenCapture:
+    """A captured page and its bag, with what its record is to hold; it is not recorded yet."""
+
+    bag: Path
+    page: CapturedPage
+    groups: RecordGroups
+    block: NotBefore | None
+
+
+def enter_capture(
+    project: OpenProject, bag: Path, groups: RecordGroups, block: NotBefore | None
+) -> CollectionResult:
+    """Record the manifest of a bag; repeated with the same arguments, it records nothing more.
+
+    Raises:
+        UsageError: The manifest cannot be read.
+        StorageError: The disk is full or fails.
+    """
+    with open_executor() as executor:
+        intake = gather(
+            project,
+            [_name_manifest(bag)],
+            executor=executor,
+            keep_files=True,
+            groups=groups,
+            name_block=lambda: block,
+        )
+    for problem in intake.problems:  # somebody changed the bag within this moment
+        raise UsageError(
+            Message("bundle-file-unread", path=problem.path, reason=problem.reason),
+            path=problem.path,
+        )
+    return CollectionResult(groups=groups, intake=intake)
+
+
+def _name_manifest(bag: Path) -> SourceFile:
+    return SourceFile(path=bag / MANIFEST, name=f"{bag.name}/{MANIFEST}")
 
 
 class CaptureRecorder:
@@ -100,6 +141,19 @@ class CaptureRecorder:
             UsageError: The bag cannot be written or read, or its record would be too long.
             StorageError: The disk is full or fails.
         """
+        taken = self.take(url, parent)
+        # A crash here leaves a complete bag that is not recorded.
+        collection = enter_capture(self._project, taken.bag, taken.groups, taken.block)
+        return RecordedCapture(bag=taken.bag, page=taken.page, collection=collection)
+
+    def take(self, url: str, parent: Path) -> TakenCapture:
+        """Capture a page as a new bag in the folder ``parent``, and record nothing.
+
+        Raises:
+            CannotCheckError: As ``record``.
+            UsageError: The bag cannot be written, or its record would be too long.
+            StorageError: The disk is full or fails.
+        """
         # Before the first request, so that the record says the page was captured after it.
         block = self._name_block()
         before = self._observe(self._project.config)
@@ -123,26 +177,9 @@ class CaptureRecorder:
             assert isinstance(manifest, bytes), "it is made in memory"
             described = _describe_record(page, self._options, judged, files, manifest)
             target = _name_bag(page, parent)
-            named = SourceFile(path=target / MANIFEST, name=f"{target.name}/{MANIFEST}")
-            check_record_size([named], described, self._project.config.log)
+            check_record_size([_name_manifest(target)], described, self._project.config.log)
             write_bag(target, bag)
-        # A crash here leaves a complete bag that is not recorded.
-        with open_executor() as executor:
-            intake = gather(
-                self._project,
-                [named],
-                executor=executor,
-                keep_files=True,
-                groups=described,
-                name_block=lambda: block,
-            )
-        for problem in intake.problems:  # somebody changed the bag within this moment
-            raise UsageError(
-                Message("bundle-file-unread", path=problem.path, reason=problem.reason),
-                path=problem.path,
-            )
-        collection = CollectionResult(groups=described, intake=intake)
-        return RecordedCapture(bag=target, page=page, collection=collection)
+        return TakenCapture(bag=target, page=page, groups=described, block=block)
 
     def _observe(self, config: Config) -> RecordGroups:
         return observe_collection(

@@ -13,13 +13,13 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from anchor.messages.catalogue import Language
 from anchor.messages.message import translate
 
-_TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 @cache
-def _environment() -> Environment:
+def _environment(folder: Path) -> Environment:
     return Environment(
-        loader=FileSystemLoader(_TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -27,12 +27,14 @@ def _environment() -> Environment:
     )
 
 
-def render_page(template: str, language: Language, **values: Any) -> bytes:
-    """Return a page of the templates in a language; its style is allowed by its digest."""
-    style = (_TEMPLATES / "capture_pages.css").read_text("utf-8")
+def render_page(
+    template: str, language: Language, *, folder: Path = TEMPLATES, **values: Any
+) -> bytes:
+    """Return a page in a language by a template of ``folder``; its digest allows its style."""
+    style = (TEMPLATES / "capture_pages.css").read_text("utf-8")
     say = partial(translate, language=language)
     text = (
-        _environment()
+        _environment(folder)
         .get_template(template)
         .render(
             style=style,

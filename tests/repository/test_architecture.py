@@ -43,6 +43,8 @@ ORDER = (
     "capture",
     "foreign_capture",
     "comparison",
+    "replay",
+    "page_watch",
     "certificate",
     "client",
     "library",
