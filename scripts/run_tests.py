@@ -190,6 +190,8 @@ MARKED = {
         "anchor/bag/*.py",
         "anchor/collection/*.py",
         "anchor/comparison/**/*",
+        "anchor/page_watch/**/*",
+        "anchor/replay/**/*",
     ),
     "browser": (
         "tests/firefox/*",

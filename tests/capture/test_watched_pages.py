@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from support.browser import find_chromium
 from support.chinese_text import what_is_english
-from support.command import ANCHOR, Ran, environment
-from support.crashes import LAUNCHER
+from support.command import ANCHOR, LAUNCHER, Ran, environment
 from support.fixtures import MakeSite
 from support.projects import Site
 from support.store_contents import load_pieces
@@ -129,7 +130,7 @@ def test_a_killed_round_loses_no_change_and_records_none_twice(
 ) -> None:
     web.altered["/killed"] = PAGE.format(1)
     plan(site, web.url("/killed"))
-    killed = [*LAUNCHER, *MOMENTS[moment], "watch-pages", "pages.toml", "--once"]
+    killed = [sys.executable, LAUNCHER, *MOMENTS[moment], "watch-pages", "pages.toml", "--once"]
     done = subprocess.run(
         killed, cwd=site.folder, env=environment(), check=False, capture_output=True, text=True
     )
@@ -176,8 +177,6 @@ def test_the_loop_captures_at_intervals_and_ends_when_told(site: Site, web: WebS
 
 def is_locked(site: Site) -> bool:
     """Whether the run has come as far as to watch."""
-    import fcntl
-
     for path in site.folder.glob("page-watch-*.lock"):
         with path.open("rb") as file:
             try:
