@@ -92,14 +92,17 @@ class ValidBag:
         return digest_bytes(self.read(MANIFEST, MAX_LIST_BYTES), (SHA256, SM3))
 
     def read(self, name: str, most: int) -> bytes:
-        """Return at most ``most`` bytes of a file that is not payload, as they were validated.
+        """Return at most ``most`` bytes of a file, as they were validated.
 
         Raises:
             MismatchError: The file has changed since.
         """
         data = _read(self.source, name, most)
-        if len(data) <= most and digest_bytes(data, (SHA256,)).sha256 != self.tags[name]:
-            raise MismatchError(Message("bag-digest-differs", name=name, list=TAG_MANIFEST))
+        listed = self.payload.get(name)
+        expected = self.tags[name] if listed is None else listed.sha256
+        if len(data) <= most and digest_bytes(data, (SHA256,)).sha256 != expected:
+            list_name = TAG_MANIFEST if listed is None else MANIFEST
+            raise MismatchError(Message("bag-digest-differs", name=name, list=list_name))
         return data
 
 

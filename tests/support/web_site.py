@@ -78,6 +78,15 @@ navigator.serviceWorker.register('/worker.js').catch(() => {});</script>""",
     "/two": "<!doctype html><title>Two</title><p>Second",
     "/login": "<!doctype html><title>Login</title><p>Hello",
 }
+STATIC = {
+    "front": "/", "frame": "/frame", "lazy": "/lazy", "rtl": "/rtl", "gbk": "/gbk",
+    "redirects": "/redirect", "links": "/links", "one": "/one", "two": "/two", "login": "/login",
+    "missing": "/nowhere", "data": "/data.json", "query": "/one?a=1&b=%C3%A9", "alert": "/alert",
+}  # fmt: skip
+"""Cases that no clock, stream or visit changes; the page ``/static`` links to each."""
+PAGES["/static"] = "<!doctype html><title>Static</title>" + "".join(
+    f"<p><a href={path}>{name}</a>" for name, path in STATIC.items()
+)
 
 VIDEO_BYTES = 100_000_000
 _RANGE = re.compile(r"bytes=(\d+)-(\d*)")
@@ -114,7 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         self.server.asked.append(self.path)
-        if path in PAGES:
+        if path in self.server.altered:
+            self._answer(200, HTML, self.server.altered[path].encode(), {})
+        elif path in PAGES:
             fields = {"Set-Cookie": f"session={SECRET}; Path=/; HttpOnly"}
             self._answer(200, HTML, PAGES[path].encode(), fields)
         elif path in FILES:
@@ -177,6 +188,7 @@ class _Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[str] = []
+        self.altered: dict[str, str] = {}
         self.ended = threading.Event()
 
     def handle_error(self, *_: object) -> None:
@@ -184,10 +196,10 @@ class _Server(ThreadingHTTPServer):
 
 
 class WebSite:
-    """The running site; ``asked`` are the paths that were asked for."""
+    """The running site: ``asked`` are the paths that were asked for, ``altered`` pages to serve."""
 
     def __init__(self, server: _Server, scheme: str) -> None:
-        self.asked = server.asked
+        self.asked, self.altered = server.asked, server.altered
         self.origin = f"{scheme}://localhost:{server.server_port}"
 
     def url(self, path: str) -> str:

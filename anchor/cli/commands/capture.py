@@ -23,11 +23,12 @@ from anchor.capture.name_answers import parse_resolver
 from anchor.capture.recording_proxy import find_recorder
 from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
+from anchor.cli.comparison_report import report_comparison
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
-from anchor.errors import AnchorError, CannotCheckError, UsageError
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.operate.recent_block import choose_block
 from anchor.verification.report import severest_code
@@ -37,9 +38,22 @@ _MAX_SCRIPT_BYTES = 1 << 20
 
 def command(
     urls: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="URL", help="Pages to capture, http:// or https://."),
-    ],
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="BAG BAG",
+            help="Compare two captures instead; exit code 20 if a view cannot be compared.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="HTML page to write the comparison of --compare to."
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the bags."),
@@ -149,6 +163,16 @@ def command(
     What could not be captured is listed. `anchor run` anchors the records later.
     """
     output = Output(as_json=as_json)
+    if compare is not None:
+        if urls:
+            raise UsageError(Message("capture-url-with-compare"))
+        if not report_comparison(output, *compare, page):
+            raise typer.Exit(ExitCode.CANNOT_CHECK)
+        return
+    if page is not None:
+        raise UsageError(Message("capture-output-without-compare"))
+    if not urls:
+        raise UsageError(Message("capture-without-url"))
     pages = [parse_capture_url(url) for url in urls]
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
