@@ -105,6 +105,20 @@ class ValidBag:
             raise MismatchError(Message("bag-digest-differs", name=name, list=list_name))
         return data
 
+    def read_payload(self, name: str, most: int) -> bytes:
+        """Return the bytes of a payload file, as they were validated.
+
+        Raises:
+            MalformedError: It has more than ``most`` bytes.
+            MismatchError: The file has changed since.
+        """
+        data = _read(self.source, name, most)
+        if len(data) > most:
+            raise MalformedError(Message("bag-list-too-long", list=name, limit=most))
+        if digest_bytes(data, (SHA256,)).sha256 != self.payload[name].sha256:
+            raise MismatchError(Message("bag-digest-differs", name=name, list=MANIFEST))
+        return data
+
 
 def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = None) -> ValidBag:
     """Verify that a bag is complete and unchanged; each file is read once, in constant memory.

@@ -158,6 +158,20 @@ def list_bag(
         yield str(path / exhibit.original), partial(opened.load, exhibit)
 
 
+def load_evidence_bag(
+    path: Path, show_progress: ShowProgress | None, find_receipt: FindReceipt
+) -> tuple[bytes | Receipt, Digests, ValidBag]:
+    """Return the receipt of a bag that is one piece of evidence, its manifest's digests, and it.
+
+    Raises:
+        AnchorError: The bag is not valid, has receipts of its own, or is not what the record lists.
+    """
+    opened = _open_bag(path, show_progress)
+    if not opened.bag.is_evidence:
+        raise UsageError(Message("bag-has-own-receipts", path=path))
+    return (*_load_evidence(opened, find_receipt), opened.bag)
+
+
 def _load_evidence(opened: OpenedBag, find_receipt: FindReceipt) -> tuple[bytes | Receipt, Digests]:
     """Return the receipt of a bag that is evidence, and the digests of its manifest.
 

@@ -1831,8 +1831,9 @@ def verify(
     report.no_earliest = explain_absence(receipt, record)
     if report.no_earliest is not None:
         report.note(f"no earliest time (C5 not present): {report.no_earliest}")
-    if report.make(2, lambda: check_file(record, evidence, size)) and check_files:
+    if check_files:
         report.make(2, lambda: check_files(receipt.record))
+    report.make(2, lambda: check_file(record, evidence, size))
     report.make(3, lambda: check_named_log(record, receipt))
     promise = receipt.promise
     if promise is not None:

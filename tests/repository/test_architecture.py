@@ -90,6 +90,7 @@ THIRD_PARTIES = {
         "anchor.service.operator_schemas",
         "anchor.service.search_schemas",
         "anchor.service.webhook_schemas",
+        "anchor.certificate.captured_page",
         "anchor.certificate.statements",
         "anchor.certificate.model",
     ),

@@ -171,7 +171,7 @@ def relist_bytes(rng: Random, files: Files, name: str) -> Case:
     """Do so with a payload file, and make all lists anew as its captor would."""
     payload = {each: data for each, data in files.items() if each.startswith("data/")}
     bent, _ = complete_evidence({**payload, name: _edit_bytes(rng, files[name])})
-    return Case("relisted bytes", bent, frozenset({name, MANIFEST}))
+    return Case("relisted bytes", bent, frozenset({name}))
 
 
 def _rename(rng: Random, files: Files, name: str) -> Case:
@@ -205,14 +205,14 @@ def _relist_added(rng: Random, files: Files, _: str) -> Case:
     payload = {each: data for each, data in files.items() if each.startswith("data/")}
     other = rng.choice(("data/more", "data/tls/more.der"))
     bent, _members = complete_evidence({**payload, other: b"x"})
-    return Case("relisted addition", bent, frozenset({other, MANIFEST}))
+    return Case("relisted addition", bent, frozenset({other}))
 
 
 def _relist_removed(rng: Random, files: Files, _: str) -> Case:
     payload = {each: data for each, data in files.items() if each.startswith("data/")}
     name = rng.choice(sorted(payload))
     bent, _members = complete_evidence({e: data for e, data in payload.items() if e != name})
-    return Case("relisted removal", bent, frozenset({name, MANIFEST}))
+    return Case("relisted removal", bent, frozenset({name}))
 
 
 BENDS: tuple[Callable[[Random, Files, str], Case], ...] = (

@@ -57,9 +57,8 @@ export async function judge(
   run.index = document.index;
   run.noEarliest = explainAbsence(document, record);
   await run.step(2, async () => {
-    const checked = checkFile(evidence, record);
-    await checkFiles?.(document.record);
-    return checked;
+    await checkFiles?.(document.record); // it names the file that differs
+    return checkFile(evidence, record);
   });
   const isLogged = await run.step(3, () => checkPaths(document, record));
   const unpinned = trust.policy ? [] : describeUnpinned(document, trust.chainIds);
