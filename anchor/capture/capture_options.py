@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from anchor.capture.name_answers import Resolver
 from anchor.capture.recording_proxy import RecorderProgram
+from anchor.capture.wacz_signing import WaczKey
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
 
@@ -39,6 +40,7 @@ class CaptureOptions:
     ``depth`` times.  ``films`` keeps frames of the first page while it loads and is scrolled.
     ``login_profile`` is a profile of Chromium, of which the capture uses a copy.
     ``recorder`` is the program of the recording proxy, through which the browser then goes.
+    ``wacz_key`` signs the WACZ file.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -56,6 +58,7 @@ class CaptureOptions:
     films: bool = False
     login_profile: Path | None = None
     recorder: RecorderProgram | None = None
+    wacz_key: WaczKey | None = None
 
     @property
     def mode(self) -> CaptureMode:
@@ -83,6 +86,7 @@ class CaptureOptions:
             "depth": self.depth,
             "film": self.films,
             "recorder": None if self.recorder is None else f"mitmproxy {self.recorder.version}",
+            "wacz_signed": self.wacz_key is not None,
             "login_profile": self.login_profile is not None,
         }
 
