@@ -37,7 +37,7 @@ def write_capture_files(
     page: CapturedPage, folder: Path, options: CaptureOptions, *, scratch: Path
 ) -> None:
     """Write everything but the views into ``folder``; ``scratch`` is for what is packed."""
-    _write_archive(page, folder, scratch, options.mode)
+    _write_archive(page, folder, scratch, options)
     software = (SOFTWARE, version(SOFTWARE))
     browser = ("Chromium", page.browser.rpartition(" ")[2])
     har = build_har(page.seen, software=software, browser=browser)
@@ -62,7 +62,9 @@ def save_json(path: Path, members: Mapping[str, Any]) -> None:
     path.write_bytes(text.encode("utf-8", "replace") + b"\n")
 
 
-def _write_archive(page: CapturedPage, folder: Path, scratch: Path, mode: CaptureMode) -> None:
+def _write_archive(
+    page: CapturedPage, folder: Path, scratch: Path, options: CaptureOptions
+) -> None:
     program = f"{SOFTWARE} {version(SOFTWARE)}"
     info = {
         "software": f"{program} ({page.browser})",
@@ -70,12 +72,12 @@ def _write_archive(page: CapturedPage, folder: Path, scratch: Path, mode: Captur
         "conformsTo": _CONFORMS,
         "robots": "ignore",
         "http-header-user-agent": page.user_agent,
-        "description": _DESCRIPTIONS[mode],
+        "description": _DESCRIPTIONS[options.mode],
     }
     warc = scratch / WARC_NAME
     with warc.open("xb") as file:
         entries = write_warc(
-            file, page.exchanges, info, name=WARC_NAME, as_sent=mode == "recording-proxy"
+            file, page.exchanges, info, name=WARC_NAME, as_sent=options.recorder is not None
         )
     first = WaczPage(
         url=page.final_url, title=page.title, text=page.text, captured_at=page.started_at
@@ -88,6 +90,7 @@ def _write_archive(page: CapturedPage, folder: Path, scratch: Path, mode: Captur
         software=program,
         created_at=page.ended_at,
         title=page.title or page.final_url,
+        key=options.wacz_key,
     )
 
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver
 from anchor.capture.recording_proxy import RecorderProgram
+from anchor.capture.wacz_signing import WaczKey
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
 
@@ -41,6 +42,7 @@ class CaptureOptions:
     ``login_profile`` is a profile of Chromium, of which the capture uses a copy.
     ``recorder`` is the program of the recording proxy, through which the browser then goes.
     With a ``guard``, which has to serve, all traffic goes through that instead.
+    ``wacz_key`` signs the WACZ file.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -59,6 +61,7 @@ class CaptureOptions:
     login_profile: Path | None = None
     recorder: RecorderProgram | None = None
     guard: EgressGuard | None = None
+    wacz_key: WaczKey | None = None
 
     @property
     def mode(self) -> CaptureMode:
@@ -86,6 +89,7 @@ class CaptureOptions:
             "depth": self.depth,
             "film": self.films,
             "recorder": None if self.recorder is None else f"mitmproxy {self.recorder.version}",
+            "wacz_signed": self.wacz_key is not None,
             "login_profile": self.login_profile is not None,
             "guarded": self.guard is not None,
         }

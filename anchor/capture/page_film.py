@@ -105,7 +105,7 @@ def make_film(reel: FilmReel, folder: Path, scratch: Path) -> str:
     ffmpeg = find_program("ffmpeg")
     if ffmpeg is None:
         raise CannotCheckError(Message("film-program-missing"))
-    script = scratch / "frames.ffconcat"
+    script = scratch.resolve() / "frames.ffconcat"
     script.write_text(_list_for_ffmpeg(reel.frames, folder), "utf-8")
     words = [
         "-hide_banner", "-nostats", "-nostdin", "-loglevel", "error",

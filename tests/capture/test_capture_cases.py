@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser_memory import watch_memory
 from support.cameras import Camera, body_of
+from support.certificates import read_pdf
 from support.site_certificates import make_site_certificate
-from support.web_site import PNG, SECRET, WebSite, serve_site
+from support.web_site import PNG, SECRET, WebSite, serve_http2, serve_site
 
 from anchor.capture import browser_session
 from anchor.capture.browser_session import find_browser
@@ -206,6 +208,67 @@ def test_links_within_the_origin_are_followed_as_often_as_asked(camera: Camera, 
         assert "First" in captured.read("pages/001/page.txt")
         assert (captured.folder / followed[-1]["folder"] / "screenshot-1280x800.png").exists()
     assert not any("elsewhere" in url for url in web.asked)
+
+
+def test_brotli_and_zstd_are_decoded_and_named(camera: Camera, tmp_path: Path):
+    make_site_certificate(tmp_path / "site.pem")
+    with serve_site(tmp_path / "site.pem") as site:
+        captured = camera(site.url("/coded"), accepts_bad_certificates=True)
+        assert captured.missing == []
+        assert captured.read("page.txt").strip() == "by the coded script"
+        assert body_of(captured, site.url("/coded.css")) == b"body { color: #123456 }\n" * 40
+        assert (body_of(captured, site.url("/coded.js")) or b"").count(b"coded script") == 3
+    codings = {
+        value
+        for request in captured.account["requests"]
+        for name, value in request["response_headers"]
+        if name.lower() == "content-encoding"
+    }
+    assert codings == {"br", "zstd"}
+
+
+def test_http_2_is_captured_and_stated(camera: Camera, tmp_path: Path):
+    certificate = make_site_certificate(tmp_path / "site.pem")
+    with serve_http2(tmp_path / "site.pem") as origin:
+        captured = camera(f"{origin}/", accepts_bad_certificates=True)
+    assert {each["protocol"] for each in captured.account["requests"]} == {"h2"}
+    assert "its script" in captured.read("page.txt")
+    assert captured.page.certificate == certificate
+    assert captured.missing == []
+
+
+def test_a_long_video_is_named_within_the_limits_of_bytes_and_memory(camera: Camera, web: WebSite):
+    with watch_memory() as held:
+        captured = camera(web.url("/film"), max_bytes=8 << 20, wait_seconds=1.0)
+    # Its parts are whole responses; what the player fetched of it is not kept, and is named.
+    parts = [each for each in captured.page.exchanges if each.url == web.url("/video")]
+    assert sum(bool(each.response and each.response.body == bytes(1_000)) for each in parts) == 4
+    assert {name for name, _ in captured.missing} == {"video"}
+    assert (captured.folder / "capture.wacz").stat().st_size < 8 << 20
+    assert max(held) < 1 << 30
+
+
+def test_a_consent_banner_goes_by_a_script_and_is_shown_without(camera: Camera, web: WebSite):
+    shown = camera(web.url("/consent"))
+    assert shown.read("page.txt").startswith("We use cookies")
+    accepted = camera(web.url("/consent"), script=b"document.querySelector('#accept').click()")
+    assert accepted.read("page.txt").strip() == "The article"
+    assert body_of(accepted, web.url("/data.json?accepted")) == b'{"said": "fetched"}'
+
+
+def test_the_print_has_what_is_for_paper_and_the_text_what_is_for_the_screen(
+    camera: Camera, web: WebSite
+):
+    captured = camera(web.url("/print"))
+    assert captured.read("page.txt").strip() == "Only on the screen"
+    printed = read_pdf((captured.folder / "page.pdf").read_bytes()).pages[0].extract_text()
+    assert printed.strip() == "Only on paper"
+
+
+def test_a_page_that_shows_the_time_shows_that_of_the_capture(camera: Camera, web: WebSite):
+    captured = camera(web.url("/clock"))
+    steps = {step.get("name", step["step"]): step["at"] for step in captured.account["steps"]}
+    assert steps["navigation-started"] <= captured.read("page.txt").strip() <= steps["page.txt"]
 
 
 def test_a_script_is_run_kept_and_named_if_it_fails(camera: Camera, web: WebSite):

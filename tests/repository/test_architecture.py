@@ -124,6 +124,7 @@ THIRD_PARTIES = {
         "anchor.timestamps.token_envelope",
         "anchor.timestamps.tsa_client",
         "anchor.capture.served_certificates",
+        "anchor.capture.wacz_signing",
     ),
     "playwright": ("anchor.capture.browser_session",),
     "warcio": ("anchor.capture.warc_file",),

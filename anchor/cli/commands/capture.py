@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,7 @@ from anchor.capture.capture_recording import CaptureRecorder
 from anchor.capture.login_profile import check_profile
 from anchor.capture.name_answers import parse_resolver
 from anchor.capture.recording_proxy import find_recorder
+from anchor.capture.wacz_signing import load_wacz_key
 from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.comparison_report import report_comparison
@@ -142,6 +144,13 @@ def command(
             help="Capture in spite of a bad TLS certificate; the record says that it failed.",
         ),
     ] = False,
+    sign_wacz: Annotated[
+        bool,
+        typer.Option(
+            "--sign-wacz",
+            help="Sign the WACZ file with the project's key wacz-key.pem, made at first use.",
+        ),
+    ] = False,
     profile: Annotated[
         str,
         typer.Option(
@@ -204,6 +213,8 @@ def command(
     captures: list[dict[str, object]] = []
     failed: list[tuple[str, AnchorError]] = []
     with project_session(config_path) as project:
+        if sign_wacz:
+            options = replace(options, wacz_key=load_wacz_key(project.config.folder))
         recorder = CaptureRecorder(
             project,
             options,
