@@ -21,7 +21,7 @@ from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 
-_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,120}}/{re.escape(MANIFEST)}")
+_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,119}}/{re.escape(MANIFEST)}")
 _MEMBERS = frozenset(
     {
         "profile", "kind", "items", "manifest", "platform", "environment", "cleanliness", "clock",

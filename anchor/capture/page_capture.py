@@ -110,7 +110,7 @@ def capture_page(
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
     if guard is not None:
-        met = {urlsplit(url).hostname or "", *list_hosts(exchanges)}
+        met = _list_met(url, exchanges)
         answers = [*guard.list_answers(met), *answers]
         exchanges = tuple(_name_server(each, guard) for each in exchanges)
         _note_guard(url, folder, guard.list_refusals(met), guard, journal)
@@ -140,10 +140,16 @@ def _open(tab: CaptureTab, url: str, guard: EgressGuard | None) -> None:
     try:
         tab.open(url)
     except CannotCheckError as error:
-        reason = None if guard is None else guard.explain_refusal(url)
+        met = _list_met(url, tab.network.list_exchanges())
+        reason = None if guard is None else guard.explain_refusal(url, met)
         if reason is None:
             raise
         raise CannotCheckError(reason) from error
+
+
+def _list_met(url: str, exchanges: Iterable[WebExchange]) -> set[str]:
+    """Return the hosts that a page asked for; the browser asks for others of its own."""
+    return {urlsplit(url).hostname or "", *list_hosts(exchanges)}
 
 
 def _name_server(exchange: WebExchange, guard: EgressGuard) -> WebExchange:
