@@ -91,7 +91,7 @@ def check_result(result: CaptureResult, bag: ValidBag, url: str) -> None:
         raise MalformedError(Message("capture-result-malformed"))
     actual = {name: (digests.sha256 or b"").hex() for name, digests in bag.payload.items()}
     if groups.items is not None:
-        listed = {item.path: item.digests.sha256 for item in groups.items}
+        listed = {entry.path: entry.digests.sha256 for entry in groups.items}
         is_same = listed == actual
     else:
         manifest = groups.manifest
