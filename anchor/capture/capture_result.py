@@ -21,7 +21,7 @@ from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 
-_NAME = re.compile(rf"[A-Za-z0-9._-]{{1,120}}/{re.escape(MANIFEST)}")
+_NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,119}}/{re.escape(MANIFEST)}")
 _MEMBERS = frozenset(
     {
         "profile", "kind", "items", "manifest", "platform", "environment", "cleanliness", "clock",
@@ -91,7 +91,7 @@ def check_result(result: CaptureResult, bag: ValidBag, url: str) -> None:
         raise MalformedError(Message("capture-result-malformed"))
     actual = {name: (digests.sha256 or b"").hex() for name, digests in bag.payload.items()}
     if groups.items is not None:
-        listed = {item.path: item.digests.sha256 for item in groups.items}
+        listed = {entry.path: entry.digests.sha256 for entry in groups.items}
         is_same = listed == actual
     else:
         manifest = groups.manifest

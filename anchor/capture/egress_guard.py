@@ -78,11 +78,15 @@ class EgressGuard:
         address = self._reached.get((host, port))
         return ("", 0) if address is None else (address, port)
 
-    def explain_refusal(self, url: str) -> Message | None:
-        """Return why the last connection was refused, if one was; ``url`` is what was opened."""
-        if not self.refusals:
+    def explain_refusal(self, url: str, hosts: Collection[str]) -> Message | None:
+        """Return why the last connection to one of the hosts was refused when ``url`` was opened.
+
+        None if none was.
+        """
+        refused = self.list_refusals(hosts)
+        if not refused:
             return None
-        last = self.refusals[-1]
+        last = refused[-1]
         assert last.reason is not None, "it was refused"
         return Message("capture-guard-refused", url=url, target=last.target, reason=last.reason)
 

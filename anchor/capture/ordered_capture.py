@@ -23,6 +23,7 @@ from anchor.capture.capture_recording import CaptureMaker, MadeBag
 from anchor.capture.capture_spool import CaptureOrder, encode_refusal, spell_texts
 from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver, list_resolvers, parse_resolver
+from anchor.capture.web_exchange import Uncaptured
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.installation import observe_software
 from anchor.collection.machine import MachinePlaces, observe_machine
@@ -121,7 +122,7 @@ def _describe(order: CaptureOrder, made: MadeBag) -> dict[str, JsonValue]:
     robots = next((step for step in page.steps if step["step"] == "robots-read"), None)
     missing: list[JsonValue] = [
         {"subject": each.subject[:1_000], "reason": {**spell_texts(each.reason)}}
-        for each in page.uncaptured[:_MOST_MISSING]
+        for each in sorted(page.uncaptured, key=_comes_later)[:_MOST_MISSING]
     ]
     return {
         "id": order.id,
@@ -130,6 +131,11 @@ def _describe(order: CaptureOrder, made: MadeBag) -> dict[str, JsonValue]:
         "missing": missing,
         "robots": "unread" if robots is None else str(robots["state"]),
     }
+
+
+def _comes_later(missing: Uncaptured) -> bool:
+    """Return whether something comes after what the guard refused."""
+    return missing.reason.id != "capture-missing-refused"
 
 
 def main(words: Sequence[str] | None = None) -> None:

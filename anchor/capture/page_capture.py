@@ -136,7 +136,7 @@ def capture_page(
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
     film = None if reel is None else _save_film(reel, folder, scratch, journal)
     if guard is not None:
-        met = {urlsplit(url).hostname or "", *list_hosts(exchanges)}
+        met = _list_met(url, exchanges)
         answers = [*guard.list_answers(met), *answers]
         seen = exchanges = tuple(_name_server(each, guard) for each in exchanges)
         _note_guard(url, folder, guard.list_refusals(met), guard, journal)
@@ -209,7 +209,8 @@ def _open_page(
             raise explain_failure(asked, reason) from failure
     if failure is None:
         return
-    refused = None if guard is None else guard.explain_refusal(url)
+    met = _list_met(url, tab.network.list_exchanges())
+    refused = None if guard is None else guard.explain_refusal(url, met)
     raise failure if refused is None else CannotCheckError(refused) from failure
 
 
@@ -241,6 +242,11 @@ def _forget_server(exchange: WebExchange) -> WebExchange:
     response = exchange.response
     known = None if response is None else replace(response, address="", port=0)
     return replace(exchange, response=known)
+
+
+def _list_met(url: str, exchanges: Iterable[WebExchange]) -> set[str]:
+    """Return the hosts that a page asked for; the browser asks for others of its own."""
+    return {urlsplit(url).hostname or "", *list_hosts(exchanges)}
 
 
 def _name_server(exchange: WebExchange, guard: EgressGuard) -> WebExchange:

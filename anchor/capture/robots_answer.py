@@ -7,8 +7,6 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 
-import requests
-
 from anchor.system.http import BadResponse, BoundedSession
 
 RobotsState: TypeAlias = Literal["allowed", "disallowed", "none", "unread"]
@@ -37,7 +35,7 @@ def read_robots(url: str, proxy: str) -> RobotsAnswer:
     try:
         with session:
             response = session.get(place)
-    except (requests.RequestException, BadResponse, OSError, ValueError):
+    except (BadResponse, OSError, ValueError):  # those of requests are the second
         return RobotsAnswer(url=place, state="unread", body=None)
     if response.status_code != 200:
         is_absent = 400 <= response.status_code < 500

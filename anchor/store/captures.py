@@ -187,11 +187,18 @@ def list_settled(connection: Connection, ids: Sequence[str]) -> list[str]:
 def begin_capture(
     connection: Connection, capture: OrderedCapture, *, at: str, not_before: str | None, most: int
 ) -> bool:
-    """Record that a capture is handed to the worker; False if its tenant has ``most`` running."""
+    """Record that a capture is handed to the worker.
+
+    Returns False, and changes nothing, if its tenant has ``most`` running or ordered earlier.
+    """
     name = capture.tenant
     connection.execute(select(tenants.c.name).where(tenants.c.name == name).with_for_update())
-    is_running = (captures.c.tenant == name) & (captures.c.state == "running")
-    if _count(connection, is_running & (captures.c.id != capture.id)) >= most:
+    is_older = (captures.c.ordered_at < capture.ordered_at) | (
+        (captures.c.ordered_at == capture.ordered_at) & (captures.c.id < capture.id)
+    )
+    comes_first = (captures.c.state == "running") | is_older
+    others = (captures.c.tenant == name) & _OPEN & (captures.c.id != capture.id)
+    if _count(connection, others & comes_first) >= most:
         return False
     values = {
         "state": "running",

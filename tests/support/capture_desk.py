@@ -51,9 +51,9 @@ class CaptureClient:
         members: dict[str, Any] = answer.json()
         return members
 
-    def wait(self, id: str, *states: str) -> dict[str, Any]:
+    def wait(self, id: str, *states: str, seconds: float = 300) -> dict[str, Any]:
         """Return the capture once it is in one of the states, settled without any."""
-        end = time.monotonic() + 300
+        end = time.monotonic() + seconds
         while (capture := self.state(id))["state"] not in (states or ("recorded", "refused")):
             assert time.monotonic() < end, capture
             time.sleep(0.1)

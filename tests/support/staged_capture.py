@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -34,13 +34,18 @@ def read_reached(path: Path) -> list[str]:
 
 
 @contextmanager
-def stage_internet(path: Path, ports: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
-    """Serve names, each with a public address of its own for a port; yield the worker's command."""
+def stage_internet(
+    path: Path, ports: Mapping[str, int], others: Mapping[str, Sequence[str] | Iterator[str]] = {}
+) -> Iterator[tuple[str, ...]]:
+    """Serve names, each with a public address of its own for a port; yield the worker's command.
+
+    ``others`` are names with addresses of their own choice.
+    """
     from support.dns_server import serve_names
 
     addresses = {name: f"93.184.215.{at}" for at, name in enumerate(ports, 10)}
     routes = {addresses[name]: port for name, port in ports.items()}
-    with serve_names(addresses) as dns:
+    with serve_names({**addresses, **others}) as dns:
         yield stage_command(path, dns=dns, routes=routes)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -173,16 +174,13 @@ def command(
     """
     output = Output(as_json=as_json)
     if compare is not None:
-        if urls:
-            raise UsageError(Message("capture-url-with-compare"))
-        if not report_comparison(output, *compare, page):
-            raise typer.Exit(ExitCode.CANNOT_CHECK)
+        _compare(output, compare, urls, page)
         return
     if page is not None:
         raise UsageError(Message("capture-output-without-compare"))
-    if not urls:
+    pages = [parse_capture_url(url) for url in urls or ()]
+    if not pages:
         raise UsageError(Message("capture-without-url"))
-    pages = [parse_capture_url(url) for url in urls]
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
@@ -243,6 +241,15 @@ def command(
     )
     if failed:
         raise typer.Exit(severest_code([error.exit_code for _, error in failed]))
+
+
+def _compare(
+    output: Output, bags: tuple[Path, Path], urls: Sequence[str] | None, page: Path | None
+) -> None:
+    if urls:
+        raise UsageError(Message("capture-url-with-compare"))
+    if not report_comparison(output, *bags, page):
+        raise typer.Exit(ExitCode.CANNOT_CHECK)
 
 
 def _read_script(path: Path) -> bytes:

@@ -21,6 +21,7 @@ from anchor.capture.name_answers import (
     list_resolvers,
     parse_resolver,
 )
+from anchor.capture.robots_answer import judge_robots
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.web_exchange import WebExchange, WebResponse
 from anchor.errors import UsageError
@@ -153,8 +154,8 @@ CLEAN = (cleanliness_of(proxy="pass"), Environment(hosts_file_digest="ab" * 32))
 
 def results(root: Path, **changes: Any) -> dict[str, tuple[str, str]]:
     values: dict[str, Any] = {
-        "sandboxed": True, "proxy": None, "script_sha256": None, "has_profile": False,
-        "root": root, "answers": [], "exchanges": [],
+        "sandboxed": True, "proxy": None, "guarded": False, "script_sha256": None,
+        "has_profile": False, "root": root, "answers": [], "exchanges": [],
         "before": CLEAN, "after": CLEAN, **changes,
     }  # fmt: skip
     return {
@@ -189,3 +190,22 @@ def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     assert results(tmp_path, exchanges=[good])["certificates"][0] == "pass"
     insecure = exchange_of("http://a/", is_secure=False)
     assert results(tmp_path, exchanges=[insecure])["certificates"][0] == "not_checked"
+
+
+def test_the_guard_of_this_program_is_no_proxy_that_the_operator_chose(tmp_path: Path):
+    assert results(tmp_path, guarded=True)["browser-proxy"][0] == "pass"
+    assert "public addresses only" in results(tmp_path, guarded=True)["browser-proxy"][1]
+
+
+@pytest.mark.parametrize(
+    ("rules", "state"),
+    [
+        (b"User-agent: *\nDisallow: /private\n", "allowed"),
+        (b"User-agent: *\nDisallow: /\n", "disallowed"),
+        (b"User-agent: other\nDisallow: /\n", "allowed"),
+        (b"User-agent: *\nDisallow: /page\n", "disallowed"),
+        (b"\xff\xfe not a file of rules", "allowed"),
+    ],
+)
+def test_robots_says_what_holds_for_every_robot(rules: bytes, state: str):
+    assert judge_robots(rules, "https://example.org/page?x=1") == state
