@@ -13,6 +13,9 @@ from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
 from anchor.page_watch.watch_state import RecordedChange
 
+COMPARISON_SUFFIX: Final = ".comparison.html"
+"""The end of the name of the page that compares a bag with the one before."""
+
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 
 
@@ -26,10 +29,11 @@ def render_changes(changes: Sequence[RecordedChange], folder: Path, language: La
             (
                 change,
                 [embed_png(picture) for picture in change.pictures],
-                (folder / f"{change.bag}.comparison.html").is_file(),
+                (folder / f"{change.bag}{COMPARISON_SUFFIX}").is_file(),
             )
             for change in reversed(changes)
         ],
+        suffix=COMPARISON_SUFFIX,
         link=lambda name: quote(name, safe=""),
         words=MappingProxyType(
             {

@@ -28,7 +28,7 @@ from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.not_before import NotBefore
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
-from anchor.page_watch.changes_page import render_changes
+from anchor.page_watch.changes_page import COMPARISON_SUFFIX, render_changes
 from anchor.page_watch.watch_decision import list_changes
 from anchor.page_watch.watch_plan import WatchedPage, WatchPlan
 from anchor.page_watch.watch_state import (
@@ -48,7 +48,6 @@ from anchor.system.os_errors import explain_os_error
 from anchor.system.regular_files import read_regular_file
 
 INDEX = "changes.html"
-COMPARISON_SUFFIX = ".comparison.html"
 _THUMBNAIL = (320, 240)
 
 MakeRecorder = Callable[[WatchedPage], CaptureRecorder]
