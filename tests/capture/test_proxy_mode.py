@@ -152,6 +152,19 @@ def test_a_body_beyond_the_limit_is_named_and_smaller_ones_are_kept(
     assert body_of(captured, web.url("/style.css")) == FILES["/style.css"][2]
 
 
+def test_a_body_too_large_for_the_browsers_protocol_is_kept_by_the_proxy(
+    camera: Camera, web: WebSite, recorder: RecorderProgram
+):
+    reconstructed = camera(web.url("/whole"))
+    assert reconstructed.missing == [("video", "large-body")]
+    assert body_of(reconstructed, web.url("/video")) is None
+    recorded = camera(web.url("/whole"), recorder=recorder)
+    assert recorded.read("page.txt").strip() == "20000000"
+    assert body_of(recorded, web.url("/video")) == bytes(20_000_000)
+    (missing,) = recorded.account["not_captured"]
+    assert missing["subject"] == f"network.har {web.url('/video')}"
+
+
 def test_a_stream_that_does_not_end_is_named(
     camera: Camera, web: WebSite, recorder: RecorderProgram
 ):

@@ -40,6 +40,9 @@ banner.remove(); text.hidden = false; fetch('/data.json?accepted'); }</script>""
 </style><p class=screen>Only on the screen</p><p class=paper>Only on paper</p>""",
     "/clock": """<!doctype html><title>Clock</title><p id=time></p><script>
 setInterval(() => time.textContent = new Date().toISOString(), 50)</script>""",
+    "/whole": """<!doctype html><title>Whole</title><p id=size></p><script>
+fetch('/video', {headers: {Range: 'bytes=0-19999999'}}).then(a => a.arrayBuffer())
+.then(all => size.textContent = all.byteLength)</script>""",
     "/film": """<!doctype html><title>Film</title><p>Watch</p><video src=/video muted preload=auto>
 </video><script>for (const at of [0, 1, 2, 3]) fetch('/video', {headers: {
 Range: `bytes=${at * 1000}-${at * 1000 + 999}`}}).then(a => a.arrayBuffer())</script>""",
