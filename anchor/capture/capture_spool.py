@@ -20,7 +20,7 @@ from anchor.canonical import JsonValue, encode_canonical, parse_strict
 from anchor.errors import ConfigError, MalformedError
 from anchor.messages.message import Message, translate
 from anchor.system.durable_files import is_temporary, sync_folder, write_file
-from anchor.system.os_errors import describe_os_error
+from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.system.regular_files import open_regular_file
 
 MAX_RESULT_BYTES: Final = 1 << 20
@@ -184,17 +184,28 @@ class CaptureSpool:
         """Give the result of an order, with the bag's ZIP file unless it was refused.
 
         A crash before the last step leaves the order taken: it is captured again.
+
+        Raises:
+            StorageError: The disk is full or fails.
         """
         if bag is not None:
-            target = self.bag_path(claimed.id)
-            partial = target.with_suffix(".partial")
+            self._copy_bag(claimed.id, bag)
+        write_file(self._results / f"{claimed.id}.json", result, mode=_FILE_MODE)
+        self.drop(claimed)
+
+    def _copy_bag(self, id: str, bag: Path) -> None:
+        target = self.bag_path(id)
+        partial = target.with_suffix(".partial")
+        try:
             shutil.copyfile(bag, partial)
             partial.chmod(_FILE_MODE)
             with partial.open("rb") as file:
                 os.fsync(file.fileno())
             partial.replace(target)
-        write_file(self._results / f"{claimed.id}.json", result, mode=_FILE_MODE)
-        self.drop(claimed)
+        except OSError as error:
+            raise explain_os_error(
+                Message("file-unwritable", path=target), error, is_named=False
+            ) from error
 
     def has_result(self, id: str) -> bool:
         """Return whether an order has a result."""

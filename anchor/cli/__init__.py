@@ -43,6 +43,7 @@ _EXTRAS = {
     "playwright": "capture",
     "warcio": "capture",
     "dns": "capture",
+    "h11": "capture",
     "authlib": "platform",
     "joserfc": "platform",
     "webauthn": "platform",

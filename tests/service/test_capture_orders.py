@@ -19,6 +19,7 @@ from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.ssrf_corpus import URLS
 
+from anchor.bag.bag_writer import write_bag
 from anchor.capture.capture_spool import MOST_ATTEMPTS, CaptureOrder, CaptureSpool
 from anchor.capture.capture_worker import CaptureLimits, CaptureWorker
 from anchor.errors import ConfigError, StorageError, StoreBusyError
@@ -145,7 +146,8 @@ def test_a_result_of_another_page_kind_or_bag_is_refused(
     document, bag = make_result(ids[-2], PAGE)
     put_made(spool, ids[-2], document, None)  # no bag
     outside = spool.folder.parent / "outside.zip"
-    outside.write_bytes(b"not the worker's")
+    write_bag(outside, make_result(ids[-1], PAGE)[1])
+    kept = outside.read_bytes()
     (spool.folder / "results" / f"{ids[-1]}.zip").symlink_to(outside)
     put_made(spool, ids[-1], make_result(ids[-1], PAGE)[0], None)
     for id in ids:
@@ -154,7 +156,7 @@ def test_a_result_of_another_page_kind_or_bag_is_refused(
         assert capture["refusal"]
     assert evidence_of(acme) == []
     until(lambda: count_left(spool.folder) == 0)
-    assert outside.read_bytes() == b"not the worker's"
+    assert outside.read_bytes() == kept
 
 
 def test_a_service_that_fails_before_the_end_records_once(

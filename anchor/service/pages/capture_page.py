@@ -54,10 +54,10 @@ async def order_capture_of_page(
 ) -> Response:
     """Order a capture."""
     caller = await need_caller(request, service, tenant, "submit")
-    need_captures(service)
     form = await read_form(
         request, service, "url", "depth", "note", "form", "sure", several=("viewports",)
     )
+    need_captures(service)
     form, status = await _order(service, caller, form)
     if form.errors:
         return await _show(service, reader, caller, form, status)
