@@ -26,7 +26,9 @@ def judge_capture(
     *,
     sandboxed: bool,
     proxy: str | None,
+    guarded: bool,
     script_sha256: str | None,
+    has_profile: bool,
     root: Path,
     answers: Sequence[NameAnswer],
     exchanges: Sequence[WebExchange],
@@ -37,7 +39,8 @@ def judge_capture(
     return [
         ("browser-sandbox", Message("check-sandbox"), _judge_sandbox(sandboxed)),
         ("browser-policies", Message("check-policies"), _judge_list(_list_policies(root))),
-        ("browser-proxy", Message("check-browser-proxy"), _judge_list([proxy] if proxy else [])),
+        ("browser-proxy", Message("check-browser-proxy"), _judge_proxy(proxy, guarded)),
+        ("browser-profile", Message("check-profile"), _judge_profile(has_profile)),
         ("page-script", Message("check-script"), _judge_script(script_sha256)),
         ("resolvers", Message("check-resolvers"), judge_answers(answers)),
         ("certificates", Message("check-certificates"), _judge_certificates(exchanges)),
@@ -49,6 +52,18 @@ def _judge_sandbox(sandboxed: bool) -> Finding:
     if sandboxed:
         return "pass", Message("check-sandbox-on")
     return "fail", Message("check-sandbox-off")
+
+
+def _judge_profile(has_profile: bool) -> Finding:
+    if has_profile:
+        return "fail", Message("check-profile-used")
+    return "pass", Message("check-profile-new")
+
+
+def _judge_proxy(proxy: str | None, guarded: bool) -> Finding:
+    if guarded:  # a part of this program, which passes TLS on unread
+        return "pass", Message("check-guarded")
+    return _judge_list([proxy] if proxy else [])
 
 
 def _judge_script(sha256: str | None) -> Finding:

@@ -9,10 +9,11 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from itertools import count
 from pathlib import Path
@@ -25,7 +26,7 @@ from anchor.bag.bag_writer import write_bag
 from anchor.canonical import JsonValue
 from anchor.capture.browser_session import is_sandboxed
 from anchor.capture.capture_checks import judge_capture
-from anchor.capture.capture_files import CLEANLINESS, MODE, save_json, write_capture_files
+from anchor.capture.capture_files import CLEANLINESS, save_json, write_capture_files
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.page_capture import CapturedPage, capture_page, name_picture
 from anchor.capture.served_certificates import describe_chain
@@ -50,7 +51,6 @@ from anchor.operate.evidence_collection import (
 )
 from anchor.operate.file_intake import gather
 from anchor.operate.recent_block import NameBlock
-from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.system.os_errors import explain_os_error
 
@@ -68,13 +68,17 @@ class RecordedCapture:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TakenCapture:
-    """A captured page and its bag, with what its record is to hold; it is not recorded yet."""
+class MadeBag:
+    """A bag on the disk that nobody has recorded yet, and the record to be made of its manifest.
+
+    The record is to name ``block``, if there is one.
+    """
 
     bag: Path
+    name: str
     page: CapturedPage
     groups: RecordGroups
-    block: NotBefore | None
+    block: NotBefore | None = None
 
 
 def enter_capture(
@@ -89,7 +93,7 @@ def enter_capture(
     with open_executor() as executor:
         intake = gather(
             project,
-            [_name_manifest(bag)],
+            [SourceFile(path=bag / MANIFEST, name=_name_manifest(bag))],
             executor=executor,
             keep_files=True,
             groups=groups,
@@ -103,60 +107,45 @@ def enter_capture(
     return CollectionResult(groups=groups, intake=intake)
 
 
-def _name_manifest(bag: Path) -> SourceFile:
-    return SourceFile(path=bag / MANIFEST, name=f"{bag.name}/{MANIFEST}")
+def _name_manifest(bag: Path) -> str:
+    return f"{bag.name}/{MANIFEST}"
 
 
-class CaptureRecorder:
-    """Captures pages for one project, each with the same details and options."""
+class CaptureMaker:
+    """Captures pages as bags, each with the same options; ``observe`` observes the machine."""
 
     def __init__(
         self,
-        project: OpenProject,
         options: CaptureOptions,
+        observe: Callable[[], RecordGroups],
         *,
-        profile: ProfileName,
-        details: RecordGroups,
         program: str,
-        name_block: NameBlock,
-        argv: Sequence[str] | None = None,
-        places: MachinePlaces | None = None,
+        places: MachinePlaces,
     ) -> None:
-        """Prepare; ``program`` is the browser, ``argv`` the command without secrets."""
-        self._project = project
+        """Prepare; ``program`` is the browser."""
         self._options = options
-        self._profile = profile
-        self._details = details
+        self._observe = observe
         self._program = program
-        self._name_block = name_block
-        self._argv = argv
-        self._places = places or MachinePlaces.of_this_machine()
+        self._places = places
 
-    def record(self, url: str, parent: Path) -> RecordedCapture:
-        """Capture a page as a new bag in the folder ``parent``, and record the bag.
+    def make(
+        self,
+        url: str,
+        parent: Path,
+        check: Callable[[str, RecordGroups], None],
+        *,
+        suffix: str = "",
+    ) -> MadeBag:
+        """Capture a page as a new bag in ``parent``: a folder, or a file with a ``suffix``.
 
-        Raises:
-            CannotCheckError: The browser cannot be run, the page does not answer, or the record is
-                to name a block and no node tells the final one; nothing is recorded.
-            UsageError: The bag cannot be written or read, or its record would be too long.
-            StorageError: The disk is full or fails.
-        """
-        taken = self.take(url, parent)
-        # A crash here leaves a complete bag that is not recorded.
-        collection = enter_capture(self._project, taken.bag, taken.groups, taken.block)
-        return RecordedCapture(bag=taken.bag, page=taken.page, collection=collection)
-
-    def take(self, url: str, parent: Path) -> TakenCapture:
-        """Capture a page as a new bag in the folder ``parent``, and record nothing.
+        ``check`` is called with the record's name and groups before the bag appears.
 
         Raises:
-            CannotCheckError: As ``record``.
-            UsageError: The bag cannot be written, or its record would be too long.
+            CannotCheckError: The browser cannot be run, or the page does not answer.
+            UsageError: The bag cannot be written, or ``check`` refuses it.
             StorageError: The disk is full or fails.
         """
-        # Before the first request, so that the record says the page was captured after it.
-        block = self._name_block()
-        before = self._observe(self._project.config)
+        before = self._observe()
         environment = before.environment
         with _work_folder(parent) as (folder, scratch):
             page = capture_page(
@@ -168,7 +157,7 @@ class CaptureRecorder:
                 scratch=scratch,
             )
             write_capture_files(page, folder, self._options, scratch=scratch)
-            after = self._observe(self._project.config)
+            after = self._observe()
             judged = self._judge(page, before, after)
             save_json(folder / CLEANLINESS, _describe_checks(judged, before, after))
             files = _hash_files(folder)
@@ -177,14 +166,11 @@ class CaptureRecorder:
             assert isinstance(manifest, bytes), "it is made in memory"
             described = _describe_record(page, self._options, judged, files, manifest)
             target = _name_bag(page, parent)
-            check_record_size([_name_manifest(target)], described, self._project.config.log)
+            name = _name_manifest(target)
+            check(name, described)
+            target = target.with_name(target.name + suffix)
             write_bag(target, bag)
-        return TakenCapture(bag=target, page=page, groups=described, block=block)
-
-    def _observe(self, config: Config) -> RecordGroups:
-        return observe_collection(
-            config, self._profile, self._details, argv=self._argv, places=self._places
-        )
+        return MadeBag(bag=target, name=name, page=page, groups=described)
 
     def _judge(self, page: CapturedPage, before: RecordGroups, after: RecordGroups) -> RecordGroups:
         """Return the groups observed before, with the checks of the capture among the others."""
@@ -193,7 +179,9 @@ class CaptureRecorder:
         findings = judge_capture(
             sandboxed=is_sandboxed(),
             proxy=self._options.proxy,
+            guarded=self._options.guard is not None,
             script_sha256=self._options.script_sha256,
+            has_profile=self._options.login_profile is not None,
             root=self._places.root,
             answers=page.answers,
             exchanges=page.exchanges,
@@ -216,6 +204,61 @@ class CaptureRecorder:
                 "environment": Environment.model_validate(seen),
             }
         )
+
+
+class CaptureRecorder:
+    """Captures pages for one project, each with the same details and options."""
+
+    def __init__(
+        self,
+        project: OpenProject,
+        options: CaptureOptions,
+        *,
+        profile: ProfileName,
+        details: RecordGroups,
+        program: str,
+        name_block: NameBlock,
+        argv: Sequence[str] | None = None,
+        places: MachinePlaces | None = None,
+    ) -> None:
+        """Prepare; ``program`` is the browser, ``argv`` the command without secrets."""
+        self._project = project
+        self._name_block = name_block
+        places = places or MachinePlaces.of_this_machine()
+        observe = partial(
+            observe_collection, project.config, profile, details, argv=argv, places=places
+        )
+        self._maker = CaptureMaker(options, observe, program=program, places=places)
+
+    def record(self, url: str, parent: Path) -> RecordedCapture:
+        """Capture a page as a new bag in the folder ``parent``, and record the bag.
+
+        Raises:
+            CannotCheckError: The browser cannot be run, the page does not answer, or the record is
+                to name a block and no node tells the final one; nothing is recorded.
+            UsageError: The bag cannot be written or read, or its record would be too long.
+            StorageError: The disk is full or fails.
+        """
+        made = self.take(url, parent)
+        # A crash here leaves a complete bag that is not recorded.
+        collection = enter_capture(self._project, made.bag, made.groups, made.block)
+        return RecordedCapture(bag=made.bag, page=made.page, collection=collection)
+
+    def take(self, url: str, parent: Path) -> MadeBag:
+        """Capture a page as a new bag in the folder ``parent``, and record nothing.
+
+        Raises:
+            CannotCheckError: As ``record``.
+            UsageError: The bag cannot be written, or its record would be too long.
+            StorageError: The disk is full or fails.
+        """
+        # Before the first request, so that the record says the page was captured after it.
+        block = self._name_block()
+        return replace(self._maker.make(url, parent, self._check), block=block)
+
+    def _check(self, name: str, groups: RecordGroups) -> None:
+        named = SourceFile(path=Path(name), name=name)
+        check_record_size([named], groups, self._project.config.log)
 
 
 @contextmanager
@@ -293,7 +336,7 @@ def _describe_record(
     certificate = page.certificate
     issuer = None if certificate is None else describe_chain([certificate])[0].get("issuer")
     capture = {
-        "mode": MODE,
+        "mode": options.mode,
         "url": clean_text(page.url),
         "final_url": clean_text(page.final_url),
         "started_at": page.started_at,

@@ -26,6 +26,11 @@ EVENTS = (
 )
 """The events of the domain ``Network`` that are read."""
 
+BODY_REASONS = frozenset(
+    {"capture-missing-body", "capture-missing-recoded", "capture-missing-too-large"}
+)
+"""Reasons that are about the browser's copy of a body, not about the response."""
+
 _CAPTURED_SCHEMES = ("http:", "https:")
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Responses without a body (RFC 9110, section 6.4.1).

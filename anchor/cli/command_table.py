@@ -19,6 +19,7 @@ GROUPS = {
         "add": "Hash and record evidence; `anchor run` anchors it later.",
         "collect": "Record files with an account of how and by whom they were collected.",
         "capture": "Capture web pages, each as one bag and one record.",
+        "capture-worker": "Capture the pages that tenants of the HTTP service order.",
         "watch-pages": "Capture web pages at intervals, and record each change.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "supersede": "Record that evidence is superseded by other evidence, for ever.",
@@ -109,6 +110,10 @@ EXAMPLES = {
         "anchor watch-pages pages.toml --once",
         "anchor watch-pages pages.toml --profile civil-zh --details details.toml",
     ),
+    "capture-worker": (
+        "anchor capture-worker /srv/anchor-captures",
+        "anchor capture-worker /srv/anchor-captures --resolver 9.9.9.9 --parallel 2",
+    ),
     "custody add": (
         "anchor custody add contract.pdf --event transfer --from 'Ms Li' --to 'Mr Wang'",
         "anchor custody add contract.pdf --event copy --medium 'disk 7' --after /mnt/contract.pdf",
@@ -162,6 +167,7 @@ EXAMPLES = {
     "serve": (
         "anchor serve",
         "anchor serve --port 8443 --workers 4",
+        "anchor serve --captures /srv/anchor-captures",
     ),
     "backup": (
         "anchor backup --keep 14 ../backups",

@@ -14,7 +14,12 @@ SOFTWARE = "anchor-evidence"
 
 
 def observe_software(
-    *, argv: Sequence[str] | None, config: bytes | None, chain: str, registry: str, code_hash: str
+    *,
+    argv: Sequence[str] | None,
+    config: bytes | None,
+    chain: str | None,
+    registry: str | None,
+    code_hash: str | None,
 ) -> PlatformUse:
     """Return the platform group; ``chain``, ``registry`` and ``code_hash`` are configured values.
 

@@ -74,6 +74,7 @@ class _Exchange:
 
     rest: int
     target: str = ""
+    is_tunnel: bool = False
     addresses: Sequence[str] = field(default=())
     address: str | None = None
 
@@ -88,14 +89,17 @@ async def resolve_name(host: str, port: int) -> Sequence[str]:
     return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
 
 
-async def _connect(address: str, port: int) -> Streams:
+async def open_tcp(address: str, port: int) -> Streams:
+    """Connect to an address that was judged."""
     return await asyncio.open_connection(address, port)
 
 
 class EgressProxy:
     """A proxy for clients on this machine: ``CONNECT`` and plain HTTP.
 
-    Every connection that was made, refused or cut is reported to ``on_event``.
+    Every connection that was made, refused or cut is reported to ``on_event``.  Without
+    ``answers_refusals``, a plain request that is refused gets no answer, which a client could take
+    for the server's.
     """
 
     def __init__(
@@ -104,9 +108,11 @@ class EgressProxy:
         *,
         limits: EgressLimits | None = None,
         resolve: Resolve = resolve_name,
-        connect: Connect = _connect,
+        connect: Connect = open_tcp,
+        answers_refusals: bool = True,
     ) -> None:
         self._on_event = on_event
+        self._answers_refusals = answers_refusals
         self._limits = limits or EgressLimits()
         self._resolve = resolve
         self._connect = connect
@@ -151,11 +157,15 @@ class EgressProxy:
         except h11.RemoteProtocolError:
             await self._refuse(client, exchange, Message("egress-url-malformed"))
         except OSError:
-            await client.send_error(502)
+            await self._send_error(client, exchange, 502)
 
     async def _refuse(self, client: _Client, exchange: _Exchange, reason: Message) -> None:
         self._report(exchange, reason)
-        await client.send_error(403)
+        await self._send_error(client, exchange, 403)
+
+    async def _send_error(self, client: _Client, exchange: _Exchange, status: int) -> None:
+        if self._answers_refusals or exchange.is_tunnel:
+            await client.send_error(status)
 
     def _report(self, exchange: _Exchange, reason: Message | None) -> None:
         event = EgressEvent(
@@ -174,9 +184,10 @@ class EgressProxy:
             return
         named = request.target.decode("latin-1")
         exchange.target = named[:1_000]
+        exchange.is_tunnel = request.method == b"CONNECT"
         if len(self._tasks) > self._limits.connections:
             raise EgressRefused(Message("egress-connections"))
-        if request.method == b"CONNECT":
+        if exchange.is_tunnel:
             target = parse_authority(named, self._limits.ports)
         elif _ABSOLUTE.fullmatch(request.target):
             target = parse_egress_url(named, self._limits.ports)
@@ -184,7 +195,7 @@ class EgressProxy:
             raise EgressRefused(Message("egress-url-malformed"))
         reader, writer = await self._open(target, exchange)
         try:
-            if request.method == b"CONNECT":
+            if exchange.is_tunnel:
                 early = await client.switch()
                 await self._tunnel(client, reader, writer, early, exchange)
             else:

@@ -17,7 +17,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from anchor.bag.bag_format import MANIFEST
-from anchor.capture.capture_recording import CaptureRecorder, TakenCapture, enter_capture
+from anchor.capture.capture_recording import CaptureRecorder, MadeBag, enter_capture
 from anchor.comparison.capture_bag import CaptureBag, open_capture
 from anchor.comparison.capture_comparison import MAX_PICTURE_BYTES, compare_captures
 from anchor.comparison.comparison_labels import show_share
@@ -170,7 +170,7 @@ class PageWatcher:
         write_file(self._plan.folder / INDEX, page)
 
     def _judge(
-        self, page: WatchedPage, taken: TakenCapture
+        self, page: WatchedPage, taken: MadeBag
     ) -> tuple[RecordedChange, tuple[Message, ...]]:
         """Return the change that a capture would be, and why it is one; no reason if it is not."""
         state = self.state.page(page.url)

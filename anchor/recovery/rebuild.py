@@ -31,6 +31,7 @@ from anchor.recovery.remains import Remains
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_entry
 from anchor.store.batches import in_batches
+from anchor.store.captures import copy_captures
 from anchor.store.certificates import copy_certificates
 from anchor.store.columns import ERASED, MOST_PIECES, EvidenceRow
 from anchor.store.copy_rows import transfer_copies
@@ -153,6 +154,7 @@ def fill_store(
     for store in remains.stores:
         with store.read() as source, database.write() as target:
             copy_certificates(source, target)
+            copy_captures(source, target)
             transfer_copies(source, target)
     # Before the erasures known only from the log remove the identities that are compared here.
     missing = tuple(_find_lost(database, remains.owners))

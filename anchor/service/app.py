@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.capture.capture_spool import CaptureSpool
+from anchor.errors import ConfigError
 from anchor.keeping.master_keyset import MasterKeyset
+from anchor.messages.message import Message
 from anchor.operate.webhook_secrets import seal_clear_secrets
 from anchor.people.passkey_rules import find_relying_party
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.sign_in_config import PlatformConfig
 from anchor.service import pages
 from anchor.service.address_limits import AddressLimits
 from anchor.service.announcer import Announcer
 from anchor.service.auth import KeyCache
+from anchor.service.capture_desk import CaptureDesk
 from anchor.service.certificate_maker import CertificateMaker
 from anchor.service.client_address import Peers
 from anchor.service.copy_keeper import CopyKeeper
@@ -29,6 +35,7 @@ from anchor.service.openapi import build_openapi
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
+    captures,
     case_links,
     case_members,
     cases,
@@ -61,6 +68,7 @@ from anchor.service.settings import Settings
 from anchor.service.webhook_sender import WebhookSender
 from anchor.service.worker import Service
 from anchor.store.announcements import ANNOUNCEMENT_JOB
+from anchor.store.captures import CAPTURE_JOB
 from anchor.store.certificates import JOB
 from anchor.store.deliveries import MAIL_JOB, WEBHOOK_JOB
 from anchor.store.kept_copies import JOB as COPY_JOB
@@ -79,6 +87,7 @@ _ROUTERS = (
     certificates.router,
     uploads.router,
     copies.router,
+    captures.router,
     erasures.router,
     retentions.router,
     cases.router,
@@ -126,6 +135,12 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         service.copy_jobs.add(COPY_JOB, CopyKeeper(service, service.vault).work)
         # Those made before there was a keyset.
         seal_clear_secrets(project.database, MasterKeyset.load(service.vault.config.keyset))
+    if service.settings.captures is not None:
+        check_captures(project.config, service.settings.captures.folder)
+        assert service.vault is not None, "it was checked"
+        desk = CaptureDesk(service, service.vault, service.settings.captures)
+        desk.prepare()
+        service.capture_jobs.add(CAPTURE_JOB, desk.work)
     service.deliveries.add(ANNOUNCEMENT_JOB, Announcer(service).work)
     service.deliveries.add(WEBHOOK_JOB, WebhookSender(service).work)
     if project.config.mail is not None:
@@ -176,6 +191,19 @@ def make_providers(platform: PlatformConfig) -> dict[str, ProviderClient]:
     for config in platform.providers:
         config.read_secret()
     return {config.name: ProviderClient(config, platform.url) for config in platform.providers}
+
+
+def check_captures(config: Config, folder: Path) -> None:
+    """Check that captures can be offered, with this spool folder.
+
+    Raises:
+        ConfigError: The project keeps no copies, or the folder cannot be used.
+    """
+    if config.keeping is None:
+        raise ConfigError(
+            Message("captures-without-copies"), hint=Message("copies-not-configured-hint")
+        )
+    CaptureSpool(folder).prepare()
 
 
 def make_ceremony(platform: PlatformConfig) -> PasskeyCeremony | None:

@@ -11,6 +11,7 @@ import logging
 from functools import partial
 
 from anchor.errors import MismatchError
+from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record
 from anchor.keeping.upload_rules import RefusalReason
 from anchor.messages.message import Message
@@ -18,6 +19,7 @@ from anchor.operate.copy_vault import CopyVault
 from anchor.service.copy_check import ScannerUndecided, check_copy
 from anchor.service.job_runner import NotYet
 from anchor.service.worker import Service
+from anchor.store.captures import find_bag_digest
 from anchor.store.evidence import find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.kept_copies import (
@@ -79,7 +81,11 @@ class CopyKeeper:
         parts = await self._service.query(load_parts, copy.id)
         reason: RefusalReason | None
         try:
-            reason = await check_copy(self._vault, copy, parts, parse_record(stored.record).digests)
+            expected = parse_record(stored.record).digests
+            bag = await self._service.query(find_bag_digest, copy.id)
+            if bag is not None:  # of a capture: the bag, of which the evidence is the manifest
+                expected = Digests(sha256=bag, sm3=None, size=copy.length)
+            reason = await check_copy(self._vault, copy, parts, expected)
         except MismatchError as error:
             _LOG.error("%s", error.message)
             reason = "damaged"

@@ -4,8 +4,26 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from anchor.people.sample_person import SamplePerson
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CaptureSettings:
+    """The spool folder of captures, and their limits; sizes in bytes.
+
+    ``per_day``, ``waiting`` (those under way) and ``at_once`` (those that the worker may have) are
+    each tenant's; ``max_bytes`` bounds the bodies of one page, ``bag_bytes`` one bag.
+    """
+
+    folder: Path
+    per_day: int = 100
+    waiting: int = 50
+    all_waiting: int = 2_000
+    at_once: int = 2
+    max_bytes: int = 1 << 27
+    bag_bytes: int = 1 << 30
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +69,8 @@ class Settings:
     access_log: bool = True
     # Time for requests in progress to end after SIGTERM; workers are killed 5 seconds later.
     drain_seconds: int = 20
+    # Captures of web pages, which tenants order; none without it.
+    captures: CaptureSettings | None = None
     # As whom anybody may sign in without a password: of a demonstration on this machine alone.
     sample_people: tuple[SamplePerson, ...] = ()
     # Signs the cookies of sign-ins under way; shared by all workers, and new with each start.

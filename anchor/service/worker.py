@@ -54,6 +54,8 @@ _READERS = 4
 _DELIVERIES = 4
 # The most seconds for reading, comparing and scanning one copy.
 _COPY_SECONDS = 12 * 3_600
+# The most seconds for checking and storing one captured bag.
+_CAPTURE_SECONDS = 1_800
 
 
 class Service:
@@ -87,6 +89,10 @@ class Service:
         self.deliveries = JobRunner(project.database, clock, end_this_process, tasks=_DELIVERIES)
         # Apart from both: comparing a large copy takes minutes.
         self.copy_jobs = JobRunner(project.database, clock, end_this_process, seconds=_COPY_SECONDS)
+        # Apart from all: taking in a large bag takes a while.
+        self.capture_jobs = JobRunner(
+            project.database, clock, end_this_process, seconds=_CAPTURE_SECONDS
+        )
         self._public = LivePublication(project, load_log_key(project.config))
         # The published log's tree caches tiles, and is not thread-safe.
         self._publisher = ThreadPoolExecutor(1, thread_name_prefix="publish")
@@ -109,6 +115,8 @@ class Service:
         self.deliveries.start()
         if self.vault is not None:
             self.copy_jobs.start()
+            if self.settings.captures is not None:
+                self.capture_jobs.start()
 
     async def read(self, work: Callable[[], T]) -> T:
         """Run ``work``, which may block on the store, off the event loop."""
@@ -256,6 +264,7 @@ class Service:
         await self.jobs.stop()
         await self.deliveries.stop()
         await self.copy_jobs.stop()
+        await self.capture_jobs.stop()
         self.anchor_watch.stop()
         await self.readiness.stop()
         await self.stage_watch.stop()

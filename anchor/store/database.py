@@ -40,7 +40,7 @@ from anchor.store.schema_creation import create_schema
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-MIGRATION_HEAD = "0017"
+MIGRATION_HEAD = "0018"
 """The schema version this release reads and writes."""
 
 T = TypeVar("T")

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, insert, select, true, update
 
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
+from anchor.store.captures import forget_captures
 from anchor.store.certificates import forget_certificates
 from anchor.store.columns import ERASED, HASH, EvidenceRow, Run
 from anchor.store.deliveries import forget_in_messages
@@ -140,6 +141,7 @@ def erase_rows(
     delete_keys(connection, {piece.id for piece in pieces if not piece.source.startswith(CHAINED)})
     identities = [piece.identity for piece in pieces]
     forget_certificates(connection, identities)
+    forget_captures(connection, identities)
     forget_in_messages(connection, identities)
     forget_retentions(connection, identities)
     forget_names(connection, [(tenant_of(piece.source), piece.id) for piece in pieces])

@@ -229,6 +229,11 @@ def delete_copies(connection: Connection, which: ColumnElement[bool], at: str) -
     return len(named)
 
 
+def drop_copy(connection: Connection, id: str, *, at: str) -> None:
+    """Delete one copy."""
+    delete_copies(connection, kept_copies.c.id == id, at)
+
+
 def end_upload(connection: Connection, id: str, *, at: str) -> bool:
     """Delete a copy whose bytes have not all arrived; return False if it is none."""
     return delete_copies(connection, _arriving(id), at) == 1

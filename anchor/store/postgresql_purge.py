@@ -18,6 +18,7 @@ from anchor.errors import StoreBusyError
 from anchor.messages.message import Message
 from anchor.store.schema import (
     announcements,
+    captures,
     case_exhibits,
     certificate_files,
     certificates,
@@ -40,6 +41,7 @@ _WITH_EVIDENCE = (
     certificates,
     certificate_files,
     kept_copies,
+    captures,
     announcements,
     deliveries,
 )

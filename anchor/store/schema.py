@@ -44,6 +44,7 @@ What each table keeps durable:
 - ``deliveries``: messages to webhooks and persons, waiting or settled.
 - ``kept_copies``: copies of originals that tenants keep, with the key of each, encrypted.
 - ``kept_copy_parts``: the parts of a copy, each an encrypted object of the object store.
+- ``captures``: captures of web pages that tenants ordered, and what became of each.
 - ``mail_choices``: what each person wants to be told by e-mail, and in which language.
 - ``mail_confirmations``: e-mail addresses that their owners confirmed or were asked to confirm.
 - ``blocked_networks``: addresses and networks from which the service answers nobody for a time.
@@ -738,6 +739,37 @@ kept_copy_parts = _table(
     Column("number", Int64, primary_key=True, autoincrement=False),
     Column("object", Text, nullable=False),
     Column("size", Int64, nullable=False),
+)
+
+captures = _table(
+    "captures",
+    Column("id", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    # SHA-256 of the tenant and the idempotency key.
+    Column("key_hash", Bytes, unique=True),
+    # NULL, as all that tells of the page, once its evidence is erased.
+    Column("url", Text),
+    Column("options", Text),
+    # 'waiting', 'running', 'recorded' or 'refused'.
+    Column("state", Text, nullable=False),
+    Column("ordered_by", Text, nullable=False),
+    Column("ordered_at", Text, nullable=False),
+    # When it was last handed to the worker, how often, and the block that its record names.
+    Column("begun_at", Text),
+    Column("handed", Int64, nullable=False),
+    Column("not_before", Text),
+    Column("settled_at", Text),
+    Column("identity", Bytes),
+    # The kept copy that holds the bag, and the SHA-256 of its ZIP file.
+    Column("copy", Text),
+    Column("bag_sha256", Bytes),
+    # JSON: what the worker told beside the record; and, in each language, why there is no record.
+    Column("account", Text),
+    Column("refusal", Text),
+    Index("ix_captures_tenant", "tenant", "ordered_at"),
+    Index("ix_captures_identity", "identity"),
+    Index("ix_captures_copy", "copy"),
+    _index_where("ix_captures_open", "settled_at IS NULL", "tenant"),
 )
 
 passkeys = _table(

@@ -12,7 +12,9 @@ from support.units import Ended, Unit, parse_seconds, read_unit
 
 from anchor.errors import ExitCode
 
-RUN, SERVE = (read_unit(DEPLOY / f"anchor-{name}.service") for name in ("run", "serve"))
+RUN, SERVE, CAPTURE = (
+    read_unit(DEPLOY / f"anchor-{name}.service") for name in ("run", "serve", "capture")
+)
 PLAIN = Unit(
     command=("/bin/true",),
     restart="on-failure",
@@ -99,7 +101,7 @@ def test_time_spans_are_read_as_systemd_writes_them(text: str, seconds: float):
         assert int(line.split()[-1]) == pytest.approx(seconds * 1e6)
 
 
-@pytest.mark.parametrize("unit", [RUN, SERVE], ids=["run", "serve"])
+@pytest.mark.parametrize("unit", [RUN, SERVE, CAPTURE], ids=["run", "serve", "capture"])
 def test_a_store_away_for_a_day_never_makes_a_unit_give_up(unit: Unit):
     """A disk or a server that is away is 33, a bug 1, a kill a signal; a day is many starts."""
     starts: list[float] = [0.0]
@@ -136,8 +138,9 @@ def test_a_store_away_for_a_day_never_makes_a_unit_give_up(unit: Unit):
                 ExitCode.CHAIN_GUARD,
             },
         ),
+        (CAPTURE, {ExitCode.USAGE, ExitCode.CHAIN_GUARD}),
     ],
-    ids=["run", "serve"],
+    ids=["run", "serve", "capture"],
 )
 def test_only_what_starting_again_cannot_mend_keeps_a_unit_down(unit: Unit, codes: set[ExitCode]):
     assert {code for code in ExitCode if code and not unit.is_restarted(Ended(code))} == codes

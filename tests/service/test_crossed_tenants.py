@@ -29,7 +29,7 @@ from anchor.people.roles import ROLES, Role
 from anchor.project.notification_config import WebhookConfig
 from anchor.service import pages
 from anchor.service.app import make_app
-from anchor.service.settings import Settings
+from anchor.service.settings import CaptureSettings, Settings
 from anchor.store.certificates import request_certificate, save_issue
 from anchor.store.erasures import find_by_ids
 from anchor.store.location import SqliteFile
@@ -66,6 +66,7 @@ FORMS: dict[str, dict[str, str]] = {
     "/tenants/{tenant}/evidence/{id}/erasure": {"basis": "other", "reason": "crossed"},
     "/tenants/{tenant}/evidence/{id}/copy": {"sure-copy": "yes"},
     "/tenants/{tenant}/evidence/{id}/retention": {"until": "2099-01-01"},
+    "/tenants/{tenant}/captures": {"url": "https://example.org/", "sure": "yes"},
     "/tenants/{tenant}/cases": {"number": "crossed", "title": "crossed"},
     "/tenants/{tenant}/cases/{case}/edit": {"number": "crossed", "title": "crossed"},
     "/tenants/{tenant}/cases/{case}/state": {"action": "close"},
@@ -152,6 +153,9 @@ def furnish(platform: Platform, name: str, number: int, receiver: Receiver) -> T
             connection, order.id, number=f"AC-{word}", issued_at=utc_now(),
             files={"json": word.encode(), "pdf": word.encode()},
         )  # fmt: skip
+    capture = call("POST", "/v1/captures", {"url": f"https://example.org/{word}", "note": word})
+    capture_path = f"/v1/captures/{capture['id']}"
+    wait_for(lambda: [call("GET", capture_path)["state"] == "running"])
     (message,) = wait_for(
         lambda: [
             one for one in call("GET", f"/v1/webhooks/{hook['id']}/deliveries")["deliveries"]
@@ -163,7 +167,7 @@ def furnish(platform: Platform, name: str, number: int, receiver: Receiver) -> T
         "tenant": name, "evidence": piece["id"], "case": case["id"], "exhibit": exhibit["id"],
         "person": tenant.people["member"].id, "key": key["id"], "invitation": invited["id"],
         "webhook": hook["id"], "link": call("GET", f"{path}/links")["links"][0]["id"],
-        "certificate": order.id, "message": message["message"],
+        "certificate": order.id, "capture": capture["id"], "message": message["message"],
         "upload": begin_upload(tenant, piece["id"]),
     }  # fmt: skip
     return tenant
@@ -180,7 +184,11 @@ def world(
         webhooks=WebhookConfig(allow_private=True), keeping=keeping(folder),
     )  # fmt: skip
     # So many refusals from one address would be limited.
-    settings = Settings(anonymous_burst=100_000, refused_burst=100_000)
+    spool = folder.parent / "spool"
+    spool.mkdir()
+    settings = Settings(
+        anonymous_burst=100_000, refused_burst=100_000, captures=CaptureSettings(folder=spool)
+    )
     site = MemorySite(grown.chain, config)
     with serve_platform(site, settings=settings) as served, run_receiver() as receiver:
         alpha = furnish(served, "alpha", 71_001, receiver)
@@ -235,8 +243,8 @@ def dump(platform: Platform) -> dict[str, list[Any]]:
             for (name,) in tables
             if name not in RESTLESS and not name.startswith("sqlite_")
         }
-        # The job about an upload stays until the upload ends.
-        jobs = "SELECT id FROM jobs WHERE kind != 'copy' ORDER BY id"
+        # The jobs about an upload and a capture stay until these end.
+        jobs = "SELECT id FROM jobs WHERE kind NOT IN ('copy', 'capture') ORDER BY id"
         rows["jobs"] = store.execute(jobs).fetchall()
     return rows
 

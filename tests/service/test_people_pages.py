@@ -30,6 +30,7 @@ from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
 from anchor.service.pages import (
+    capture_page,
     case_link_page,
     case_list_page,
     case_page,
@@ -122,6 +123,12 @@ ROUTES: list[tuple[str, str, Permission | None, dict[str, str]]] = [
     ("GET", f"/v1/certificates/{'0' * 32}", "read", {}),
     ("GET", f"/v1/certificates/{'0' * 32}/files/pdf", "read", {}),
     ("POST", f"/v1/certificates/{'0' * 32}/revocation", "submit", {}),
+    ("GET", "/v1/captures", "read", {}),
+    ("POST", "/v1/captures", "submit", {}),
+    ("GET", f"/v1/captures/{'0' * 32}", "read", {}),
+    ("GET", "/tenants/TENANT/captures", "read", {}),
+    ("POST", "/tenants/TENANT/captures", "submit", {}),
+    ("GET", f"/tenants/TENANT/evidence/{'0' * 64}/picture", "read", {}),
     ("GET", "/v1/search?q=x", "read", {}),
     ("GET", "/v1/cases", "status", {}),
     ("POST", "/v1/cases", "submit", {}),
@@ -215,7 +222,7 @@ def test_the_table_names_every_route_of_a_tenant() -> None:
         key_page,
         events_page,
     )
-    more = (evidence_list_page, piece_page, submit_page, search_page, webhook_page)
+    more = (capture_page, evidence_list_page, piece_page, submit_page, search_page, webhook_page)
     pages = [part.router for part in (*parts, *more)]
     served = {
         (method, spell(route.path))

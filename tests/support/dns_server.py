@@ -1,10 +1,10 @@
-"""A DNS resolver on the loopback that answers from a table, by UDP."""
+"""A DNS resolver on the loopback that answers from a table, by UDP: A and AAAA."""
 
 from __future__ import annotations
 
 import socketserver
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import dns.message
@@ -15,10 +15,11 @@ TTL = 321
 
 
 @contextmanager
-def serve_names(addresses: Mapping[str, str]) -> Iterator[int]:
-    """Answer questions for the IPv4 addresses of these hosts; yield the port.
+def serve_names(addresses: Mapping[str, str | Sequence[str] | Iterator[str]]) -> Iterator[int]:
+    """Answer questions for the addresses of these hosts; yield the port.
 
-    Of another host, the answer is that there is no such name.
+    An iterator gives each question for IPv4 its next address.  Of another host, the answer is that
+    there is no such name.
     """
 
     class Handler(socketserver.BaseRequestHandler):
@@ -30,8 +31,10 @@ def serve_names(addresses: Mapping[str, str]) -> Iterator[int]:
             address = addresses.get(asked.name.to_text(omit_final_dot=True))
             if address is None:
                 answer.set_rcode(dns.rcode.NXDOMAIN)
-            elif asked.rdtype.name == "A":
-                answer.answer.append(dns.rrset.from_text(asked.name, TTL, "IN", "A", address))
+            else:
+                kind = asked.rdtype.name
+                for each in _choose(address, kind):
+                    answer.answer.append(dns.rrset.from_text(asked.name, TTL, "IN", kind, each))
             socket.sendto(answer.to_wire(), self.client_address)
 
     server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), Handler)
@@ -41,3 +44,11 @@ def serve_names(addresses: Mapping[str, str]) -> Iterator[int]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def _choose(address: str | Sequence[str] | Iterator[str], kind: str) -> list[str]:
+    """Return the addresses of one kind that are the next answer."""
+    if isinstance(address, Iterator):
+        return [next(address)] if kind == "A" else []
+    listed = [address] if isinstance(address, str) else address
+    return [each for each in listed if (":" in each) == (kind == "AAAA")]

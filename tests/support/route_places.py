@@ -22,6 +22,7 @@ KINDS = {
     ("/", "person"): "person",
     ("/", "message"): "message",
     ("/", "certificate"): "certificate",
+    ("/", "capture"): "capture",
 }
 # Places that name nothing of a tenant, and what stands there.
 WORDS = {"kind": "pdf", "day": "2020-01-01"}

@@ -17,10 +17,10 @@ from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.messages.message import Message
 from anchor.project.allowlist import find_config
-from anchor.service.app import make_ceremony, make_providers
+from anchor.service.app import check_captures, make_ceremony, make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
-from anchor.service.settings import Settings
+from anchor.service.settings import CaptureSettings, Settings
 
 _LOCAL: Final = ("127.0.0.1", "::1", "localhost")
 
@@ -67,6 +67,16 @@ def command(
             help="Maximum requests per second without a key, per address and worker; 0: no limit.",
         ),
     ] = 100,
+    captures: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Let tenants order captures, which `anchor capture-worker DIR` makes.",
+        ),
+    ] = None,
+    captures_per_day: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Captures that a tenant may order a day (UTC).")
+    ] = 100,
     demo: Annotated[
         bool,
         typer.Option(
@@ -93,9 +103,12 @@ def command(
         max_per_peer=per_peer,
         proxies=proxies,
         anonymous_rate=anonymous_rate,
+        captures=None
+        if captures is None
+        else CaptureSettings(folder=captures.resolve(), per_day=captures_per_day),
     )
     if demo:
-        if config_path is not None or proxies or host not in _LOCAL:
+        if config_path is not None or proxies or captures or host not in _LOCAL:
             raise UsageError(Message("demo-site-not-local"), hint=Message("demo-site-hint"))
         listener = listen(host, port)
         url = _format_url(host, listener)
@@ -117,6 +130,8 @@ def command(
         # Opened once here, so that a faulty project is reported at once.
         with project_session(file) as project:
             file = project.config.file
+            if captures is not None:
+                check_captures(project.config, captures.resolve())
             # Here, too, because a worker would only wait for the fault to be mended.
             for provider in make_providers(project.config.platform).values():
                 provider.queue.close()

@@ -20,6 +20,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 Json = Mapping[str, Any]
 _TAGS: Final[Mapping[str, Message]] = {
     "evidence": Message("api-tag-evidence"),
+    "captures": Message("api-tag-captures"),
     "certificates": Message("api-tag-certificates"),
     "cases": Message("api-tag-cases"),
     "packages": Message("api-tag-packages"),

@@ -35,3 +35,9 @@ BEHALF_LABELS: Final[Mapping[str, Message]] = {
     "operator": Message("erased-by-operator"),
     "retention": Message("erased-by-retention"),
 }
+ROBOTS_LABELS: Final[Mapping[str, Message]] = {
+    "allowed": Message("capture-robots-allowed"),
+    "disallowed": Message("capture-robots-disallowed"),
+    "none": Message("capture-robots-none"),
+    "unread": Message("capture-robots-unread"),
+}

@@ -10,6 +10,7 @@ from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.service.caller import Caller
+from anchor.service.capture_view import find_facts
 from anchor.service.certificate_orders import order_certificate
 from anchor.service.copy_download import answer_copy
 from anchor.service.copy_removal import remove_copy
@@ -21,6 +22,7 @@ from anchor.service.pages.copy_labels import describe_copy_state
 from anchor.service.pages.evidence_labels import (
     BEATER_LABELS,
     BEHALF_LABELS,
+    ROBOTS_LABELS,
     STAGE_LABELS,
     STAGE_TONES,
 )
@@ -194,6 +196,9 @@ async def _answer(
         "id": id,
         "status": status,
         "name": None if stored.record is None else parse_record(stored.record).name,
+        "capture": await find_facts(service, stored),
+        "robots": ROBOTS_LABELS,
+        "language": reader.language,
         "stage": STAGE_LABELS[status.state],
         "tone": STAGE_TONES[status.state],
         "certificates": await service.query(load_certificates, stored.identity),

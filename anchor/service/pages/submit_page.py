@@ -68,6 +68,7 @@ async def submit_page(
         "limit": MAX_CHARACTERS,
         "script": static_path("submit.js"),
         "upload_script": None,
+        "offers_captures": service.settings.captures is not None,
         "copy_room": await _find_copy_room(service, caller.tenant),
     }
     if values["copy_room"]:
