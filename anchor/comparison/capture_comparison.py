@@ -8,7 +8,11 @@ from dataclasses import dataclass
 from anchor.comparison.capture_account import FACTS
 from anchor.comparison.capture_bag import TEXT, CaptureBag, list_names
 from anchor.comparison.picture_difference import PictureDifference, compare_pictures
-from anchor.comparison.resource_difference import ResourceDifference, compare_resources
+from anchor.comparison.resource_difference import (
+    ResourceDifference,
+    compare_resources,
+    drop_digests,
+)
 from anchor.comparison.text_difference import TextDifference, compare_texts
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
@@ -80,6 +84,10 @@ def compare_captures(
         MismatchError: A file has changed since its bag was verified.
     """
     accounts = first.account, second.account
+    resources = [account.resources for account in accounts]
+    if accounts[0].facts["mode"] != accounts[1].facts["mode"]:
+        # The one has bodies as they were sent, the other decoded ones.
+        resources = list(map(drop_digests, resources))
     return CaptureDifference(
         facts=tuple(
             FactDifference(name=name, first=accounts[0].facts[name], second=accounts[1].facts[name])
@@ -89,7 +97,7 @@ def compare_captures(
         pages=tuple(_compare_pages(first, second, is_marked=is_marked)),
         pages_added=tuple(_list_followed(second, first)),
         pages_removed=tuple(_list_followed(first, second)),
-        resources=compare_resources(accounts[0].resources, accounts[1].resources),
+        resources=compare_resources(*resources),
     )
 
 

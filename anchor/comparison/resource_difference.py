@@ -14,8 +14,8 @@ States = frozenset[ResourceState]
 class ResourceDifference:
     """Requests by method and URL, in the order of the URLs.
 
-    ``changed`` have other statuses or other digests of their bodies.  Of ``unknown``, a body was
-    not captured, so that nothing tells whether it changed.
+    ``changed`` have other statuses or other digests of their bodies.  Of ``unknown``, a body has no
+    digest that could be compared, so that nothing tells whether it changed.
     """
 
     added: tuple[ResourceKey, ...]
@@ -49,6 +49,13 @@ def compare_resources(
         unknown=tuple(unknown),
         same=same,
     )
+
+
+def drop_digests(resources: Mapping[ResourceKey, States]) -> Mapping[ResourceKey, States]:
+    """Return the resources without digests, of bodies that cannot be compared with others."""
+    return {
+        key: frozenset((status, None) for status, _ in states) for key, states in resources.items()
+    }
 
 
 def _order(key: ResourceKey) -> tuple[str, str]:

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
-from anchor.bag.bag_format import PAYLOAD
+from anchor.bag.bag_format import MANIFEST, PAYLOAD
 from anchor.comparison.capture_bag import CaptureBag
 from anchor.errors import MalformedError, MismatchError, UsageError
 from anchor.evidence.digests import CHUNK_BYTES
@@ -39,7 +39,7 @@ def extract_warcs(capture: CaptureBag, folder: Path) -> list[Path]:
             digest = _copy(source, target)
         # The file may have been replaced since the bag was verified; the copy cannot be.
         if digest != capture.bag.payload[name].sha256:
-            raise MismatchError(Message("evidence-bag-differs", path=capture.path / name))
+            raise MismatchError(Message("bag-digest-differs", name=name, list=MANIFEST))
         try:
             return _unpack(copy, folder)
         except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:

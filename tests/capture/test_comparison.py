@@ -95,6 +95,14 @@ def test_equal_captures_do_not_differ(tmp_path: Path, first: Path) -> None:
     assert not any(resources.values())
 
 
+def test_bodies_of_different_modes_are_not_compared(tmp_path: Path, first: Path) -> None:
+    requests = [make_request(URL, "zz", kind="Document")]
+    make_second(tmp_path, VIEWS, mode="recording-proxy", requests=requests)
+    resources = compare(tmp_path)["resources"]
+    assert resources["changed"] == []
+    assert [each["url"] for each in resources["unknown"]] == [URL]
+
+
 @pytest.mark.parametrize(
     "views",
     [{"page.txt": b"x"}, {**VIEWS, PICTURE: b"no picture"}, {PICTURE: VIEWS[PICTURE]}],

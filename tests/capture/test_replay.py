@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import io
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -242,15 +244,33 @@ def stand_ins(tmp_path: Path) -> Path:
     return folder
 
 
+def pack(name: str, compression: int) -> bytes:
+    """Return an archive with one file."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", compression) as archive:
+        archive.writestr(name, b"contents")
+    return file.getvalue()
+
+
 def test_a_bag_is_verified_before_anything_is_served(tmp_path: Path, stand_ins: Path) -> None:
     views = {"page.txt": b"x", "screenshot-10x10.png": make_png((10, 10))}
     bag = make_capture(tmp_path / "bag", make_account(), views)
     before = set(Path(tempfile.gettempdir()).glob("anchor-replay-*"))
     env = {"PATH": f"{stand_ins}:/usr/bin:/bin"}
     run_in_process("replay", "bag", cwd=tmp_path, env=env).refused(2, "capture.wacz")
-    packed = make_capture(tmp_path / "packed", make_account(), {**views, "capture.wacz": b"PK"})
-    run_in_process("replay", "packed", cwd=tmp_path, env=env).refused(2, "capture.wacz")
+    archives = {
+        "packed": b"PK",
+        "none": pack("pages/pages.jsonl", zipfile.ZIP_STORED),
+        "deflated": pack("archive/data.warc.gz", zipfile.ZIP_DEFLATED),
+    }
+    for name, archive in archives.items():
+        views["capture.wacz"] = archive
+        packed = make_capture(tmp_path / name, make_account(), views)
+        run_in_process("replay", name, cwd=tmp_path, env=env).refused(2, "capture.wacz")
+    views["capture.wacz"] = pack("archive/data.warc.gz", zipfile.ZIP_STORED)
+    packed = make_capture(tmp_path / "good", make_account(), views)
+    run_in_process("replay", "good", cwd=tmp_path, env=env).refused(20, "no such collection")
     (packed / "data" / "page.txt").write_bytes(b"y")
-    run_in_process("replay", "packed", cwd=tmp_path, env=env).refused(10, "packed", "page.txt")
+    run_in_process("replay", "good", cwd=tmp_path, env=env).refused(10, "good", "page.txt")
     assert set(Path(tempfile.gettempdir()).glob("anchor-replay-*")) == before
     assert bag.is_dir()

@@ -37,9 +37,8 @@ def command(
 ) -> None:
     """Replay a web capture offline in a browser, until Ctrl-C.
 
-    The bag is verified first. pywb, a program that you install (`pipx install pywb`), then serves
-    its archive on this machine only. The page whose address is printed shows the replay next to
-    the screenshot.
+    The bag is verified first. pywb, a separate program that you install, then serves its archive on
+    this machine only. The page whose address is printed shows the replay next to the screenshot.
     """
     output = Output(as_json=as_json)
     programs = find_pywb()

@@ -63,6 +63,7 @@ def test_a_page_has_the_plans_settings_unless_it_has_its_own() -> None:
         (f"{PAGE}text_share = 1.5", "text_share"),
         (f"{PAGE}picture_share = nan", "picture_share"),
         (f"{PAGE}evry = 60", "evry"),
+        (f'{PAGE}language = "zh-CN"', "language"),
         (f'{PAGE}viewports = "1x1"', "viewports"),
         (f'{PAGE}viewports = ["1x1"]', "1x1"),
         (f'{PAGE}proxy = "http://user:secret@host:1"', "password"),
