@@ -50,7 +50,7 @@ def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path):
 
 
 # Programs of others, which their makers publish under these names.
-THEIRS = {"pywb"}
+THEIRS = {"mitmproxy", "pywb"}
 
 
 def texts_for_users() -> list[Path]:
