@@ -137,6 +137,8 @@ def _record(index: int, manifest: bytes, members: Mapping[str, Any]) -> bytes:
 
 
 def _edit_bytes(rng: Random, data: bytes) -> bytes:
+    if not data:
+        return b"x"
     at = rng.randrange(len(data) + 1)
     match rng.randrange(5):
         case 0:

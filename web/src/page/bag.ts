@@ -129,7 +129,8 @@ export async function judgeBag(
       (record) => checkRecordedFiles(record, bag.payload));
   }
   if (bag.isEvidence || find) {
-    throw malformed(bag.isEvidence ? message("page-receipt-missing") : message("bag-has-own-receipts", { path: show(given.name, 120) }));
+    const path = show(given.name, 120);
+    throw malformed(bag.isEvidence ? message("page-receipt-missing") : message("bag-has-own-receipts", { path }));
   }
   try {
     const events = await readEvents(bag);
