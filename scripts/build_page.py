@@ -46,7 +46,7 @@ LABELS = re.compile(r'\bdata-t="([^"]+)"')
 IMPORTS = re.compile(r'\bfrom "(\.[^"]+\.ts)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
-MAX_PAGE_BYTES = 106_000
+MAX_PAGE_BYTES = 108_000
 # It verifies as the page does, and is not packed: a policy lets no script unpack another.
 MAX_BATCH_BYTES = 200_000
 GROUPS = list_members(RecordGroups)
@@ -148,13 +148,13 @@ def describe_chain(chain: Chain) -> dict[str, Any]:
 
 
 def describe_forms() -> dict[str, Any]:
-    """Return the forms of the record groups by which claim C7 is judged, as the page reads them."""
+    """Return the forms of the record groups that the page reads: for claim C7, and of files."""
     schema = RecordGroups.model_json_schema()
     names = {demand.path[0] for demands in PROFILE_DEMANDS.values() for demand in demands}
     return {
         name: describe_form(form, schema["$defs"])
         for name, form in schema["properties"].items()
-        if name in names | {"profile", "custody"}
+        if name in names | {"profile", "custody", "items", "manifest"}
     }
 
 
@@ -180,6 +180,8 @@ def describe_form(schema: dict[str, Any], groups: dict[str, Any]) -> Any:
             return {"has": has, "needs": schema.get("required", [])}
         case {"type": "string", "pattern": pattern}:
             return "time" if pattern == TIME_PATTERN else {"like": pattern}
+        case {"type": "string", "minLength": least, "maxLength": limit} if limit != MAX_CHARACTERS:
+            return {"chars": [least, limit]}
         case {"type": "string", "maxLength": limit}:
             assert limit == MAX_CHARACTERS, "it is a statement's text"
             return "text"

@@ -185,7 +185,14 @@ LONG = (
 
 # The files tested by each folder's tests that are marked `release`; their own files are added.
 MARKED = {
-    "capture": ("anchor/capture/*.py", "anchor/bag/*.py", "anchor/collection/*.py"),
+    "capture": (
+        "anchor/capture/*.py",
+        "anchor/bag/*.py",
+        "anchor/collection/*.py",
+        "anchor/comparison/**/*",
+        "anchor/page_watch/**/*",
+        "anchor/replay/**/*",
+    ),
     "browser": (
         "tests/firefox/*",
         "web/src/**/*",

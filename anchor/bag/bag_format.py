@@ -129,6 +129,17 @@ def fold_name(name: str) -> str:
     return unicodedata.normalize("NFC", name.upper())
 
 
+def find_capture(name: str) -> str:
+    """Return the folder, with a slash, of the capture that a file in ``captures/`` belongs to."""
+    return CAPTURES + name.removeprefix(CAPTURES).partition("/")[0] + "/"
+
+
+def is_covered(name: str) -> bool:
+    """Return whether the receipt of a capture covers this file, through the capture's manifest."""
+    inside = name.removeprefix(find_capture(name)) if name.startswith(CAPTURES) else ""
+    return inside == MANIFEST or inside.startswith(PAYLOAD)
+
+
 def encode_list(digests: Mapping[str, bytes]) -> bytes:
     """Encode a list of digests as ``sha256sum`` prints it, in the order of the names' bytes."""
     names = sorted(digests, key=lambda name: name.encode("utf-8"))

@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 
 from anchor.bag.bag_format import (
     BAGIT,
+    CAPTURES,
     EVIDENCE_FORMAT,
     FORMAT_LABEL,
     INFO,
@@ -28,6 +29,7 @@ from anchor.bag.bag_format import (
     check_declaration,
     check_listed,
     check_oxum,
+    find_capture,
     parse_info,
     parse_list,
 )
@@ -53,11 +55,15 @@ class BagSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedExhibit:
-    """An original in a bag, and the receipt for it; both are names of the bag's files."""
+    """An original in a bag, and the receipt for it; both are names of the bag's files.
+
+    ``captures`` are the folders of bags in this bag whose manifest the original is, with a slash.
+    """
 
     original: str
     receipt: str
     digests: Digests
+    captures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,14 +92,31 @@ class ValidBag:
         return digest_bytes(self.read(MANIFEST, MAX_LIST_BYTES), (SHA256, SM3))
 
     def read(self, name: str, most: int) -> bytes:
-        """Return at most ``most`` bytes of a file that is not payload, as they were validated.
+        """Return at most ``most`` bytes of a file, as they were validated.
 
         Raises:
             MismatchError: The file has changed since.
         """
         data = _read(self.source, name, most)
-        if len(data) <= most and digest_bytes(data, (SHA256,)).sha256 != self.tags[name]:
-            raise MismatchError(Message("bag-digest-differs", name=name, list=TAG_MANIFEST))
+        listed = self.payload.get(name)
+        expected = self.tags[name] if listed is None else listed.sha256
+        if len(data) <= most and digest_bytes(data, (SHA256,)).sha256 != expected:
+            list_name = TAG_MANIFEST if listed is None else MANIFEST
+            raise MismatchError(Message("bag-digest-differs", name=name, list=list_name))
+        return data
+
+    def read_payload(self, name: str, most: int) -> bytes:
+        """Return the bytes of a payload file, as they were validated.
+
+        Raises:
+            MalformedError: It has more than ``most`` bytes.
+            MismatchError: The file has changed since.
+        """
+        data = _read(self.source, name, most)
+        if len(data) > most:
+            raise MalformedError(Message("bag-list-too-long", list=name, limit=most))
+        if digest_bytes(data, (SHA256,)).sha256 != self.payload[name].sha256:
+            raise MismatchError(Message("bag-digest-differs", name=name, list=MANIFEST))
         return data
 
 
@@ -123,9 +146,17 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
     info = parse_info(_read_list(source, INFO))
     # 5 and 6. The originals and their receipts; a bag that is evidence has its receipt elsewhere.
     has_receipts = info[FORMAT_LABEL] != EVIDENCE_FORMAT
+    if not has_receipts:
+        _check_covered(tags)
     payload, pairs = _validate_payload(source, hashing, has_receipts=has_receipts)
+    captures = _match_captures(tags, payload)
     exhibits = tuple(
-        PackedExhibit(original=name, receipt=receipt, digests=payload[name])
+        PackedExhibit(
+            original=name,
+            receipt=receipt,
+            digests=payload[name],
+            captures=captures.get(payload[name].sha256 or b"", ()),
+        )
         for name, receipt in sorted(pairs.items())
     )
     # Last, because it names no file.
@@ -150,6 +181,28 @@ def _validate_tags(
     for name, digests in hashing.digest(tags, (SHA256,)):
         _check_digest(name, tags[name], digests.sha256, TAG_MANIFEST)
     return tags
+
+
+def _check_covered(tags: Iterable[str]) -> None:
+    """Verify that a bag that is evidence has no file but those of its format and its payload."""
+    for name in sorted(tags):
+        if name not in REQUIRED:
+            raise MismatchError(Message("bag-file-uncovered", name=name))
+
+
+def _match_captures(
+    tags: Mapping[str, bytes], payload: Mapping[str, Digests]
+) -> Mapping[bytes, tuple[str, ...]]:
+    """Return the folders of captures by the SHA-256 of their manifests, which are originals."""
+    originals = {digests.sha256 for digests in payload.values()}
+    matched: dict[bytes, tuple[str, ...]] = {}
+    inside = sorted(name for name in tags if name.startswith(CAPTURES))
+    for folder in dict.fromkeys(map(find_capture, inside)):
+        manifest = tags.get(folder + MANIFEST)
+        if manifest is None or manifest not in originals:
+            raise MismatchError(Message("bag-capture-unmatched", name=folder + MANIFEST))
+        matched[manifest] = (*matched.get(manifest, ()), folder)
+    return matched
 
 
 def _validate_payload(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from typing import Any
 from playwright.sync_api import (
     Browser,
     BrowserContext,
+    BrowserType,
     CDPSession,
     Dialog,
     Download,
@@ -28,7 +30,10 @@ from playwright.sync_api import (
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions, Viewport
 from anchor.capture.egress_guard import GUARD_ARGUMENTS
+from anchor.capture.login_profile import copy_profile
 from anchor.capture.network_log import EVENTS, NetworkLog
+from anchor.capture.page_film import FilmReel
+from anchor.capture.recording_proxy import RecordingProxy
 from anchor.collection.machine_environment import clean_text
 from anchor.errors import CannotCheckError, UsageError
 from anchor.messages.message import Message
@@ -39,6 +44,9 @@ _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 # All frames of a page in one process: the events of each are then those of its tab.
 _ARGUMENTS = ("--disable-site-isolation-trials",)
+# What no proxy of HTTP would see; and the one key whose certificates are taken for any host.
+_PROXIED = ("--disable-quic",)
+_TRUSTED_KEY = "--ignore-certificate-errors-spki-list"
 # Chromium draws no taller picture.
 _MAX_HEIGHT = 16_384
 # Screens of a page that grows while it is read; far more than any page that does not.
@@ -130,6 +138,7 @@ class CaptureTab:
         self._options = options
         self._journal = journal
         self._watchdog = watchdog
+        self._reel: FilmReel | None = None
         self.page: Page = context.new_page()
         self._cdp: CDPSession = context.new_cdp_session(self.page)
         for event in EVENTS:
@@ -143,6 +152,7 @@ class CaptureTab:
                 "enableDurableMessages": True,
             },
         )
+        self._cdp.on("Page.screencastFrame", self._take_frame)
         self.page.on("console", lambda said: self._hear(said.type, said.text))
         self.page.on("pageerror", lambda error: self._hear("exception", str(error)))
         self.page.on("dialog", self._dismiss)
@@ -167,6 +177,27 @@ class CaptureTab:
         if page != self.page:
             self._journal.miss(page.url, Message("capture-missing-window"))
             page.close()
+
+    def start_film(self, reel: FilmReel) -> None:
+        """Put a frame into ``reel`` whenever the page is drawn anew, until the film is ended."""
+        self._reel = reel
+        width, height = self._options.viewports[0]
+        self._cdp.send(
+            "Page.startScreencast",
+            {"format": "jpeg", "quality": 80, "maxWidth": width, "maxHeight": height},
+        )
+        self._journal.note("film-started")
+
+    def end_film(self) -> None:
+        """Take no further frames."""
+        self._cdp.send("Page.stopScreencast")
+
+    def _take_frame(self, frame: dict[str, Any]) -> None:
+        with suppress(Error):  # the browser has ended
+            self._cdp.send("Page.screencastFrameAck", {"sessionId": frame["sessionId"]})
+        shown_at = frame["metadata"].get("timestamp")
+        if self._reel is not None and shown_at is not None:
+            self._reel.take(shown_at, base64.b64decode(frame["data"]))
 
     def open(self, url: str) -> None:
         """Load a page until everything in it is there, or its time is over.
@@ -323,51 +354,80 @@ class CaptureTab:
 
 @contextmanager
 def open_tab(
-    program: str, options: CaptureOptions, journal: CaptureJournal, *, folder: Path
+    program: str,
+    options: CaptureOptions,
+    journal: CaptureJournal,
+    *,
+    folder: Path,
+    proxy: RecordingProxy | None = None,
 ) -> Iterator[CaptureTab]:
-    """Run Chromium with a new profile, and end it however the block ends.
+    """Run Chromium with a new profile or a copy, and end it however the block ends.
 
     ``folder`` becomes its home, so that no certificate or setting of the user's counts.  If a
     page keeps it busy for longer than allowed, the browser is killed: what was not read until then
-    is listed as not captured.
+    is listed as not captured.  ``proxy`` is the one whose certificates are accepted.
     """
-    width, height = options.viewports[0]
-    proxy = options.proxy if options.guard is None else options.guard.url
     home = folder / "home"
     home.mkdir()
-    environment: dict[str, str | float | bool] = {
-        name: value for name, value in os.environ.items() if not name.startswith("XDG_")
-    }
+    profile = folder / "profile"
+    if options.login_profile is not None:
+        copy_profile(options.login_profile, profile)
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(
-                executable_path=program,
-                chromium_sandbox=is_sandboxed(),
-                args=[*_ARGUMENTS, *(() if options.guard is None else GUARD_ARGUMENTS)],
-                env={**environment, "HOME": str(home)},
-                proxy=None if proxy is None else {"server": proxy},
-                downloads_path=folder / "downloads",
-            )
+            context = _start(playwright.chromium, program, options, folder, profile, proxy)
         except Error as error:
             raise CannotCheckError(
                 Message("chromium-not-started", program=program, reason=_shorten(error))
             ) from error
+        browser = context.browser
+        assert browser is not None  # of Android alone there is none
         process = _find_process(browser.new_browser_cdp_session())
         watchdog = _Watchdog(process, options.timeout + options.wait_seconds + _GRACE)
         try:
-            context = browser.new_context(
-                viewport={"width": width, "height": height},
-                locale=options.language,
-                ignore_https_errors=options.accepts_bad_certificates,
-                service_workers="block",
-                accept_downloads=True,
-            )
             context.set_default_timeout(options.timeout * 1000)
             yield CaptureTab(browser, context, options, journal, watchdog)
         finally:
             watchdog.cancel()
             with suppress(Error):  # it was killed
                 browser.close()
+
+
+def _start(
+    chromium: BrowserType,
+    program: str,
+    options: CaptureOptions,
+    folder: Path,
+    profile: Path,
+    proxy: RecordingProxy | None,
+) -> BrowserContext:
+    """Start the browser, with ``profile`` if the options name one."""
+    server = options.proxy if proxy is None else proxy.url
+    guarding: tuple[str, ...] = ()
+    if options.guard is not None:
+        server, guarding = options.guard.url, GUARD_ARGUMENTS
+    trusting = [] if proxy is None else [*_PROXIED, f"{_TRUSTED_KEY}={proxy.key_digest}"]
+    width, height = options.viewports[0]
+    environment: dict[str, str | float | bool] = {
+        name: value for name, value in os.environ.items() if not name.startswith("XDG_")
+    }
+    settings: dict[str, Any] = {
+        "viewport": {"width": width, "height": height},
+        "locale": options.language,
+        "ignore_https_errors": options.accepts_bad_certificates,
+        "service_workers": "block",
+        "accept_downloads": True,
+    }
+    launching: dict[str, Any] = {
+        "executable_path": program,
+        "chromium_sandbox": is_sandboxed(),
+        "args": [*_ARGUMENTS, *trusting, *guarding],
+        "env": {**environment, "HOME": str(folder / "home")},
+        "proxy": None if server is None else {"server": server},
+        "downloads_path": folder / "downloads",
+    }
+    if options.login_profile is None:
+        return chromium.launch(**launching).new_context(**settings)
+    return chromium.launch_persistent_context(profile, **launching, **settings)
 
 
 def _list_downloads(folder: Path) -> tuple[int, int]:
@@ -397,8 +457,12 @@ def _read_arguments(process: int) -> tuple[str, ...]:
 
 def _explain(url: str, error: Error) -> CannotCheckError:
     match = _NETWORK_ERROR.search(error.message)
-    reason = match[1] if match else _shorten(error)
-    is_certificate = reason.startswith("ERR_CERT")
+    return explain_failure(url, match[1] if match else _shorten(error))
+
+
+def explain_failure(url: str, reason: str) -> CannotCheckError:
+    """Return the error of a page that did not come; ``reason`` is the browser's or the proxy's."""
+    is_certificate = reason.startswith(("ERR_CERT", "Certificate verify failed"))
     return CannotCheckError(
         Message("capture-page-failed", url=url, reason=reason),
         hint=Message("capture-certificate-hint") if is_certificate else None,

@@ -28,6 +28,7 @@ def judge_capture(
     proxy: str | None,
     guarded: bool,
     script_sha256: str | None,
+    has_profile: bool,
     root: Path,
     answers: Sequence[NameAnswer],
     exchanges: Sequence[WebExchange],
@@ -39,6 +40,7 @@ def judge_capture(
         ("browser-sandbox", Message("check-sandbox"), _judge_sandbox(sandboxed)),
         ("browser-policies", Message("check-policies"), _judge_list(_list_policies(root))),
         ("browser-proxy", Message("check-browser-proxy"), _judge_proxy(proxy, guarded)),
+        ("browser-profile", Message("check-profile"), _judge_profile(has_profile)),
         ("page-script", Message("check-script"), _judge_script(script_sha256)),
         ("resolvers", Message("check-resolvers"), judge_answers(answers)),
         ("certificates", Message("check-certificates"), _judge_certificates(exchanges)),
@@ -50,6 +52,12 @@ def _judge_sandbox(sandboxed: bool) -> Finding:
     if sandboxed:
         return "pass", Message("check-sandbox-on")
     return "fail", Message("check-sandbox-off")
+
+
+def _judge_profile(has_profile: bool) -> Finding:
+    if has_profile:
+        return "fail", Message("check-profile-used")
+    return "pass", Message("check-profile-new")
 
 
 def _judge_proxy(proxy: str | None, guarded: bool) -> Finding:

@@ -9,9 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from anchor.capture.capture_options import CaptureOptions
+from anchor.capture.capture_options import CaptureMode, CaptureOptions
 from anchor.capture.har_file import build_har
-from anchor.capture.page_capture import PAGES, SCRIPT, CapturedPage, list_hosts
+from anchor.capture.page_capture import NETWORK, PAGES, SCRIPT, CapturedPage, list_hosts
+from anchor.capture.page_film import FRAME_LIST
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
@@ -20,11 +21,15 @@ from anchor.collection.installation import SOFTWARE
 from anchor.system.clock import format_unix_time
 
 FORMAT = "anchor-capture-account/1"
-MODE = "cdp-reconstructed"
-"""Bodies are as the browser decoded them; what was on the wire is not kept."""
-
-ACCOUNT, ARCHIVE, NETWORK, NAMES = "capture.json", "capture.wacz", "network.har", "dns.json"
+ACCOUNT, ARCHIVE, NAMES = "capture.json", "capture.wacz", "dns.json"
 CLEANLINESS = "cleanliness.json"
+_DESCRIPTIONS: dict[CaptureMode, str] = {
+    "cdp-reconstructed": "reconstructed from the browser's protocol (CDP): bodies are without "
+    "content and transfer codings, whose fields are renamed x-orig-*",
+    "recording-proxy": "recorded by a proxy between browser and servers: bodies with their content "
+    "codings and values of header fields are as servers sent them; framing is not kept: status "
+    "lines are HTTP/1.1, Transfer-Encoding is renamed x-orig-*, WARC-Protocol is the servers'",
+}
 _CONFORMS = "https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/"
 
 
@@ -32,10 +37,10 @@ def write_capture_files(
     page: CapturedPage, folder: Path, options: CaptureOptions, *, scratch: Path
 ) -> None:
     """Write everything but the views into ``folder``; ``scratch`` is for what is packed."""
-    _write_archive(page, folder, scratch)
+    _write_archive(page, folder, scratch, options)
     software = (SOFTWARE, version(SOFTWARE))
     browser = ("Chromium", page.browser.rpartition(" ")[2])
-    har = build_har(page.exchanges, software=software, browser=browser)
+    har = build_har(page.seen, software=software, browser=browser)
     save_json(folder / NETWORK, har)
     asked = {answer.host for answer in page.answers}
     names = {
@@ -43,6 +48,8 @@ def write_capture_files(
         "not_asked": [host for host in list_hosts(page.exchanges) if host not in asked],
     }
     save_json(folder / NAMES, names)
+    if page.film is not None:
+        save_json(folder / FRAME_LIST, page.film)
     if options.script is not None:
         (folder / SCRIPT).write_bytes(options.script)
     certificates = _write_certificates(page, folder)
@@ -55,7 +62,9 @@ def save_json(path: Path, members: Mapping[str, Any]) -> None:
     path.write_bytes(text.encode("utf-8", "replace") + b"\n")
 
 
-def _write_archive(page: CapturedPage, folder: Path, scratch: Path) -> None:
+def _write_archive(
+    page: CapturedPage, folder: Path, scratch: Path, options: CaptureOptions
+) -> None:
     program = f"{SOFTWARE} {version(SOFTWARE)}"
     info = {
         "software": f"{program} ({page.browser})",
@@ -63,12 +72,13 @@ def _write_archive(page: CapturedPage, folder: Path, scratch: Path) -> None:
         "conformsTo": _CONFORMS,
         "robots": "ignore",
         "http-header-user-agent": page.user_agent,
-        "description": "reconstructed from the browser's protocol (CDP): bodies are without "
-        "content and transfer codings, whose fields are renamed x-orig-*",
+        "description": _DESCRIPTIONS[options.mode],
     }
     warc = scratch / WARC_NAME
     with warc.open("xb") as file:
-        entries = write_warc(file, page.exchanges, info, name=WARC_NAME)
+        entries = write_warc(
+            file, page.exchanges, info, name=WARC_NAME, as_sent=options.recorder is not None
+        )
     first = WaczPage(
         url=page.final_url, title=page.title, text=page.text, captured_at=page.started_at
     )
@@ -80,6 +90,7 @@ def _write_archive(page: CapturedPage, folder: Path, scratch: Path) -> None:
         software=program,
         created_at=page.ended_at,
         title=page.title or page.final_url,
+        key=options.wacz_key,
     )
 
 
@@ -102,7 +113,7 @@ def _describe(
     main = page.main
     return {
         "format": FORMAT,
-        "mode": MODE,
+        "mode": options.mode,
         "url": page.url,
         "final_url": page.final_url,
         "title": page.title,
@@ -127,6 +138,7 @@ def _describe(
         "cookies": "kept" if options.keeps_cookies else "redacted",
         "requests": [_describe_exchange(exchange) for exchange in page.exchanges],
         "certificates": certificates,
+        "certificates_presented_to": "browser" if options.recorder is None else "recording-proxy",
         "not_captured": [
             {"subject": each.subject, "reason": str(each.reason), "code": each.reason.id}
             for each in page.uncaptured

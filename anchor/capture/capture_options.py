@@ -5,15 +5,23 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TypeAlias
+from pathlib import Path
+from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver
+from anchor.capture.recording_proxy import RecorderProgram
+from anchor.capture.wacz_signing import WaczKey
 from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 
 Viewport: TypeAlias = tuple[int, int]
+CaptureMode: TypeAlias = Literal["cdp-reconstructed", "recording-proxy"]
+"""Bodies as the browser decoded them, or as servers sent them to a proxy."""
+
+MODES = ("cdp", "proxy")
+"""The modes by the names of the command line."""
 
 DEFAULT_VIEWPORT: Viewport = (1280, 800)
 MAX_VIEWPORTS = 5
@@ -30,7 +38,11 @@ class CaptureOptions:
     ``wait_seconds`` pass after the page has loaded; ``timeout`` are the seconds until it has to;
     ``max_bytes`` bounds all bodies and downloads together.
     ``script`` is run in the page once it has loaded; links within the page's origin are followed
-    ``depth`` times.  With a ``guard``, which has to serve, all traffic goes through it.
+    ``depth`` times.  ``films`` keeps frames of the first page while it loads and is scrolled.
+    ``login_profile`` is a profile of Chromium, of which the capture uses a copy.
+    ``recorder`` is the program of the recording proxy, through which the browser then goes.
+    With a ``guard``, which has to serve, all traffic goes through that instead.
+    ``wacz_key`` signs the WACZ file.
     """
 
     viewports: tuple[Viewport, ...] = (DEFAULT_VIEWPORT,)
@@ -45,7 +57,16 @@ class CaptureOptions:
     resolvers: tuple[Resolver, ...] = ()
     script: bytes | None = None
     depth: int = 0
+    films: bool = False
+    login_profile: Path | None = None
+    recorder: RecorderProgram | None = None
     guard: EgressGuard | None = None
+    wacz_key: WaczKey | None = None
+
+    @property
+    def mode(self) -> CaptureMode:
+        """Return how bodies were obtained."""
+        return "cdp-reconstructed" if self.recorder is None else "recording-proxy"
 
     @property
     def script_sha256(self) -> str | None:
@@ -66,6 +87,10 @@ class CaptureOptions:
             "keeps_cookies": self.keeps_cookies,
             "script_sha256": self.script_sha256,
             "depth": self.depth,
+            "film": self.films,
+            "recorder": None if self.recorder is None else f"mitmproxy {self.recorder.version}",
+            "wacz_signed": self.wacz_key is not None,
+            "login_profile": self.login_profile is not None,
             "guarded": self.guard is not None,
         }
 
@@ -100,6 +125,18 @@ def parse_capture_url(text: str) -> str:
     if len(text) > _MAX_URL:
         raise UsageError(Message("capture-url-too-long", limit=_MAX_URL))
     return urlunsplit(parts._replace(path=parts.path or "/"))
+
+
+def check_mode(mode: str, proxy: str | None) -> None:
+    """Check the name of a mode, and that it goes with the proxy that the browser is to use.
+
+    Raises:
+        UsageError: There is no such mode, or the browser would have two proxies.
+    """
+    if mode not in MODES:
+        raise UsageError(Message("capture-mode-unknown", actual=mode[:80], expected=join(MODES)))
+    if mode == "proxy" and proxy is not None:
+        raise UsageError(Message("capture-mode-with-proxy"))
 
 
 def check_proxy(text: str) -> str:

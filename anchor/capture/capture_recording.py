@@ -11,7 +11,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from importlib.metadata import version
@@ -26,7 +26,7 @@ from anchor.bag.bag_writer import write_bag
 from anchor.canonical import JsonValue
 from anchor.capture.browser_session import is_sandboxed
 from anchor.capture.capture_checks import judge_capture
-from anchor.capture.capture_files import CLEANLINESS, MODE, save_json, write_capture_files
+from anchor.capture.capture_files import CLEANLINESS, save_json, write_capture_files
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.page_capture import CapturedPage, capture_page, name_picture
 from anchor.capture.served_certificates import describe_chain
@@ -40,6 +40,7 @@ from anchor.evidence.discovery import SourceFile
 from anchor.evidence.file_hashing import FileDigest, digest_file
 from anchor.evidence.group_members import Group, build_group, dump_group
 from anchor.evidence.hashing_pool import open_executor
+from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import Environment, WebCapture
 from anchor.evidence.record_groups import ProfileName, RecordGroups
 from anchor.messages.message import Message
@@ -68,12 +69,46 @@ class RecordedCapture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeBag:
-    """A bag on the disk that nobody has recorded yet, and the record to be made of its manifest."""
+    """A bag on the disk that nobody has recorded yet, and the record to be made of its manifest.
+
+    The record is to name ``block``, if there is one.
+    """
 
     bag: Path
     name: str
     page: CapturedPage
     groups: RecordGroups
+    block: NotBefore | None = None
+
+
+def enter_capture(
+    project: OpenProject, bag: Path, groups: RecordGroups, block: NotBefore | None
+) -> CollectionResult:
+    """Record the manifest of a bag; repeated with the same arguments, it records nothing more.
+
+    Raises:
+        UsageError: The manifest cannot be read.
+        StorageError: The disk is full or fails.
+    """
+    with open_executor() as executor:
+        intake = gather(
+            project,
+            [SourceFile(path=bag / MANIFEST, name=_name_manifest(bag))],
+            executor=executor,
+            keep_files=True,
+            groups=groups,
+            name_block=lambda: block,
+        )
+    for problem in intake.problems:  # somebody changed the bag within this moment
+        raise UsageError(
+            Message("bundle-file-unread", path=problem.path, reason=problem.reason),
+            path=problem.path,
+        )
+    return CollectionResult(groups=groups, intake=intake)
+
+
+def _name_manifest(bag: Path) -> str:
+    return f"{bag.name}/{MANIFEST}"
 
 
 class CaptureMaker:
@@ -131,7 +166,7 @@ class CaptureMaker:
             assert isinstance(manifest, bytes), "it is made in memory"
             described = _describe_record(page, self._options, judged, files, manifest)
             target = _name_bag(page, parent)
-            name = f"{target.name}/{MANIFEST}"
+            name = _name_manifest(target)
             check(name, described)
             target = target.with_name(target.name + suffix)
             write_bag(target, bag)
@@ -146,6 +181,7 @@ class CaptureMaker:
             proxy=self._options.proxy,
             guarded=self._options.guard is not None,
             script_sha256=self._options.script_sha256,
+            has_profile=self._options.login_profile is not None,
             root=self._places.root,
             answers=page.answers,
             exchanges=page.exchanges,
@@ -203,27 +239,22 @@ class CaptureRecorder:
             UsageError: The bag cannot be written or read, or its record would be too long.
             StorageError: The disk is full or fails.
         """
+        made = self.take(url, parent)
+        # A crash here leaves a complete bag that is not recorded.
+        collection = enter_capture(self._project, made.bag, made.groups, made.block)
+        return RecordedCapture(bag=made.bag, page=made.page, collection=collection)
+
+    def take(self, url: str, parent: Path) -> MadeBag:
+        """Capture a page as a new bag in the folder ``parent``, and record nothing.
+
+        Raises:
+            CannotCheckError: As ``record``.
+            UsageError: The bag cannot be written, or its record would be too long.
+            StorageError: The disk is full or fails.
+        """
         # Before the first request, so that the record says the page was captured after it.
         block = self._name_block()
-        made = self._maker.make(url, parent, self._check)
-        named = SourceFile(path=made.bag / MANIFEST, name=made.name)
-        # A crash here leaves a complete bag that is not recorded.
-        with open_executor() as executor:
-            intake = gather(
-                self._project,
-                [named],
-                executor=executor,
-                keep_files=True,
-                groups=made.groups,
-                name_block=lambda: block,
-            )
-        for problem in intake.problems:  # somebody changed the bag within this moment
-            raise UsageError(
-                Message("bundle-file-unread", path=problem.path, reason=problem.reason),
-                path=problem.path,
-            )
-        collection = CollectionResult(groups=made.groups, intake=intake)
-        return RecordedCapture(bag=made.bag, page=made.page, collection=collection)
+        return replace(self._maker.make(url, parent, self._check), block=block)
 
     def _check(self, name: str, groups: RecordGroups) -> None:
         named = SourceFile(path=Path(name), name=name)
@@ -305,7 +336,7 @@ def _describe_record(
     certificate = page.certificate
     issuer = None if certificate is None else describe_chain([certificate])[0].get("issuer")
     capture = {
-        "mode": MODE,
+        "mode": options.mode,
         "url": clean_text(page.url),
         "final_url": clean_text(page.final_url),
         "started_at": page.started_at,

@@ -10,13 +10,17 @@ from urllib.parse import parse_qsl, urlsplit
 from anchor.capture.web_exchange import Headers, WebExchange, WebResponse
 from anchor.system.clock import format_unix_time
 
+# Bytes of a body that is repeated here; JSON of larger ones would take much memory.
+_MAX_TEXT = 1 << 20
+
 
 def build_har(
     exchanges: Iterable[WebExchange], *, software: tuple[str, str], browser: tuple[str, str]
 ) -> dict[str, Any]:
     """Return the log; ``software`` and ``browser`` are pairs of name and version.
 
-    Bodies are in base64.  Sizes on the wire are not known and are -1, as HAR has it.
+    Bodies of up to a mebibyte are in base64; others are in the WARC file.  Sizes on the wire are
+    not known and are -1, as HAR has it.
     """
     return {
         "log": {
@@ -81,7 +85,9 @@ def _describe_response(response: WebResponse | None) -> dict[str, Any]:
         "size": len(response.body or b""),
         "mimeType": response.mime_type,
     }
-    if response.body is not None:
+    if response.body is not None and len(response.body) > _MAX_TEXT:
+        content["comment"] = "the body is in the WARC file"
+    elif response.body is not None:
         content |= {"text": base64.b64encode(response.body).decode(), "encoding": "base64"}
     location = {name.lower(): value for name, value in response.headers}.get("location", "")
     return {

@@ -26,6 +26,22 @@ EVENTS = (
 )
 """The events of the domain ``Network`` that are read."""
 
+BODY_REASONS = frozenset(
+    {
+        "capture-missing-body",
+        "capture-missing-large-body",
+        "capture-missing-recoded",
+        "capture-missing-too-large",
+    }
+)
+"""Reasons that are about the browser's copy of a body, not about the response."""
+
+MAX_BODY_BYTES = 16 << 20
+"""The largest body that is read from the browser.
+
+It comes in one message, of which playwright's driver holds fifteen times the size in memory.
+"""
+
 _CAPTURED_SCHEMES = ("http:", "https:")
 _REDIRECTS = (301, 302, 303, 307, 308)
 # Responses without a body (RFC 9110, section 6.4.1).
@@ -134,7 +150,7 @@ class NetworkLog:
     def list_due(self) -> Iterator[str]:
         """Yield the ids of requests whose bodies can be read from the browser now.
 
-        A body that is longer than what is left of the limit is not.
+        A body that is longer than ``MAX_BODY_BYTES``, or than what is left of the limit, is not.
         """
         for request_id, hop in self._order:
             is_ended = hop.ended is not None and hop.failure is None and hop.response is not None
@@ -145,6 +161,10 @@ class NetworkLog:
             elif hop.received > self._left:
                 hop.problem = Message(
                     "capture-missing-too-large", size=hop.received, limit=self._most
+                )
+            elif hop.received > MAX_BODY_BYTES:
+                hop.problem = Message(
+                    "capture-missing-large-body", size=hop.received, limit=MAX_BODY_BYTES
                 )
             else:
                 yield request_id

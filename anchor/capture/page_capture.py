@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,21 +13,33 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anchor.bag.packed_names import assign_names
-from anchor.capture.browser_session import CaptureTab, is_sandboxed, open_tab
+from anchor.capture.browser_session import (
+    CaptureTab,
+    explain_failure,
+    is_sandboxed,
+    open_tab,
+)
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import NameAnswer, ask_resolver, has_answers, list_resolvers
+from anchor.capture.network_log import BODY_REASONS
+from anchor.capture.page_film import FILM, FRAMES, FilmReel, make_film
+from anchor.capture.recorded_exchanges import RecordedExchanges, build_exchanges
+from anchor.capture.recording_proxy import RecordingProxy, run_proxy
 from anchor.capture.redaction import redact_exchange
 from anchor.capture.robots_answer import read_robots
+from anchor.capture.served_certificates import is_trusted
 from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
+from anchor.collection.ca_store import find_places, load_store
 from anchor.egress.egress_proxy import EgressEvent
 from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.system.clock import utc_now
 
 DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
+NETWORK = "network.har"
 DOWNLOADS, PAGES, SCRIPT = "downloads/", "pages/", "script.js"
 ROBOTS = "robots.txt"
 MOST_PAGES = 50
@@ -42,7 +55,9 @@ class CapturedPage:
     """What was captured of a page beside the views, which are files already.
 
     ``further`` are the pages of links that were followed, whose views are in ``pages/``.
+    ``exchanges`` are those of the mode; ``seen`` are those that the browser reported.
     ``chains`` are the certificates (DER) that each origin presented, the server's own first.
+    ``film`` lists the frames of the film, if there is one.
     """
 
     url: str
@@ -56,11 +71,13 @@ class CapturedPage:
     started_at: str
     ended_at: str
     exchanges: tuple[WebExchange, ...]
+    seen: tuple[WebExchange, ...]
     answers: tuple[NameAnswer, ...]
     chains: Mapping[str, tuple[bytes, ...]]
     console: tuple[Mapping[str, object], ...]
     steps: tuple[Mapping[str, Any], ...]
     uncaptured: tuple[Uncaptured, ...]
+    film: Mapping[str, Any] | None = None
 
     @property
     def main(self) -> WebExchange | None:
@@ -97,25 +114,44 @@ def capture_page(
     journal.note("names-asked", resolvers=len(resolvers))
     asked = [host for host in (urlsplit(url).hostname or "",) if has_answers(host)]
     answers = [ask_resolver(each, host) for host in asked for each in resolvers]
-    with open_tab(program, options, journal, folder=scratch) as tab:
+    with (
+        _open_proxy(options, scratch) as proxy,
+        open_tab(program, options, journal, folder=scratch, proxy=proxy) as tab,
+    ):
         journal.note("browser-started", version=tab.version, sandbox=is_sandboxed())
-        _open(tab, url, guard)
+        reel = FilmReel(folder) if options.films else None
+        if reel is not None:
+            tab.attempt(FILM, partial(tab.start_film, reel))
+        _open_page(tab, proxy, guard, url)
         shown = "" if tab.page.url == "about:blank" else tab.page.url
-        title, text = _save_views(tab, folder, options, journal) if shown else ("", "")
-        further = _follow_links(tab, folder, options, journal) if shown and options.depth else []
+        title, text = _save_views(tab, folder, options, journal, reel) if shown else ("", "")
+        further = (
+            _follow_links(tab, proxy, folder, options, journal) if shown and options.depth else []
+        )
         saved = _save_downloads(tab, folder / DOWNLOADS, scratch, options, journal)
         tab.drain()
-        chains = _read_chains(tab)
-    exchanges = tab.network.list_exchanges()
+        chains = {} if proxy is not None else _read_chains(tab)
+    seen = exchanges = tab.network.list_exchanges()
     others = [host for host in list_hosts(exchanges) if host not in asked and has_answers(host)]
     answers += [ask_resolver(each, host) for host in others[:_MOST_HOSTS] for each in resolvers]
+    film = None if reel is None else _save_film(reel, folder, scratch, journal)
     if guard is not None:
         met = _list_met(url, exchanges)
         answers = [*guard.list_answers(met), *answers]
-        exchanges = tuple(_name_server(each, guard) for each in exchanges)
+        seen = exchanges = tuple(_name_server(each, guard) for each in exchanges)
         _note_guard(url, folder, guard.list_refusals(met), guard, journal)
-    journal.note("ended")
     missing = [each for each in tab.network.list_uncaptured() if each.subject not in saved]
+    if proxy is not None:
+        recorded = _read_proxy(proxy, seen, options)
+        journal.note("proxy-read", other_requests=list(recorded.others))
+        exchanges, chains = recorded.exchanges, recorded.chains
+        missing = _merge_missing(missing, recorded.uncaptured)
+        # The browser's connections were those to the proxy.
+        seen = tuple(map(_forget_server, seen))
+    journal.note("ended")
+    if not options.keeps_cookies:
+        exchanges = tuple(map(redact_exchange, exchanges))
+        seen = tuple(map(redact_exchange, seen))
     return CapturedPage(
         url=url,
         final_url=shown or url,
@@ -127,24 +163,85 @@ def capture_page(
         arguments=tab.arguments,
         started_at=started_at,
         ended_at=utc_now(),
-        exchanges=exchanges if options.keeps_cookies else tuple(map(redact_exchange, exchanges)),
+        exchanges=exchanges,
+        seen=seen,
         answers=tuple(answers),
         chains=chains,
         console=tuple(tab.console),
         steps=tuple(journal.steps),
         uncaptured=(*missing, *journal.uncaptured),
+        film=film,
     )
 
 
-def _open(tab: CaptureTab, url: str, guard: EgressGuard | None) -> None:
+@contextmanager
+def _open_proxy(options: CaptureOptions, scratch: Path) -> Iterator[RecordingProxy | None]:
+    if options.recorder is None:
+        yield None
+        return
+    with run_proxy(
+        options.recorder,
+        scratch / "proxy",
+        max_bytes=options.max_bytes,
+        accepts_bad_certificates=options.accepts_bad_certificates,
+    ) as proxy:
+        yield proxy
+
+
+def _open_page(
+    tab: CaptureTab, proxy: RecordingProxy | None, guard: EgressGuard | None, url: str
+) -> None:
+    """Load a page; what a proxy answered for a server is no page.
+
+    Raises:
+        CannotCheckError: There is no answer, or a certificate is refused.
+    """
+    failure: CannotCheckError | None = None
     try:
         tab.open(url)
     except CannotCheckError as error:
-        met = _list_met(url, tab.network.list_exchanges())
-        reason = None if guard is None else guard.explain_refusal(url, met)
-        if reason is None:
-            raise
-        raise CannotCheckError(reason) from error
+        failure = error
+    if proxy is not None:
+        documents = [each.url for each in tab.network.list_exchanges() if each.kind == "Document"]
+        asked = documents[-1] if documents else url
+        reason = proxy.find_failure(asked)
+        if reason is not None:
+            raise explain_failure(asked, reason) from failure
+    if failure is None:
+        return
+    met = _list_met(url, tab.network.list_exchanges())
+    refused = None if guard is None else guard.explain_refusal(url, met)
+    raise failure if refused is None else CannotCheckError(refused) from failure
+
+
+def _read_proxy(
+    proxy: RecordingProxy, seen: Iterable[WebExchange], options: CaptureOptions
+) -> RecordedExchanges:
+    """Return what passed the proxy; chains that it accepted unseen are judged here."""
+    trusts = None
+    if options.accepts_bad_certificates:
+        store = load_store(find_places())
+        trusts = partial(is_trusted, roots=[] if store is None else list(store.trusted.values()))
+    return build_exchanges(proxy.list_flows(), seen, max_bytes=options.max_bytes, trusts=trusts)
+
+
+def _merge_missing(seen: Iterable[Uncaptured], recorded: Sequence[Uncaptured]) -> list[Uncaptured]:
+    """Return what the proxy did not keep, and what else the browser did not get or keep."""
+    named = {each.subject for each in recorded}
+    others = (
+        replace(each, subject=f"{NETWORK} {each.subject}")
+        if each.reason.id in BODY_REASONS
+        else each
+        for each in seen
+        if each.subject not in named
+    )
+    return [*recorded, *others]
+
+
+def _forget_server(exchange: WebExchange) -> WebExchange:
+    response = exchange.response
+    known = None if response is None else replace(response, address="", port=0)
+    return replace(exchange, response=known)
 
 
 def _list_met(url: str, exchanges: Iterable[WebExchange]) -> set[str]:
@@ -186,7 +283,11 @@ def name_picture(width: int, height: int) -> str:
 
 
 def _save_views(
-    tab: CaptureTab, folder: Path, options: CaptureOptions, journal: CaptureJournal
+    tab: CaptureTab,
+    folder: Path,
+    options: CaptureOptions,
+    journal: CaptureJournal,
+    reel: FilmReel | None = None,
 ) -> tuple[str, str]:
     """Write the page in every form; return its title and its text."""
     tab.settle()
@@ -195,6 +296,8 @@ def _save_views(
         tab.settle()
     tab.attempt("scroll", tab.scroll)
     tab.wait(0)
+    if reel is not None:
+        tab.attempt(FILM, tab.end_film)
     title = tab.attempt("title", tab.page.title) or ""
     text = tab.attempt(TEXT, tab.read_text) or ""
     dom = tab.attempt(DOM, tab.read_dom)
@@ -215,8 +318,29 @@ def _save_views(
     return title, text
 
 
+def _save_film(
+    reel: FilmReel, folder: Path, scratch: Path, journal: CaptureJournal
+) -> dict[str, Any]:
+    """Make the film of the frames where ffmpeg does; return the list of the frames."""
+    reel.end()
+    program = None
+    try:
+        program = make_film(reel, folder, scratch)
+    except CannotCheckError as error:
+        journal.miss(FILM, error.message)
+    if reel.left_out:
+        kept = len(reel.frames)
+        journal.miss(FRAMES, Message("capture-missing-frames", count=reel.left_out, kept=kept))
+    journal.note("film-saved", frames=len(reel.frames), film=program is not None)
+    return reel.describe(program)
+
+
 def _follow_links(
-    tab: CaptureTab, folder: Path, options: CaptureOptions, journal: CaptureJournal
+    tab: CaptureTab,
+    proxy: RecordingProxy | None,
+    folder: Path,
+    options: CaptureOptions,
+    journal: CaptureJournal,
 ) -> list[WaczPage]:
     """Capture the pages that links within the page's origin lead to, nearest first."""
     origin = _find_origin(tab.page.url)
@@ -233,7 +357,7 @@ def _follow_links(
             journal.miss(url, Message("capture-missing-pages", limit=MOST_PAGES))
             continue
         try:
-            tab.open(url)
+            _open_page(tab, proxy, options.guard, url)
         except CannotCheckError as error:
             journal.miss(url, error.message)
             continue

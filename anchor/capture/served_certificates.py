@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import ssl
+import warnings
 from collections.abc import Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any
 
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509 import verification
 
 from anchor.collection.machine_environment import clean_text
 from anchor.system.clock import format_time
@@ -54,3 +62,40 @@ def _list_timestamps(certificate: x509.Certificate) -> list[dict[str, str]]:
         {"log": each.log_id.hex(), "timestamp": f"{each.timestamp.isoformat()}Z"}
         for each in extension.value
     ]
+
+
+def encode_pem(certificate: bytes) -> str:
+    """Return a certificate (DER) as PEM."""
+    return ssl.DER_cert_to_PEM_cert(certificate)
+
+
+def hash_public_key(certificate: bytes) -> str:
+    """Return the SHA-256 of a certificate's public key (SPKI), in base64; the input is PEM."""
+    key = x509.load_pem_x509_certificate(certificate).public_key()
+    encoded = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(encoded).digest()).decode("ascii")
+
+
+def is_trusted(chain: Sequence[bytes], host: str, at: float, *, roots: Sequence[bytes]) -> bool:
+    """Return whether a chain is that of a server of this name at a Unix time, under these roots."""
+    try:
+        subject: x509.DNSName | x509.IPAddress = x509.IPAddress(ip_address(host))
+    except ValueError:
+        subject = x509.DNSName(host)
+    try:
+        policy = verification.PolicyBuilder().store(verification.Store(_load(roots)))
+        verifier = policy.time(datetime.fromtimestamp(at, UTC)).build_server_verifier(subject)
+        verifier.verify(x509.load_der_x509_certificate(chain[0]), _load(chain[1:]))
+    except (ValueError, verification.VerificationError):
+        return False
+    return True
+
+
+def _load(certificates: Sequence[bytes]) -> list[x509.Certificate]:
+    """Return those that can be read."""
+    loaded = []
+    for data in certificates:
+        with warnings.catch_warnings(), suppress(ValueError):
+            warnings.simplefilter("ignore")  # serial numbers of old roots
+            loaded.append(x509.load_der_x509_certificate(data))
+    return loaded

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anchor.capture.wacz_signing import WaczKey
+
 WARC_NAME = "capture.warc.gz"
 
 _VERSION = "1.1.1"
@@ -37,8 +39,12 @@ def write_wacz(
     software: str,
     created_at: str,
     title: str,
+    key: WaczKey | None = None,
 ) -> None:
-    """Write the file; nothing in it is compressed again, as replay of the WARC demands."""
+    """Write the file, signed if there is a key.
+
+    Nothing in it is compressed again, as replay of the WARC demands.
+    """
     parts: dict[str, bytes | Path] = {
         f"archive/{WARC_NAME}": warc,
         "indexes/index.cdx": index,
@@ -54,9 +60,11 @@ def write_wacz(
     }
     encoded = _encode(package)
     parts["datapackage.json"] = encoded
-    parts["datapackage-digest.json"] = _encode(
-        {"path": "datapackage.json", "hash": f"sha256:{hashlib.sha256(encoded).hexdigest()}"}
-    )
+    digest = f"sha256:{hashlib.sha256(encoded).hexdigest()}"
+    stated: dict[str, Any] = {"path": "datapackage.json", "hash": digest}
+    if key is not None:
+        stated["signedData"] = key.sign(digest, created_at=created_at, software=software)
+    parts["datapackage-digest.json"] = _encode(stated)
     with zipfile.ZipFile(path, "x", zipfile.ZIP_STORED) as archive:
         for name, part in parts.items():
             entry = zipfile.ZipInfo(name, _ZIP_TIME)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 from warcio.statusandheaders import StatusAndHeaders
@@ -33,9 +33,17 @@ class WarcEntry:
 
 
 def write_warc(
-    file: IO[bytes], exchanges: Iterable[WebExchange], info: Mapping[str, str], *, name: str
+    file: IO[bytes],
+    exchanges: Iterable[WebExchange],
+    info: Mapping[str, str],
+    *,
+    name: str,
+    as_sent: bool = False,
 ) -> list[WarcEntry]:
-    """Write the exchanges that have a response, and return the index of the responses."""
+    """Write the exchanges that have a response, and return the index of the responses.
+
+    ``as_sent``: bodies have the content codings, and headers the bytes, that servers sent.
+    """
     writer = WARCWriter(file, gzip=True, warc_version="1.1")
     writer.write_record(writer.create_warcinfo_record(name, dict(info)))
     entries = []
@@ -43,7 +51,7 @@ def write_warc(
         if exchange.response is None:
             continue
         offset = file.tell()
-        digest = _write_exchange(writer, exchange, exchange.response)
+        digest = _write_exchange(writer, exchange, exchange.response, as_sent=as_sent)
         entries.append(
             WarcEntry(
                 url=exchange.url,
@@ -59,10 +67,12 @@ def write_warc(
 
 
 def _write_exchange(
-    writer: WARCWriter, exchange: WebExchange, response: WebResponse
+    writer: WARCWriter, exchange: WebExchange, response: WebResponse, *, as_sent: bool
 ) -> tuple[str, int]:
     """Write response and request; return the response's payload digest and end."""
     members = {"WARC-Date": _format_date(exchange.started_at)}
+    if response.protocol:
+        members["WARC-Protocol"] = response.protocol
     if response.address:
         members["WARC-IP-Address"] = response.address
     if response.body is None:
@@ -74,7 +84,11 @@ def _write_exchange(
         "response",
         payload=io.BytesIO(body),
         length=len(body),
-        http_headers=StatusAndHeaders(
+        http_headers=_keep_bytes(
+            StatusAndHeaders(status, _describe_sent(response.headers), protocol="HTTP/1.1")
+        )
+        if as_sent
+        else StatusAndHeaders(
             status, _describe_body(response.headers, len(body)), protocol="HTTP/1.1"
         ),
         warc_headers_dict=members,
@@ -101,6 +115,24 @@ def _write_exchange(
     )
     writer.write_record(request)
     return record.rec_headers.get_header("WARC-Payload-Digest"), end
+
+
+def _keep_bytes(headers: Any) -> Any:
+    """Have fields written with a byte for each character; warcio would percent-encode some."""
+
+    def compute(_: object = None) -> None:
+        headers.headers_buff = headers.to_bytes(None, "latin-1")
+
+    headers.compute_headers_buffer = compute
+    return headers
+
+
+def _describe_sent(headers: Headers) -> list[tuple[str, str]]:
+    """Return a response's fields for a body without its transfer coding, which is renamed."""
+    return [
+        (f"x-orig-{name.lower()}" if name.lower() == "transfer-encoding" else name, value)
+        for name, value in _fold(headers)
+    ]
 
 
 def _describe_body(headers: Headers, length: int) -> list[tuple[str, str]]:

@@ -59,7 +59,8 @@ def build_account(account: AccountDocument[Bilingual]) -> Iterator[Block]:
             for name, member in list_members(Provider).items()
         ),
     )
-    observed = {name: value for name, value in account.observed.items() if name != "cleanliness"}
+    apart = ("capture", "cleanliness")  # these have tables of their own
+    observed = {name: value for name, value in account.observed.items() if name not in apart}
     lines = list_lines(without_checks(observed))
     yield fields(Message("certificate-account-observed-title"), _rows(lines))
     yield _cleanliness(account.observed)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from anchor.certificate.account_blocks import build_account
+from anchor.certificate.capture_blocks import build_capture
 from anchor.certificate.custody_blocks import build_custody
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level, stated
@@ -188,6 +189,7 @@ def _environment(certificate: Certificate) -> Sheet:
     return Sheet(
         title=bilingual(Message("certificate-source-sheet-title")),
         blocks=(
+            *_capture(certificate),
             *(() if account is None else build_account(account)),
             fields(Message("certificate-collection-title"), _stated(collection)),
             *(() if account else [_unrecorded_environment()]),
@@ -196,6 +198,12 @@ def _environment(certificate: Certificate) -> Sheet:
             *(() if account else [_remark(Message("certificate-environment-unrecorded"))]),
         ),
     )
+
+
+def _capture(certificate: Certificate) -> Iterator[Block]:
+    account = certificate.account
+    if account is not None and "capture" in account.observed:
+        yield from build_capture(account.observed, certificate.capture)
 
 
 def _deposit(deposit: ExternalDeposit) -> Fields:

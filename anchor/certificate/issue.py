@@ -14,6 +14,7 @@ from anchor.certificate.custody_blocks import list_custody
 from anchor.certificate.model import (
     FORMAT,
     Bilingual,
+    CaptureEntry,
     Certificate,
     Checks,
     Evidence,
@@ -84,10 +85,12 @@ def issue_certificate(
     moment: Moment,
     draft: bool,
     custody: Sequence[CustodyReceipt] = (),
+    capture: CaptureEntry | None = None,
 ) -> Certificate:
     """Return the certificate for the receipt ``data`` and its verification ``report``.
 
-    ``custody`` are the events on which the report has a verdict.
+    ``custody`` are the events on which the report has a verdict, and ``capture`` what the bag of a
+    web capture adds to the record.
 
     Raises:
         NotFinalError: The anchor is not final, and no draft was requested.
@@ -128,6 +131,7 @@ def issue_certificate(
                 exhibit=exhibit,
             ),
             account=None if report.account is None else describe_account(report.account),
+            capture=capture,
             trusted_timestamp=list_timestamps(report.timestamps) or None,
             custody=list_custody(data, custody) if custody else None,
             signatures=describe_signatures(report.signatures),

@@ -111,7 +111,17 @@ class Notes:
     kind: Literal["notes"] = "notes"
 
 
-Block = Fields | JudgedTable | Banner | Seal | Figure | Commands | Notes
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Screenshot:
+    """A picture of points, as the Base64 of a PNG file, and its description in words."""
+
+    title: Bilingual
+    png: str
+    caption: Bilingual
+    kind: Literal["screenshot"] = "screenshot"
+
+
+Block = Fields | JudgedTable | Banner | Seal | Figure | Screenshot | Commands | Notes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

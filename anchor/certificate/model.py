@@ -276,11 +276,50 @@ class NoticeEntry(ReportDocument):
     existed_no_later_than: Time | None
 
 
+class Picture(ReportDocument):
+    """The screenshot of a web capture: the file ``name`` in its bag, and what is shown of it.
+
+    ``png`` is the Base64 of a PNG file with the first ``shown_rows`` rows, reduced to
+    ``shown_width`` and ``shown_height`` points; ``shown_sha256`` is that of its bytes.
+    """
+
+    name: str
+    sha256: Hex32
+    width: int
+    height: int
+    shown_rows: int
+    shown_width: int
+    shown_height: int
+    shown_sha256: Hex32
+    png: str
+
+
+class UncapturedEntry(ReportDocument):
+    """What a web capture says that it could not capture, and why."""
+
+    subject: str
+    reason: str
+
+
+class CaptureEntry(ReportDocument):
+    """What the bag of a web capture says beyond its record, every file of which was verified.
+
+    The times are those of the certificate that the page's own server presented, or null.
+    ``not_captured`` are the first twenty; the record has their number.
+    """
+
+    picture: Picture | None
+    certificate_not_before: str | None
+    certificate_not_after: str | None
+    not_captured: list[UncapturedEntry]
+
+
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
     ``account`` is what the record says about the collection, which nothing verified: stated by the
-    operator, or observed by the program that made the record.  ``custody`` are the events whose
+    operator, or observed by the program that made the record.  ``capture`` is what the bag of a web
+    capture adds to that, or null if no bag was given.  ``custody`` are the events whose
     receipts were given, in their order, or null if none was.  ``trusted_timestamp`` are the tokens
     of the anchors' heads, or null if there was none.  ``signatures`` are those that lay beside the
     receipt, or null.  ``notices`` are those that were known at issue, about the record first and
@@ -302,6 +341,7 @@ class Certificate(ReportDocument):
     verification: Verification
     stated: Stated
     account: AccountDocument[Bilingual] | None = None
+    capture: CaptureEntry | None = None
     trusted_timestamp: list[TimestampEntry] | None = None
     custody: list[CustodyEntry] | None = None
     signatures: list[SignatureEntry] | None = None

@@ -1,13 +1,16 @@
 """The certificate, and the papers drafted from it, as PDF/A-3b, typeset by typst.
 
-The templates are part of this package and read no files: the content is passed as data through
-``sys.inputs``, and typst gets an empty folder as its root, no packages and one font.
+The templates are part of this package and read no other files: the content is passed as data
+through ``sys.inputs``, and typst gets a folder with nothing but a screenshot as its root, no
+packages and one font.
 """
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,7 +59,37 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
         "data": json.dumps(data, ensure_ascii=False),
         "certificate": encoded.decode("utf-8"),
     }
-    return _compile("certificate.typ", inputs, font, certificate)
+    picture = None if certificate.capture is None else certificate.capture.picture
+    files = {} if picture is None else {"screenshot.png": base64.b64decode(picture.png)}
+    return _compile("certificate.typ", inputs, font, certificate, files)
+
+
+def reduce_picture(data: bytes, *, width: int, height: int, whole_height: int) -> bytes:
+    """Return the upper ``height`` rows of a picture scaled to ``width`` × ``whole_height``, as PNG.
+
+    Raises:
+        ValueError: It is no picture that can be read.
+    """
+    page = (
+        f"#set page(width: {width}pt, height: {height}pt, margin: 0pt)\n"
+        f'#place(top, image("/screenshot", width: {width}pt, height: {whole_height}pt))'
+    )
+    with TemporaryDirectory() as folder:
+        root = Path(folder)
+        (root / "screenshot").write_bytes(data)
+        compiler = typst.Compiler(
+            input=page.encode(),
+            root=root,
+            font_paths=typst.Fonts(include_system_fonts=False, font_paths=[]),
+            package_path=root,
+            package_cache_path=root,
+        )
+        try:
+            compiled = compiler.compile(format="png", ppi=72.0)
+        except typst.TypstError as error:
+            raise ValueError(error.message[:200]) from error
+    assert isinstance(compiled, bytes)
+    return compiled
 
 
 def render_paper_pdf(paper: bytes, certificate: Certificate, font: Font) -> bytes:
@@ -81,12 +114,20 @@ def _spell(text: str, font: Font) -> str:
     )
 
 
-def _compile(template: str, inputs: dict[str, str], font: Font, certificate: Certificate) -> bytes:
+def _compile(
+    template: str,
+    inputs: dict[str, str],
+    font: Font,
+    certificate: Certificate,
+    files: Mapping[str, bytes] | None = None,
+) -> bytes:
     moment = datetime.fromisoformat(certificate.issued_at)
     with TemporaryDirectory() as folder:
         root, fonts = Path(folder) / "root", Path(folder) / "fonts"
         root.mkdir()
         fonts.mkdir()
+        for name, content in (files or {}).items():
+            (root / name).write_bytes(content)
         for number, path in enumerate(dict.fromkeys(file.path for file in font.files)):
             (fonts / f"{number}{path.suffix}").symlink_to(path.resolve())
         compiler = typst.Compiler(

@@ -18,13 +18,20 @@ from anchor.bag.bag_format import (
     MANIFEST,
     MAX_LIST_BYTES,
     POLICY,
+    is_covered,
 )
 from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
 from anchor.bag.bag_zip import BagZip, is_bag_zip
-from anchor.cli.input_files import is_folder, is_regular_file, names_bundle, read_bounded
-from anchor.errors import AnchorError, MalformedError, MismatchError, UsageError
+from anchor.bag.recorded_files import check_captures, check_recorded_files, lists_files
+from anchor.cli.input_files import (
+    is_folder,
+    is_regular_file,
+    names_bundle,
+    read_bounded,
+    read_receipt,
+)
+from anchor.errors import AnchorError, MalformedError, UsageError
 from anchor.evidence.digests import Digests
-from anchor.evidence.group_reading import read_groups
 from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
@@ -57,11 +64,19 @@ class OpenedBag:
     @property
     def enclosures(self) -> int:
         """Return the number of files that no receipt covers."""
-        return len(self.bag.source.sizes) - 2 * len(self.bag.exhibits)
+        sizes = self.bag.source.sizes
+        return len(sizes) - 2 * len(self.bag.exhibits) - sum(map(is_covered, sizes))
 
     def load(self, exhibit: PackedExhibit) -> tuple[bytes, Digests]:
-        """Return an exhibit's receipt, and the digests of its original."""
-        return self.bag.read(exhibit.receipt, MAX_RECEIPT_BYTES), exhibit.digests
+        """Return an exhibit's receipt, and the digests of its original.
+
+        Raises:
+            MismatchError: The original is the manifest of a capture in the bag that differs.
+        """
+        data = self.bag.read(exhibit.receipt, MAX_RECEIPT_BYTES)
+        if exhibit.captures:
+            check_captures(self.bag, exhibit, parse_receipt(data).record)
+        return data, exhibit.digests
 
 
 def names_bag(path: Path) -> bool:
@@ -78,6 +93,19 @@ def names_bag(path: Path) -> bool:
     except MalformedError:
         return path.suffix.lower() == ".zip"  # one that is damaged
     except (OSError, UsageError):
+        return False
+
+
+def names_bag_zip(path: Path, receipt: Path) -> bool:
+    """Return whether ``path`` is a ZIP file of the bag whose manifest the receipt is about.
+
+    With the receipt of another record, a ZIP file is evidence itself.
+    """
+    try:
+        if not lists_files(parse_receipt(read_receipt(receipt)).record):
+            return False
+        return path.suffix.lower() == ".zip" or read_bounded(path, 2) == b"PK"
+    except AnchorError:
         return False
 
 
@@ -105,11 +133,14 @@ def list_bag(
     show_progress: ShowProgress | None,
     on_open: Callable[[OpenedBag], None],
     find_receipt: FindReceipt,
+    *,
+    receipt: Path | None = None,
 ) -> Iterator[tuple[str, Load]]:
     """Validate a bag, and yield each original's name and a function that reads its receipt.
 
     If the bag is not valid, its own path is yielded, and the function raises the error.  Of a bag
     that is one piece of evidence, its manifest is yielded; ``find_receipt`` returns its receipt.
+    Only of such a bag may ``receipt`` be named.
     """
     try:
         opened = _open_bag(path, show_progress)
@@ -119,9 +150,26 @@ def list_bag(
     if opened.bag.is_evidence:
         yield str(path / MANIFEST), partial(_load_evidence, opened, find_receipt)
         return
+    if receipt is not None:
+        yield str(path), partial(_raise, UsageError(Message("bag-has-own-receipts", path=path)))
+        return
     on_open(opened)
     for exhibit in opened.bag.exhibits:
         yield str(path / exhibit.original), partial(opened.load, exhibit)
+
+
+def load_evidence_bag(
+    path: Path, show_progress: ShowProgress | None, find_receipt: FindReceipt
+) -> tuple[bytes | Receipt, Digests, ValidBag]:
+    """Return the receipt of a bag that is one piece of evidence, its manifest's digests, and it.
+
+    Raises:
+        AnchorError: The bag is not valid, has receipts of its own, or is not what the record lists.
+    """
+    opened = _open_bag(path, show_progress)
+    if not opened.bag.is_evidence:
+        raise UsageError(Message("bag-has-own-receipts", path=path))
+    return (*_load_evidence(opened, find_receipt), opened.bag)
 
 
 def _load_evidence(opened: OpenedBag, find_receipt: FindReceipt) -> tuple[bytes | Receipt, Digests]:
@@ -131,14 +179,12 @@ def _load_evidence(opened: OpenedBag, find_receipt: FindReceipt) -> tuple[bytes 
         MismatchError: A file is not the one that the record lists.
     """
     digests = opened.bag.manifest
-    given = find_receipt(opened.path, digests)
+    path = opened.path
+    if path.suffix.lower() == ".zip" and not is_folder(path):
+        path = path.with_suffix("")  # beside the folder that it was made of
+    given = find_receipt(path, digests)
     receipt = given if isinstance(given, Receipt) else parse_receipt(given)
-    listed = read_groups(receipt.record).groups.items or []
-    for entry in listed:
-        actual = opened.bag.payload.get(entry.path)
-        expected = entry.digests.sha256
-        if actual is None or (expected and (actual.sha256 or b"").hex() != expected):
-            raise MismatchError(Message("evidence-bag-differs", path=opened.path / entry.path))
+    check_recorded_files(receipt.record, opened.bag.payload)
     return given, digests
 
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from anchor.bag.bag_validation import ValidBag
+from anchor.certificate.captured_page import read_captured_page
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
 from anchor.certificate.issue import Basis, issue_certificate
-from anchor.certificate.model import encode_certificate
+from anchor.certificate.model import CaptureEntry, encode_certificate
 from anchor.certificate.papers import PAPERS, PaperName, render_paper
 from anchor.certificate.pdf import render_paper_pdf, render_pdf
 from anchor.certificate.statements import Details
@@ -98,6 +100,17 @@ class Judged:
     report: Report
     basis: Basis
     custody: Sequence[CustodyReceipt] = ()
+    capture: CaptureEntry | None = None
+
+
+def find_captured_page(bag: ValidBag, report: Report) -> CaptureEntry | None:
+    """Return what a certificate shows of the capture in a bag; None of other evidence.
+
+    Raises:
+        AnchorError: The bag does not hold what the record states, or cannot be read.
+    """
+    capture = None if report.account is None else report.account.groups.capture
+    return None if capture is None else read_captured_page(bag, capture)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +177,7 @@ def _write(judged: Judged, issue: Issue) -> dict[str, Any]:
         moment=issue.moment,
         draft=issue.is_draft,
         custody=judged.custody,
+        capture=judged.capture,
     )
     written = {
         "json": encode_certificate(certificate),

@@ -20,6 +20,7 @@ GROUPS = {
         "collect": "Record files with an account of how and by whom they were collected.",
         "capture": "Capture web pages, each as one bag and one record.",
         "capture-worker": "Capture the pages that tenants of the HTTP service order.",
+        "watch-pages": "Capture web pages at intervals, and record each change.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "supersede": "Record that evidence is superseded by other evidence, for ever.",
         "withdraw": "Record that evidence is withdrawn, for ever.",
@@ -41,6 +42,7 @@ GROUPS = {
     "Verify": {
         "verify": "Verify that files are unchanged since they were anchored.",
         "explain": "Print every hash of a receipt, so that you can recompute it with sha256sum.",
+        "replay": "Replay a web capture offline in a browser, until Ctrl-C.",
         "certify": "Verify files and write a certificate for each.",
         "pack": "Verify files and pack them, with their receipts, as one bag for court.",
         "export": "Write a receipt's record as CASE JSON-LD or for Tencent BTOE, or the whole "
@@ -102,6 +104,11 @@ EXAMPLES = {
         "anchor capture https://example.org/",
         "anchor capture https://example.org/ -o case-12 --lang zh-CN --resolver 9.9.9.9",
         "anchor capture https://example.org/ --viewport 1280x800 --viewport 390x844 --wait 5",
+        "anchor capture --compare captures/EARLIER captures/LATER --output comparison.html",
+    ),
+    "watch-pages": (
+        "anchor watch-pages pages.toml --once",
+        "anchor watch-pages pages.toml --profile civil-zh --details details.toml",
     ),
     "capture-worker": (
         "anchor capture-worker /srv/anchor-captures",
@@ -174,6 +181,7 @@ EXAMPLES = {
         "anchor verify report.pdf --trust trust.toml --rpc https://NODE --notice https://SERVICE",
     ),
     "explain": ("anchor explain report.pdf",),
+    "replay": ("anchor replay captures/example.org-20260102T030405Z",),
     "export": (
         "anchor export report.pdf --format case -o report.case.json",
         "anchor export report.pdf --format btoe --hash sha256",

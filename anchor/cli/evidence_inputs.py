@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from anchor.bag.bag_format import MANIFEST
+from anchor.bag.bag_validation import ValidBag
 from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.bag_inputs import (
     Load,
     OpenedBag,
     ShowProgress,
     list_bag,
+    load_evidence_bag,
     names_bag,
-    names_evidence_bag,
+    names_bag_zip,
 )
 from anchor.cli.input_files import (
     is_folder,
@@ -197,9 +199,15 @@ class VerificationInputs:
                 yield Message("input-standard"), lambda: self._load_stdin(receipt)
             elif receipt is None and names_bundle(file):
                 yield from self._list_bundle(file)
-            elif names_evidence_bag(file) or (receipt is None and names_bag(file)):
+            elif (
+                names_bag(file)
+                if receipt is None
+                else is_folder(file) or names_bag_zip(file, receipt)
+            ):
                 find = partial(self._find_receipt, receipt)
-                yield from list_bag(file, self._show_progress, self.bags.append, find)
+                yield from list_bag(
+                    file, self._show_progress, self.bags.append, find, receipt=receipt
+                )
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
 
@@ -273,6 +281,15 @@ class VerificationInputs:
             receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
         digests = self._digest(file, hint)
         return self._find_receipt(receipt, file, digests), digests
+
+    def load_with_bag(
+        self, file: Path, receipt: Path, *, hint: Message | None = None
+    ) -> tuple[bytes | Receipt, Digests, ValidBag | None]:
+        """Return what ``load`` does; of a bag that is one piece of evidence, the bag as well."""
+        if is_folder(file) or names_bag_zip(file, receipt):
+            find = partial(self._find_receipt, receipt)
+            return load_evidence_bag(file, self._show_progress, find)
+        return (*self.load(file, receipt, hint=hint), None)
 
     def _find_receipt(self, receipt: Path | None, file: Path, digests: Digests) -> bytes | Receipt:
         """Return the receipt given, that beside the file, or one made from the store."""

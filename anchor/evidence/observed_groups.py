@@ -135,7 +135,9 @@ class WebCapture(Group):
     ``address`` is that of the server of the shown document, and so is ``certificate_sha256``.
     """
 
-    mode: Annotated[Literal["cdp-reconstructed"], Observed(Message("group-capture-mode"))]
+    mode: Annotated[
+        Literal["cdp-reconstructed", "recording-proxy"], Observed(Message("group-capture-mode"))
+    ]
     url: Annotated[_Text, Observed(Message("group-capture-url"))]
     final_url: Annotated[_Text, Observed(Message("group-capture-final-url"))]
     started_at: Annotated[TimeText, Observed(Message("group-capture-started-at"))]

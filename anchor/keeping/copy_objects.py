@@ -99,7 +99,7 @@ class CopyBucket:
         try:
             from fsspec.core import url_to_fs
 
-            self._files, prefix = url_to_fs(url, use_listings_cache=False)
+            self._files, prefix = url_to_fs(url, use_listings_cache=False, skip_instance_cache=True)
         except (ImportError, ValueError) as error:
             raise ConfigError(Message("copies-url-unusable", reason=error)) from error
         self._prefix = prefix.rstrip("/")

@@ -41,11 +41,6 @@ class ObjectUrl:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.container}/{self.key}"
 
-    @property
-    def is_bucket(self) -> bool:
-        """Return whether the objects of this URL can be listed."""
-        return self.scheme in BUCKETS
-
     def below(self, name: str) -> ObjectUrl:
         """Return the URL of the object ``name`` in this folder."""
         folder = self.key.rstrip("/")

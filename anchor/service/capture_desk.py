@@ -190,14 +190,14 @@ class CaptureDesk:
         path = self._spool.bag_path(capture.id)
         if path.is_symlink():
             raise MalformedError(Message("capture-result-malformed"))
+        length = path.stat().st_size
+        if length > self._settings.bag_bytes:
+            raise UsageError(Message("capture-bag-too-large", bytes=length))
         with BagZip(path) as source:
             bag = validate_bag(source)
             assert capture.url is not None, "it is not erased"
             check_result(result, bag, capture.url)
             manifest = bag.manifest
-        length = path.stat().st_size
-        if length > self._settings.bag_bytes:
-            raise UsageError(Message("capture-bag-too-large", bytes=length))
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").digest()
         origin = _origin(self._service, capture)

@@ -3,12 +3,14 @@
 
     python verify.py RECEIPT FILE… --chain-id N --log 0x… --block-hash 0x…
     python verify.py BAG --chain-id N --log 0x… --block-hash 0x…
+    python verify.py BAG --receipt RECEIPT --chain-id N --log 0x… --block-hash 0x…
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
 is verified by it. A bag (docs/bag.md), which is a folder or a ZIP file, is named alone: all of it
 is read and compared with its lists before anything is verified by its receipts. Receipts of custody
 events in it are verified like those of originals, for claim C7. Whatever else is in it, such as a
-trust policy, is not used.
+trust policy, is not used. The receipt of a bag that is one piece of evidence, such as a web
+capture, is beside it (BAG.anchor.json) or named with --receipt; so may the receipt of one file be.
 
 The program makes no network request. A receipt proves what a registry contract held in one block of
 a chain, and you name the hash of that block, which you obtained elsewhere (for example from block
@@ -1807,10 +1809,12 @@ def verify(
     size: int,
     pins: Pins,
     notices: Mapping[str, Sequence["Notice"]] | None = None,
+    check_files: Callable[[bytes], None] | None = None,
 ) -> Report:
     """Run steps 1 to 11 on a receipt, or its bytes, and the digests and size of a file.
 
-    ``notices`` are those known of records, by the SHA-256 of these.
+    ``notices`` are those known of records, by the SHA-256 of these; ``check_files`` compares the
+    files of which this file is the list with the record.
     """
     report = Report()
     receipt: Receipt | None = (
@@ -1827,6 +1831,8 @@ def verify(
     report.no_earliest = explain_absence(receipt, record)
     if report.no_earliest is not None:
         report.note(f"no earliest time (C5 not present): {report.no_earliest}")
+    if check_files:
+        report.make(2, lambda: check_files(receipt.record))
     report.make(2, lambda: check_file(record, evidence, size))
     report.make(3, lambda: check_named_log(record, receipt))
     promise = receipt.promise
@@ -2149,8 +2155,10 @@ MAX_TOTAL = 1 << 44  # bytes of all files
 MAX_DIRECTORY = 1 << 26  # bytes of a ZIP file's directory
 MAX_RATIO, FREE_RATIO = 100, 1 << 26  # unpacked by packed bytes, and bytes that may be beyond it
 
-REQUIRED = ("bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt",
+MANIFEST = "manifest-sha256.txt"
+REQUIRED = ("bagit.txt", "bag-info.txt", MANIFEST, "tagmanifest-sha256.txt",
             "sm3sums.txt")  # fmt: skip
+EVIDENCE_BAG = "anchor-evidence-bag/1"  # one piece of evidence, whose receipt is beside it
 SUFFIX = ".anchor.json"
 
 
@@ -2420,7 +2428,27 @@ def widen(extra: bytes, values: list[int]) -> list[int]:
     return values
 
 
-def read_list(source: Folder | ZipFile, name: str) -> dict[str, str]:
+class Within:
+    """The files in a folder of a bag, as those of a bag of their own."""
+
+    def __init__(self, source: Folder | ZipFile, folder: str) -> None:
+        self.source, self.folder = source, folder
+        self.sizes = {
+            name.removeprefix(folder): size
+            for name, size in source.sizes.items()
+            if name.startswith(folder)
+        }
+        check_names(self.sizes)
+
+    def read(self, name: str) -> Iterator[bytes]:
+        """Yield the bytes of a file."""
+        return self.source.read(self.folder + name)
+
+
+Source = Folder | ZipFile | Within
+
+
+def read_list(source: Source, name: str) -> dict[str, str]:
     """Parts 3 and 5: read a list of digests, in the form that sha256sum prints."""
     digests: dict[str, str] = {}
     for number, line in enumerate(read_lines(source, name), 1):
@@ -2435,7 +2463,7 @@ def read_list(source: Folder | ZipFile, name: str) -> dict[str, str]:
     return digests
 
 
-def read_lines(source: Folder | ZipFile, name: str) -> list[str]:
+def read_lines(source: Source, name: str) -> list[str]:
     """Return the lines of a list."""
     try:
         lines = read_whole(source, name, MAX_LIST).decode("utf-8").split("\n")
@@ -2446,7 +2474,7 @@ def read_lines(source: Folder | ZipFile, name: str) -> list[str]:
     return lines
 
 
-def read_whole(source: Folder | ZipFile, name: str, most: int) -> bytes:
+def read_whole(source: Source, name: str, most: int) -> bytes:
     """Return the bytes of a file that has at most ``most``."""
     data = b""
     for chunk in source.read(name):
@@ -2466,8 +2494,20 @@ def check_listed(listed: Mapping[str, str], names: set[str], subject: str) -> No
             raise mismatch(f"the bag holds {name!a}, which {subject} does not list")
 
 
-def check_bag(source: Folder | ZipFile) -> dict[str, tuple[dict[str, str], int]]:
-    """Check a bag, and return the digests and size of each original, which are read once."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bag:
+    """What a valid bag holds: the digests and size of each payload file, and its captures.
+
+    The folders of captures are by the SHA-256 of their manifests, which are originals.
+    """
+
+    is_evidence: bool
+    payload: dict[str, tuple[dict[str, str], int]]
+    captures: dict[str, list[str]]
+
+
+def check_bag(source: Source) -> Bag:
+    """Check a bag, whose payload is read once."""
     if "bagit.txt" not in source.sizes:
         raise malformed("there is no bagit.txt: this is not a bag")
     for name in REQUIRED:
@@ -2477,27 +2517,50 @@ def check_bag(source: Folder | ZipFile) -> dict[str, tuple[dict[str, str], int]]
     if declaration != b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n":
         other = re.match(rb"BagIt-Version: ([0-9]{1,4}\.[0-9]{1,4})\n", declaration)
         if other and other[1] != b"1.0":
-            raise Refusal(UNKNOWN, f"the bag is of BagIt version {other[1].decode()}")
+            raise Refusal(UNKNOWN, f"bagit.txt declares BagIt version {other[1].decode()}")
         raise malformed("bagit.txt does not declare BagIt 1.0 with UTF-8")
-    tags, payload = read_list(source, "tagmanifest-sha256.txt"), set[str]()
-    for name in source.sizes:
-        if name.startswith("data/"):
-            payload.add(name)
-    others = set(source.sizes) - payload - {"tagmanifest-sha256.txt"}
-    check_listed(tags, others, "tagmanifest-sha256.txt")
+    payload = {name for name in source.sizes if name.startswith("data/")}
+    tags = check_tags(source, set(source.sizes) - payload - {"tagmanifest-sha256.txt"})
+    info = check_info(source)
+    is_evidence = info["Bag-Format"] == EVIDENCE_BAG
+    for name in sorted(tags):
+        if is_evidence and name not in REQUIRED:
+            raise mismatch(f"the bag holds {name!a}, which the receipt of its list does not cover")
+    hashed_payload = check_payload(source, payload, has_receipts=not is_evidence)
+    captures = match_captures(tags, hashed_payload)
+    check_oxum(source, payload, info.get("Payload-Oxum", ""))
+    return Bag(is_evidence=is_evidence, payload=hashed_payload, captures=captures)
+
+
+def check_tags(source: Source, names: set[str]) -> dict[str, str]:
+    """Part 3: check the files outside the payload, and return their SHA-256."""
+    tags = read_list(source, "tagmanifest-sha256.txt")
+    check_listed(tags, names, "tagmanifest-sha256.txt")
     for name in tags:
         hashed = hashlib.sha256()
         for chunk in source.read(name):
             hashed.update(chunk)
         if hashed.hexdigest() != tags[name]:
             raise mismatch(f"{name!a} does not have the digest in tagmanifest-sha256.txt")
-    info = check_info(source)
-    originals = check_payload(source, payload)
-    check_oxum(source, payload, info.get("Payload-Oxum", ""))
-    return originals
+    return tags
 
 
-def check_info(source: Folder | ZipFile) -> dict[str, str]:
+def match_captures(
+    tags: Mapping[str, str], payload: Mapping[str, tuple[dict[str, str], int]]
+) -> dict[str, list[str]]:
+    """Part 6: return the folders of captures by the SHA-256 of their manifests."""
+    originals = {digests["sha256"] for digests, _ in payload.values()}
+    matched: dict[str, list[str]] = {}
+    inside = sorted(name for name in tags if name.startswith("captures/"))
+    for folder in dict.fromkeys(f"captures/{name.split('/')[1]}/" for name in inside):
+        manifest = tags.get(folder + MANIFEST)
+        if manifest is None or manifest not in originals:
+            raise mismatch(f"{folder + MANIFEST!a} is missing, or is not an original of the bag")
+        matched.setdefault(manifest, []).append(folder)
+    return matched
+
+
+def check_info(source: Source) -> dict[str, str]:
     """Part 4: check the format that the bag names; return what else bag-info.txt states."""
     info: dict[str, str] = {}
     for number, line in enumerate(read_lines(source, "bag-info.txt"), 1):
@@ -2507,12 +2570,12 @@ def check_info(source: Folder | ZipFile) -> dict[str, str]:
         info[match[1]] = match[2]
     if "Bag-Format" not in info:
         raise malformed("bag-info.txt has no Bag-Format")
-    if info["Bag-Format"] != "anchor-bag/1":
+    if info["Bag-Format"] not in ("anchor-bag/1", EVIDENCE_BAG):
         raise Refusal(UNKNOWN, f"the bag has the format {info['Bag-Format']!a:.80}")
     return info
 
 
-def check_oxum(source: Folder | ZipFile, payload: set[str], stated: str) -> None:
+def check_oxum(source: Source, payload: set[str], stated: str) -> None:
     """Part 6: check the count of bytes and files that bag-info.txt states."""
     oxum = f"{sum(source.sizes[name] for name in payload)}.{len(payload)}"
     if not re.fullmatch(r"(0|[1-9][0-9]{0,15})\.(0|[1-9][0-9]{0,15})", stated):
@@ -2522,13 +2585,26 @@ def check_oxum(source: Folder | ZipFile, payload: set[str], stated: str) -> None
 
 
 def check_payload(
-    source: Folder | ZipFile, payload: set[str]
+    source: Source, payload: set[str], *, has_receipts: bool
 ) -> dict[str, tuple[dict[str, str], int]]:
-    """Parts 5 and 6: check the originals, each of which has a receipt, and return their digests."""
-    manifest = read_list(source, "manifest-sha256.txt")
-    check_listed(manifest, payload, "manifest-sha256.txt")
+    """Parts 5 and 6: check the payload, and return its digests; of originals, the receipts."""
+    manifest = read_list(source, MANIFEST)
+    check_listed(manifest, payload, MANIFEST)
     sm3_sums = read_list(source, "sm3sums.txt")
     check_listed(sm3_sums, payload, "sm3sums.txt")
+    if has_receipts:
+        check_receipts(source, payload)
+    hashed = {}
+    for name in sorted(payload):
+        digests, size = hash_chunks(source.read(name))
+        if digests != {"sha256": manifest[name], "sm3": sm3_sums[name]}:
+            raise mismatch(f"{name!a} does not have the digests that the bag lists")
+        hashed[name] = digests, size
+    return hashed
+
+
+def check_receipts(source: Source, payload: set[str]) -> None:
+    """Part 6: check that each original has a receipt, and each receipt an original."""
     receipts = [name for name in source.sizes if name.startswith("receipts/")]
     if not receipts:
         raise malformed("the bag holds no receipt")
@@ -2540,13 +2616,6 @@ def check_payload(
     uncovered = payload - {find_original(name) for name in receipts}
     if uncovered:
         raise mismatch(f"the bag has no receipt for {min(uncovered)!a}")
-    originals = {}
-    for name in sorted(payload):
-        digests, size = hash_chunks(source.read(name))
-        if digests != {"sha256": manifest[name], "sm3": sm3_sums[name]}:
-            raise mismatch(f"{name!a} does not have the digests that the bag lists")
-        originals[name] = digests, size
-    return originals
 
 
 def find_original(receipt: str) -> str:
@@ -2555,29 +2624,81 @@ def find_original(receipt: str) -> str:
 
 
 def verify_bag(
-    source: Folder | ZipFile, pins: Pins, named: Sequence[Notice] = ()
+    source: Folder | ZipFile,
+    pins: Pins,
+    named: Sequence[Notice] = (),
+    receipt: str | None = None,
+    *,
+    is_named: bool = False,
 ) -> Iterator[tuple[str, Report]]:
     """Check a bag, then yield the report on each original in it, with its custody and notices.
 
     The first report also names timestamps and signatures in the bag, which this program does not
-    verify.
+    verify.  ``receipt`` is the file with the receipt of a bag that is one piece of evidence, which
+    was named, or is beside it.
     """
     notes = [*explain_timestamps(source), *explain_signatures(source)]
-    originals = check_bag(source)
+    bag = check_bag(source)
+    if bag.is_evidence:
+        yield MANIFEST, verify_evidence_bag(source, bag, pins, named, receipt)
+        return
+    if is_named:
+        raise malformed("it has receipts of its own: leave out the receipt")
     events = find_events(source)
     notices = by_subject([*named, *list_notices(source)])
-    for name, (digests, size) in originals.items():
-        receipt = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
+    for name, (digests, size) in bag.payload.items():
+        inside = f"receipts/{name.removeprefix('data/originals/')}{SUFFIX}"
         try:
-            data = read_whole(source, receipt, MAX_RECEIPT)
+            data = read_whole(source, inside, MAX_RECEIPT)
         except Refusal as refusal:
             yield name, report_trouble(str(refusal), refusal.code)
         else:
-            report = verify(data, digests, size, pins, notices)
+            folders = bag.captures.get(digests["sha256"], [])
+            check_files = partial(check_captures, source, folders)
+            report = verify(data, digests, size, pins, notices, check_files)
             judge_custody(report, events, pins)
             report.notes += notes
             notes = []
             yield name, report
+
+
+def verify_evidence_bag(
+    source: Source, bag: Bag, pins: Pins, named: Sequence[Notice], receipt: str | None
+) -> Report:
+    """Return the report on a bag that is one piece of evidence, by the receipt of its manifest."""
+    if receipt is None:
+        raise malformed("its receipt is not beside it: name it with --receipt")
+    with open(receipt, "rb") as file:
+        data = file.read(MAX_RECEIPT + 1)
+    evidence = hash_chunks(source.read(MANIFEST))
+    check_files = partial(check_recorded_files, bag.payload)
+    return verify(data, *evidence, pins, by_subject(named), check_files)
+
+
+def check_recorded_files(payload: Mapping[str, tuple[dict[str, str], int]], record: bytes) -> None:
+    """Step 2: check that a bag's payload is what the record of its manifest lists, if it does."""
+    listed = find_items(record)
+    if listed is None:
+        return
+    for item in listed:
+        digests, size = payload.get(item["path"], ({}, None))
+        if size != item["size"] or not item["digests"].items() <= digests.items():
+            raise mismatch(f"{item['path']!a} differs from the record's list of files")
+    others = set(payload) - {item["path"] for item in listed}
+    if others:
+        raise mismatch(f"{min(others)!a} differs from the record's list of files")
+
+
+def check_captures(source: Folder | ZipFile, folders: Sequence[str], record: bytes) -> None:
+    """Step 2: check the captures in a bag whose manifest the original is, with its record."""
+    for folder in folders:
+        try:
+            capture = check_bag(Within(source, folder))
+            if not capture.is_evidence:
+                raise mismatch("the bag is not a piece of evidence")
+            check_recorded_files(capture.payload, record)
+        except Refusal as refusal:
+            raise mismatch(f"{folder!a} is not the capture of its record: {refusal}") from None
 
 
 def list_notices(source: Folder | ZipFile) -> Iterator[Notice]:
@@ -2804,6 +2925,47 @@ DEMANDS = {
 }
 
 
+def is_path(value: Any) -> bool:
+    """Return whether a value is the name of a file in a bundle."""
+    return isinstance(value, str) and 1 <= len(value) <= MAX_NAME
+
+
+HASHES = group("", **hashes("sha256 sm3"))
+ITEMS = many(
+    group(
+        "path digests size",
+        path=is_path,
+        digests=lambda value: HASHES(value) and value != {},
+        size=number(0, MAX_INTEGER),
+        derived_from=is_path,
+        **texts("media_type derivation"),
+    ),
+    1,
+    200,
+)
+LIST_OF_FILES = group(
+    "format sha256 files bytes",
+    format=one_of("bagit-1.0"),
+    sha256=is_digest,
+    files=number(0, MAX_INTEGER),
+    bytes=number(0, MAX_INTEGER),
+)
+
+
+def find_items(record: bytes) -> list[dict[str, Any]] | None:
+    """Return the files that the record of a manifest lists; None of one that lists none."""
+    document = read_json(record, "the record")
+    items: list[dict[str, Any]] = document.get("items", [])
+    return items if ITEMS(items) and not LIST_OF_FILES(document.get("manifest")) else None
+
+
+def lists_files(record: bytes) -> bool:
+    """Return whether a record is that of a manifest: it lists files, or describes the list."""
+    read_record(record)
+    document = read_json(record, "the record")
+    return ITEMS(document.get("items")) != LIST_OF_FILES(document.get("manifest"))
+
+
 def find_lacking(document: dict[str, Any]) -> list[str] | None:
     """Return what a record's profile demands and the record lacks; None without a profile."""
     groups = {name: document[name] for name in GROUPS if name in document}
@@ -2980,8 +3142,12 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("receipt", metavar="RECEIPT", help="a receipt, a bundle of receipts; or, alone, a bag")
+    add("receipt", metavar="RECEIPT",
+        help="a receipt, a bundle of receipts; or, alone, a bag, or a file with its receipt beside "
+        f"it (NAME{SUFFIX})")  # fmt: skip
     add("file", metavar="FILE", nargs="*")
+    add("--receipt", dest="named", metavar="RECEIPT",
+        help="the receipt of the file or bag that is named alone")  # fmt: skip
     add("--notice", action="append", default=[], metavar="RECEIPT",
         help="the receipt of a notice on a record; repeat it for several")  # fmt: skip
     add("--block-hash", type=value(32), action="append", default=[], metavar="0xHASH",
@@ -3003,6 +3169,8 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     options = parser.parse_args(arguments)
     if options.code_hash and len(options.chain_id) > 1:
         parser.error("the code hash differs from chain to chain: name one chain with --code-hash")
+    if options.named and options.file:
+        parser.error("with --receipt, name one file or bag alone")
     if options.recorded_at_tolerance > MAX_TOLERANCE:
         parser.error(f"--recorded-at-tolerance is at most {MAX_TOLERANCE} seconds")
     pins = Pins(
@@ -3055,20 +3223,52 @@ def read_named_notices(paths: Sequence[str]) -> list[Notice]:
     return notices
 
 
-def report_bag(path: str, pins: Pins, named: Sequence[Notice] = ()) -> Iterator[tuple[str, Report]]:
+def report_bag(
+    path: str, pins: Pins, named: Sequence[Notice], receipt: str | None, *, is_named: bool
+) -> Iterator[tuple[str, Report]]:
     """Yield the name and the report of each original in a bag; one report if it is not valid."""
     try:
         if os.path.isdir(path):
-            yield from verify_bag(Folder(path), pins, named)
+            yield from verify_bag(Folder(path), pins, named, receipt, is_named=is_named)
             return
         with open(path, "rb") as file:
-            if file.read(2) != b"PK":
+            if not is_named and file.read(2) != b"PK":
                 raise malformed("it is no folder or ZIP file: name the receipt's file as well")
-            yield from verify_bag(ZipFile(file), pins, named)
+            yield from verify_bag(ZipFile(file), pins, named, receipt, is_named=is_named)
     except OSError as error:
         yield path, report_trouble(f"cannot read: {error!a}")
     except Refusal as refusal:
         yield path, report_trouble(f"the bag: {refusal}", refusal.code)
+
+
+def report_alone(
+    path: str, pins: Pins, notices: Sequence[Notice], receipt: str | None
+) -> Iterator[tuple[str, Report]]:
+    """Yield the reports on a bag or a file by the receipt that is named, or that is beside it."""
+    whole = os.path.abspath(path)
+    is_folder = os.path.isdir(path)
+    if receipt is None and not is_folder and os.path.isfile(whole + SUFFIX):
+        return zip([path], make_reports(whole + SUFFIX, [path], pins, notices), strict=False)
+    if receipt is not None and not is_folder and not is_zip_of(path, receipt):
+        return zip([path], make_reports(receipt, [path], pins, notices), strict=False)
+    if receipt is None:
+        # Beside a ZIP file as beside the folder that it was made of.
+        stem = whole[:-4] if not is_folder and whole.lower().endswith(".zip") else whole
+        beside = stem + SUFFIX if os.path.isfile(stem + SUFFIX) else None
+        return report_bag(path, pins, notices, beside, is_named=False)
+    return report_bag(path, pins, notices, receipt, is_named=True)
+
+
+def is_zip_of(path: str, receipt: str) -> bool:
+    """Return whether a file is the ZIP file of the bag whose manifest the receipt is about."""
+    try:
+        with open(receipt, "rb") as file:
+            if not lists_files(read_receipt(file.read(MAX_RECEIPT + 1)).record):
+                return False
+        with open(path, "rb") as file:
+            return path.lower().endswith(".zip") or file.read(2) == b"PK"
+    except (OSError, Refusal):
+        return False
 
 
 def make_reports(
@@ -3104,7 +3304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         reports = (
             zip(options.file, made, strict=False)
             if options.file
-            else report_bag(options.receipt, pins, named)
+            else report_alone(options.receipt, pins, named, options.named)
         )
     codes = set()
     for path, report in reports:

@@ -180,15 +180,6 @@ def load_by_identity(
     return {stored.identity: stored for stored in load_stored(connection, indices)}
 
 
-def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
-    """Return the leaf index of each stored identity; None if it is not sealed yet."""
-    by_identity = fingerprints.find(connection, About.IDENTITY, identities)
-    size = find_size(connection)
-    return {
-        identity: index if index < size else None for identity, (index, *_) in by_identity.items()
-    }
-
-
 def find_by_key(connection: Connection, key: bytes) -> StoredEvidence | None:
     """Return the piece submitted under the idempotency key with this hash, or None."""
     piece = connection.execute(select(keys.c.piece).where(keys.c.key == key)).scalar()

@@ -112,16 +112,6 @@ def load_due(connection: Connection, at: str, limit: int) -> list[Retention]:
     )
 
 
-def load_until(
-    connection: Connection, before: str, limit: int, tenant: str | None = None
-) -> list[Retention]:
-    """Return up to ``limit`` dates before a time, earliest first, of one tenant or of all."""
-    query = _SELECT.where(retentions.c.until < before)
-    if tenant is not None:
-        query = query.where(retentions.c.tenant == tenant)
-    return _load(connection, query.order_by(retentions.c.until, retentions.c.identity).limit(limit))
-
-
 def count_retentions(connection: Connection, at: str) -> RetentionCounts:
     """Return how many dates there are, and have passed at ``at``."""
     passed = retentions.c.until <= at

@@ -14,13 +14,24 @@ from support.bags import (
     CONTENTS,
     HONEST,
     ZIPS,
+    Files,
     by_page,
+    complete,
     honest_bag,
     to_entries,
     write_folder,
     write_zip,
 )
 from support.desk import Desk, open_desk
+from support.evidence_bags import (
+    CASE_BAG,
+    MANIFEST,
+    EvidenceBag,
+    complete_evidence,
+    make_bags,
+    pack_for_court,
+    small_payload,
+)
 from support.packing import Desk as PackingDesk
 from support.packing import make_desk
 from support.page_script import PageScript, run_page_script
@@ -28,6 +39,7 @@ from support.page_script import PageScript, run_page_script
 import anchor.page
 from anchor.messages.message import Message
 from anchor.signatures.ssh_signature import MARK
+from anchor.verification.pinning import encode_policy
 from anchor.verification.report_json import VerificationDocument
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()
@@ -186,6 +198,91 @@ def test_a_zip_file_with_a_receipt_is_evidence_itself(desk: Desk, packed: Packin
     document = desk.verify()
     assert (document["exit_code"], document["bags"]) == (10, [])
     assert document["files"][0]["file"] == "bag.zip"
+
+
+@pytest.fixture(scope="module")
+def evidence() -> EvidenceBag:
+    """A bag that is one piece of evidence, whose receipt is not in it."""
+    (made,) = make_bags([small_payload(0)])
+    return made
+
+
+def give_trust(desk: Desk, bag: EvidenceBag) -> None:
+    (block,) = bag.blocks
+    policy = encode_policy([bag.world.entry()]).decode()
+    desk.tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    desk.fill(**{"policy-text": policy, "hashes": f"0x{block.hex()}"})
+    desk.tab.check("#offline")
+
+
+def zip_of(folder: Path, files: Files) -> bytes:
+    return write_zip(folder / "made.zip", files).read_bytes()
+
+
+def test_a_bag_that_is_evidence_verifies_with_its_receipt(
+    desk: Desk, evidence: EvidenceBag, tmp_path: Path
+) -> None:
+    give_trust(desk, evidence)
+    desk.drop(**{"bag.zip": zip_of(tmp_path, evidence.files), "bag.anchor.json": evidence.receipt})
+    document = desk.verify()
+    assert document["exit_code"] == 0
+    assert document["files"][0]["file"] == f"bag.zip/{MANIFEST}"
+    VerificationDocument.model_validate(document)
+    files = {name: list(data) for name, data in evidence.files.items()}
+    desk.tab.evaluate(DROP_FOLDER, files)
+    document = desk.verify()
+    assert (document["exit_code"], document["files"][0]["file"]) == (0, f"bag/{MANIFEST}")
+    desk.check_accessible()
+
+
+@pytest.mark.parametrize("name", ["data/page.txt", "bag-info.txt", "bagit.txt"])
+def test_a_changed_bag_that_is_evidence_is_refused_and_the_file_named(
+    desk: Desk, evidence: EvidenceBag, tmp_path: Path, name: str
+) -> None:
+    give_trust(desk, evidence)
+    bent = {**evidence.files, name: evidence.files[name][:-1]}
+    if name == "bagit.txt":
+        del bent[name]
+    desk.drop(**{"bag.anchor.json": evidence.receipt, "bag.zip": zip_of(tmp_path, bent)})
+    document = desk.verify()
+    assert document["exit_code"] == (2 if name == "bagit.txt" else 10)
+    assert name in document["files"][0]["problem"]["message"]
+
+
+def test_a_bag_made_anew_around_a_changed_file_is_refused_by_the_record(
+    desk: Desk, evidence: EvidenceBag, tmp_path: Path
+) -> None:
+    give_trust(desk, evidence)
+    payload = {name: data for name, data in evidence.files.items() if name.startswith("data/")}
+    bent, _ = complete_evidence({**payload, "data/page.txt": b"other words"})
+    desk.drop(**{"bag.anchor.json": evidence.receipt, "bag.zip": zip_of(tmp_path, bent)})
+    assert desk.verify()["exit_code"] == 10
+
+
+def test_the_page_asks_for_the_receipt_of_a_bag_that_is_evidence(
+    desk: Desk, evidence: EvidenceBag, tmp_path: Path
+) -> None:
+    desk.drop(**{"bag.zip": zip_of(tmp_path, evidence.files)})
+    desk.tab.click("#verify")
+    desk.tab.get_by_text(Message("page-receipt-missing")).first.wait_for()
+
+
+def test_a_changed_capture_in_a_folder_for_court_is_shown_beside_its_original(
+    desk: Desk, evidence: EvidenceBag, tmp_path: Path
+) -> None:
+    give_trust(desk, evidence)
+    files = pack_for_court(evidence)
+    desk.drop(**{"case.zip": zip_of(tmp_path, files)})
+    document = desk.verify()
+    assert document["exit_code"] == 0
+    assert document["bags"][0]["enclosures"] == 9  # five lists, and four of the capture
+    bent = {**files, f"{CASE_BAG}data/page.txt": b"other words"}
+    lists = ("tagmanifest-sha256.txt", "bag-info.txt")
+    relisted = complete({name: data for name, data in bent.items() if name not in lists})
+    desk.drop(**{"case.zip": zip_of(tmp_path, relisted)})
+    document = desk.verify()
+    assert document["exit_code"] == 10
+    assert "data/page.txt" in document["files"][0]["problem"]["message"]
 
 
 @pytest.mark.parametrize("name", TRAILING)

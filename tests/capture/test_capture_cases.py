@@ -3,75 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
-from dataclasses import dataclass
+import subprocess
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support.browser_memory import watch_memory
+from support.cameras import Camera, body_of
+from support.certificates import read_pdf
 from support.site_certificates import make_site_certificate
-from support.web_site import PNG, SECRET, WebSite, serve_site
+from support.web_site import PNG, SECRET, WebSite, serve_http2, serve_site
 
 from anchor.capture import browser_session
 from anchor.capture.browser_session import find_browser
-from anchor.capture.capture_files import write_capture_files
-from anchor.capture.capture_options import CaptureOptions
-from anchor.capture.page_capture import CapturedPage, capture_page
 from anchor.errors import CannotCheckError
+from anchor.system.clock import parse_time
 
 pytestmark = pytest.mark.release
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    page: CapturedPage
-    folder: Path
-
-    @property
-    def account(self) -> dict[str, Any]:
-        account: dict[str, Any] = json.loads((self.folder / "capture.json").read_bytes())
-        return account
-
-    @property
-    def missing(self) -> list[tuple[str, str]]:
-        return [
-            (each["subject"].rpartition("/")[2], each["code"].removeprefix("capture-missing-"))
-            for each in self.account["not_captured"]
-        ]
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text("utf-8")
-
-
-class Camera:
-    """Captures URLs into folders of their own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._count = 0
-
-    def __call__(self, url: str, **options: Any) -> Captured:
-        self._count += 1
-        folder, scratch = (self._folder / f"{name}{self._count}" for name in ("data", "scratch"))
-        folder.mkdir()
-        scratch.mkdir()
-        chosen = CaptureOptions(**{"wait_seconds": 0.2, **options})
-        page = capture_page(
-            url, folder, chosen, program=find_browser(), dns_servers=None, scratch=scratch
-        )
-        write_capture_files(page, folder, chosen, scratch=scratch)
-        return Captured(page, folder)
-
-
-@pytest.fixture
-def camera(tmp_path: Path) -> Camera:
-    return Camera(tmp_path)
-
-
-def body_of(captured: Captured, url: str) -> bytes | None:
-    (exchange,) = (each for each in captured.page.exchanges if each.url == url)
-    assert exchange.response is not None
-    return exchange.response.body
 
 
 def test_an_error_page_is_captured_with_its_status(camera: Camera, web: WebSite):
@@ -87,6 +38,59 @@ def test_text_of_any_script_is_kept_as_bytes_and_as_text(camera: Camera, web: We
     assert "中文正文".encode("gbk") in (body_of(chinese, web.url("/gbk")) or b"")
     arabic = camera(web.url("/rtl"))
     assert "نص الصفحة" in arabic.read("page.txt")
+
+
+def test_frames_and_a_film_show_how_the_page_came_and_was_scrolled(
+    camera: Camera, web: WebSite, ffmpeg: str
+):
+    captured = camera(web.url("/paint"), viewports=((640, 401),), films=True, wait_for=".done")
+    film = captured.folder / "film"
+    listed = json.loads((film / "frames.json").read_bytes())
+    times = [parse_time(each["at"]) for each in listed["frames"]]
+    assert times == sorted(times)
+    assert captured.page.started_at <= listed["frames"][0]["at"]
+    assert listed["frames"][-1]["at"] <= captured.page.ended_at
+    middles = [middle_of(captured.folder / each["file"]) for each in listed["frames"]]
+    # White before the page, red when it loads, blue from its script, green below.
+    order = [colour for colour, _ in groupby(middles)]
+    assert order[order.index("red") :][:3] == ["red", "blue", "green"]
+    probed = subprocess.run(
+        ["ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries",
+         "stream=width,height:packet=pts_time", "-of", "json", film / "film.mp4"],
+        capture_output=True, check=True,
+    )  # fmt: skip
+    shown = json.loads(probed.stdout)
+    assert (shown["streams"][0]["width"], shown["streams"][0]["height"]) == (640, 402)
+    offsets = [float(packet["pts_time"]) for packet in shown["packets"]]
+    assert offsets == pytest.approx([time - times[0] for time in times], abs=0.005)
+    assert listed["film"]["made_by"].startswith("ffmpeg version")
+    assert captured.missing == []
+
+
+def middle_of(path: Path) -> str:
+    """Return the colour in the middle of a picture."""
+    words = ["-v", "error", "-i", path, "-vf", "scale=1:1", "-f", "rawvideo", "-pix_fmt", "rgb24"]
+    red, green, blue = subprocess.run(
+        ["ffmpeg", *words, "-"], capture_output=True, check=True
+    ).stdout
+    colours = {"red": red, "green": green, "blue": blue}
+    strongest = max(colours, key=colours.__getitem__)
+    return "white" if min(red, green, blue) > 200 else strongest
+
+
+def test_without_ffmpeg_the_film_is_named_as_missing(
+    camera: Camera, web: WebSite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("CHROMIUM", find_browser())
+    (tmp_path / "bin").mkdir()
+    for name in ("sh", "sed", "cat", "uname", "grep", "free", "awk", "ls", "dirname", "readlink"):
+        (tmp_path / "bin" / name).symlink_to(shutil.which(name) or name)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    captured = camera(web.url("/paint"), films=True)
+    assert captured.missing == [("film.mp4", "film-program-missing")]
+    listed = json.loads((captured.folder / "film" / "frames.json").read_bytes())
+    assert listed["film"] is None
+    assert all((captured.folder / each["file"]).exists() for each in listed["frames"])
 
 
 def test_pictures_below_the_window_are_loaded_and_in_the_screenshot(camera: Camera, web: WebSite):
@@ -204,6 +208,67 @@ def test_links_within_the_origin_are_followed_as_often_as_asked(camera: Camera, 
         assert "First" in captured.read("pages/001/page.txt")
         assert (captured.folder / followed[-1]["folder"] / "screenshot-1280x800.png").exists()
     assert not any("elsewhere" in url for url in web.asked)
+
+
+def test_brotli_and_zstd_are_decoded_and_named(camera: Camera, tmp_path: Path):
+    make_site_certificate(tmp_path / "site.pem")
+    with serve_site(tmp_path / "site.pem") as site:
+        captured = camera(site.url("/coded"), accepts_bad_certificates=True)
+        assert captured.missing == []
+        assert captured.read("page.txt").strip() == "by the coded script"
+        assert body_of(captured, site.url("/coded.css")) == b"body { color: #123456 }\n" * 40
+        assert (body_of(captured, site.url("/coded.js")) or b"").count(b"coded script") == 3
+    codings = {
+        value
+        for request in captured.account["requests"]
+        for name, value in request["response_headers"]
+        if name.lower() == "content-encoding"
+    }
+    assert codings == {"br", "zstd"}
+
+
+def test_http_2_is_captured_and_stated(camera: Camera, tmp_path: Path):
+    certificate = make_site_certificate(tmp_path / "site.pem")
+    with serve_http2(tmp_path / "site.pem") as origin:
+        captured = camera(f"{origin}/", accepts_bad_certificates=True)
+    assert {each["protocol"] for each in captured.account["requests"]} == {"h2"}
+    assert "its script" in captured.read("page.txt")
+    assert captured.page.certificate == certificate
+    assert captured.missing == []
+
+
+def test_a_long_video_is_named_within_the_limits_of_bytes_and_memory(camera: Camera, web: WebSite):
+    with watch_memory() as held:
+        captured = camera(web.url("/film"), max_bytes=8 << 20, wait_seconds=1.0)
+    # Its parts are whole responses; what the player fetched of it is not kept, and is named.
+    parts = [each for each in captured.page.exchanges if each.url == web.url("/video")]
+    assert sum(bool(each.response and each.response.body == bytes(1_000)) for each in parts) == 4
+    assert {name for name, _ in captured.missing} == {"video"}
+    assert (captured.folder / "capture.wacz").stat().st_size < 8 << 20
+    assert max(held) < 1 << 30
+
+
+def test_a_consent_banner_goes_by_a_script_and_is_shown_without(camera: Camera, web: WebSite):
+    shown = camera(web.url("/consent"))
+    assert shown.read("page.txt").startswith("We use cookies")
+    accepted = camera(web.url("/consent"), script=b"document.querySelector('#accept').click()")
+    assert accepted.read("page.txt").strip() == "The article"
+    assert body_of(accepted, web.url("/data.json?accepted")) == b'{"said": "fetched"}'
+
+
+def test_the_print_has_what_is_for_paper_and_the_text_what_is_for_the_screen(
+    camera: Camera, web: WebSite
+):
+    captured = camera(web.url("/print"))
+    assert captured.read("page.txt").strip() == "Only on the screen"
+    printed = read_pdf((captured.folder / "page.pdf").read_bytes()).pages[0].extract_text()
+    assert printed.strip() == "Only on paper"
+
+
+def test_a_page_that_shows_the_time_shows_that_of_the_capture(camera: Camera, web: WebSite):
+    captured = camera(web.url("/clock"))
+    steps = {step.get("name", step["step"]): step["at"] for step in captured.account["steps"]}
+    assert steps["navigation-started"] <= captured.read("page.txt").strip() <= steps["page.txt"]
 
 
 def test_a_script_is_run_kept_and_named_if_it_fails(camera: Camera, web: WebSite):

@@ -28,7 +28,9 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 WITHOUT = {"devnet", "demo"}
 ELSEWHERE = {
     "capture": "tests/capture/test_capture_command.py",
+    "replay": "tests/capture/test_replay.py",
     "run": "tests/cli/test_standard_output.py",
+    "watch-pages": "tests/capture/test_watched_pages.py",
     "serve": "tests/cli/test_standard_output.py",
     "deploy": "tests/cli/test_journey.py",
     "init": "tests/cli/test_journey.py",

@@ -115,9 +115,13 @@ def test_a_publisher_that_is_killed_at_each_write_is_continued(
         site.run("audit", bucket.url, "--accept-unpinned", "--rpc", site.url).expect(0, "VERIFIED")
         return open_checkpoint(bucket.files()[CHECKPOINT], None).head.size
 
-    grow(site, 3)
+    def grow_finally(count: int) -> None:
+        grow(site, count)
+        site.run("run", "--once", "--wait", "final").expect(0)
+
+    grow_finally(3)
     site.run("export-log", bucket.url).expect(0)
-    grow(site, 297)
+    grow_finally(297)
     sizes = [check()]
     with run_proxy(s3) as (proxy, port):
         # Each run has less to write than the one before: the test of the conditions stays.

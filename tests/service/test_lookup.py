@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
@@ -64,6 +67,40 @@ def test_whatever_has_no_match_gets_the_same_answer(served: PageService) -> None
     ((status, content, media_type),) = answers
     assert (status, media_type) == (404, "application/problem+json")
     assert json.loads(content)["id"] == "number-unknown"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1_800)
+def test_a_hundred_thousand_guesses_reveal_nothing(grown: MemorySite) -> None:
+    """By four clients at once, as numbers and as hashes, while what is there is still answered."""
+    settings = Settings(anonymous_rate=1e6, anonymous_burst=1_000_000)
+    with serve_pages(grown, settings=settings) as served:
+        told = guess_hard(served)
+    ((status, content),) = told
+    assert (status, json.loads(content)["id"]) == (404, "number-unknown")
+
+
+def guess_hard(served: PageService) -> set[tuple[int, bytes]]:
+    """Send the guesses, and return what differs among the answers."""
+    with served.project.database.read() as connection:
+        record = load_pieces(connection)[5].record
+    assert record is not None
+
+    def guess(count: int) -> set[tuple[int, bytes]]:
+        with httpx.Client(base_url=served.http.base_url, trust_env=False) as http:
+            texts = ((format_number(secrets.token_bytes(10)), secrets.token_hex(32))[n % 2]
+                     for n in range(count))  # fmt: skip
+            answers = (http.get(f"/v1/lookup/{text}") for text in texts)
+            return {(answer.status_code, answer.content) for answer in answers}
+
+    begun = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        told = [pool.submit(guess, 25_000) for _ in range(4)]
+        while not all(part.done() for part in told):
+            assert served.ask(f"/v1/lookup/{number_record(record)}").status_code == 200
+            time.sleep(0.5)
+    print(f"{100_000 / (time.monotonic() - begun):,.0f} guesses a second")
+    return set().union(*(part.result() for part in told))
 
 
 def test_a_wrong_number_is_told_in_a_sentence(served: PageService) -> None:

@@ -20,6 +20,7 @@ from support.old_rows import (
     make_old_store,
     open_engine,
 )
+from support.store_contents import find_positions
 from support.stores import Postgres, damage
 
 from anchor.errors import ChainGuardError
@@ -33,7 +34,6 @@ from anchor.store.evidence import (
     find_by_key,
     find_indices_from,
     find_indices_of,
-    find_positions,
 )
 from anchor.store.location import StoreLocation
 from anchor.store.record_index import enter_records, find_records

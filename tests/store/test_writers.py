@@ -13,11 +13,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.store_contents import find_positions
 from support.stores import run_postgres
 
 from anchor.recovery.store_audit import audit_log
 from anchor.store.database import create_database, open_database
-from anchor.store.evidence import find_positions
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.runs import find_end, load_runs
 from anchor.store.tile_folder import TileFolder

@@ -281,7 +281,7 @@ def by_standalone(path: Path) -> Outcome:
                 standalone.Folder(str(path)) if path.is_dir() else standalone.ZipFile(file)
             )
             codes = []
-            for name, (digests, size) in standalone.check_bag(source).items():
+            for name, (digests, size) in standalone.check_bag(source).payload.items():
                 receipt = f"receipts/{name.removeprefix('data/originals/')}.anchor.json"
                 data = standalone.read_whole(source, receipt, standalone.MAX_RECEIPT)
                 codes.append(_judge_alone(data, digests["sha256"], digests["sm3"], size))

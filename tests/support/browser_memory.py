@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 MIB = 1 << 20
@@ -13,10 +13,13 @@ MIB = 1 << 20
 
 def children(process: int) -> Iterator[int]:
     """Every process below this one."""
-    for task in Path(f"/proc/{process}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            yield int(child)
-            yield from children(int(child))
+    listed: list[int] = []
+    with suppress(OSError):  # it has just ended
+        for task in Path(f"/proc/{process}/task").iterdir():
+            listed += map(int, (task / "children").read_text().split())
+    for child in listed:
+        yield child
+        yield from children(child)
 
 
 def resident() -> int:

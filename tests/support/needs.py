@@ -44,6 +44,9 @@ NEEDS = (
     Need("needs_ssh_keygen", (), ("signers",), "ssh-keygen", "apt install openssh-client"),
     Need("needs_web_servers", (), ("webservers",)),
     Need("needs_xvfb", (), ("screens",), "ffmpeg", "apt install xvfb ffmpeg"),
+    Need("needs_clamav", ("clamscan",), (), "clamscan", "apt install clamav"),
+    Need("needs_ffmpeg", ("ffmpeg",), (), "ffmpeg", "apt install ffmpeg"),
+    Need("needs_mitmdump", ("recorder",)),
     Need("needs_firefox", (), ("firefox",), "firefox-esr", "apt install firefox-esr"),
 )
 

@@ -128,11 +128,13 @@ const ASKED = {
     for (const data of bags) {
       try {
         const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
-        const [codes, claims] = [[], []];
+        const [codes, claims, problems] = [[], [], []];
         const events = await anchor.readEvents(bag);
         const notices = await anchor.listNotices(bag.source, (name) => anchor.readReceipt(bag, name));
-        for (const { receipt, digests } of bag.exhibits) {
-          const plain = await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust);
+        for (const exhibit of bag.exhibits) {
+          const { receipt, digests } = exhibit;
+          const check = (record) => anchor.checkCaptures(bag, exhibit, record);
+          const plain = await anchor.judge(await anchor.readReceipt(bag, receipt), digests, trust, check);
           const judgeEvent = ({ data, digests }) => anchor.judge(data, digests, trust);
           const chained = await anchor.judgeCustody(plain, events, judgeEvent);
           const judge = (notice, evidence) => anchor.judge(notice, evidence, trust);
@@ -140,13 +142,38 @@ const ASKED = {
           const { verdict, reason } = report.claims.find(({ id }) => id === "C7");
           codes.push(anchor.exitCode(report));
           claims.push([verdict, reason.text]);
+          problems.push(...report.steps.filter(({ error }) => error).map(({ detail }) => detail.text));
         }
-        found.push([0, codes, claims]);
+        found.push([0, codes, claims, problems]);
       } catch (error) {
         if (error.code === undefined) {
           throw error;
         }
         found.push([error.code, [], inBoth(error.reason)[1]]);
+      }
+    }
+    return found;
+  },
+  // What each of many bags that are evidence, in ZIP files, ends with by its receipt, and why.
+  async evidence_bags({ bags }) {
+    const found = [];
+    for (const { bag: data, receipt, policy, block_hashes } of bags) {
+      const trust = {
+        policy: anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+        chainIds: [], acceptUnpinned: false,
+      };
+      try {
+        const bag = await anchor.checkBag(await anchor.openZip(new Blob([Buffer.from(data, "base64")])));
+        const given = Uint8Array.from(Buffer.from(receipt, "base64"));
+        const check = (record) => anchor.checkRecordedFiles(record, bag.payload);
+        const report = await anchor.judge(given, await anchor.digestManifest(bag), trust, check);
+        const said = report.steps.filter(({ error }) => error).map(({ detail }) => detail.text);
+        found.push([anchor.exitCode(report), `${said.join(" ")} manifest-sha256.txt`]);
+      } catch (error) {
+        if (error.code === undefined) {
+          throw error;
+        }
+        found.push([error.code, error.reason.text]);
       }
     }
     return found;

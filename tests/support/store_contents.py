@@ -5,7 +5,7 @@ The only module of the tests that knows the tables of evidence and of keys.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeAlias, TypedDict, Unpack
@@ -13,8 +13,11 @@ from typing import TypeAlias, TypedDict, Unpack
 from sqlalchemy import URL, Connection, NullPool, create_engine, func, make_url, select
 from support.projects import Site
 
+from anchor.store import fingerprints
 from anchor.store.columns import Run, pack_run
+from anchor.store.fingerprint_pages import About
 from anchor.store.location import SqliteFile, StoreLocation
+from anchor.store.runs import find_size
 from anchor.store.schema import heads, keys, runs
 from anchor.types import Hash32
 
@@ -155,3 +158,12 @@ def _connect(place: Place) -> Iterator[Connection]:
             yield connection
     finally:
         engine.dispose()
+
+
+def find_positions(connection: Connection, identities: Sequence[bytes]) -> dict[bytes, int | None]:
+    """Return the leaf index of each stored identity, by the product's search; None unsealed."""
+    by_identity = fingerprints.find(connection, About.IDENTITY, identities)
+    size = find_size(connection)
+    return {
+        identity: index if index < size else None for identity, (index, *_) in by_identity.items()
+    }

@@ -1,8 +1,8 @@
 /** Bags: every file is listed, and every listed file has its digests (anchor/bag/bag_validation.py). */
 
 import {
-  BAGIT, type BagSource, checkDeclaration, checkListed, checkOxum, INFO, MANIFEST, MAX_LIST_BYTES, parseInfo, parseList,
-  REQUIRED, SM3_SUMS, TAG_MANIFEST,
+  BAGIT, type BagSource, checkDeclaration, checkListed, checkOxum, EVIDENCE_FORMAT, INFO, MANIFEST, MAX_LIST_BYTES, parseInfo,
+  parseList, REQUIRED, SM3_SUMS, TAG_MANIFEST,
 } from "./bag_format.ts";
 import { concat, type Hex, sha256 } from "./bytes.ts";
 import { hashPieces } from "./digests.ts";
@@ -10,9 +10,12 @@ import { malformed, mismatch } from "./errors.ts";
 import { message } from "./messages.ts";
 import { MAX_RECEIPT_BYTES } from "./receipt.ts";
 import type { Digests } from "./record.ts";
+import { Sm3 } from "./sm3.ts";
 
 const [PAYLOAD, ORIGINALS, RECEIPTS, SUFFIX] = ["data/", "data/originals/", "receipts/", ".anchor.json"] as const;
-const POLICY = "policy/trust.toml";
+const [POLICY, CAPTURES] = ["policy/trust.toml", "captures/"] as const;
+// What the receipt of a capture covers, through the capture's manifest.
+const COVERED = /^captures\/[^/]+\/(manifest-sha256\.txt$|data\/)/;
 const SIGNATURE = /^signatures\/(.+)\.[0-9a-f]{16}\.(sshsig|p7s)$/s;
 
 /** Digests a file in the bag, of that size, that was opened as it can be. */
@@ -22,6 +25,8 @@ export interface PackedExhibit {
   readonly original: string;
   readonly receipt: string;
   readonly digests: Digests;
+  /** The folders of bags in this bag whose manifest the original is, each with a slash. */
+  readonly captures: readonly string[];
 }
 
 /** A bag that is complete and unchanged in itself, which proves nothing about its maker. */
@@ -29,7 +34,10 @@ export interface ValidBag {
   readonly source: BagSource;
   readonly identifier: Hex;
   readonly party: string | null;
+  /** It is one piece of evidence, whose receipt is not in it. */
+  readonly isEvidence: boolean;
   readonly tags: ReadonlyMap<string, Hex>;
+  readonly payload: ReadonlyMap<string, Digests>;
   readonly exhibits: readonly PackedExhibit[];
 }
 
@@ -37,7 +45,8 @@ export interface ValidBag {
 export const policyIn = (bag: ValidBag): Hex | null => bag.tags.get(POLICY) ?? null;
 
 /** How many files of a bag no receipt covers. */
-export const enclosuresIn = (bag: ValidBag): number => bag.source.sizes.size - 2 * bag.exhibits.length;
+export const enclosuresIn = (bag: ValidBag): number =>
+  [...bag.source.sizes.keys()].filter((name) => !COVERED.test(name)).length - 2 * bag.exhibits.length;
 
 /** The signatures of records in a bag, which nothing here judges, each with the command that does. */
 export function listSignatures(bag: ValidBag): { readonly name: string; readonly command: string }[] {
@@ -80,20 +89,53 @@ export async function checkBag(source: BagSource, hash: HashOriginal = hashOrigi
     checkDigest(name, expected, actual, TAG_MANIFEST);
   }
   const info = parseInfo(await list(INFO));
+  const isEvidence = info.get("Bag-Format") === EVIDENCE_FORMAT;
+  const uncovered = isEvidence ? [...tags.keys()].sort().find((name) => !REQUIRED.includes(name)) : undefined;
+  if (uncovered !== undefined) {
+    throw mismatch(message("bag-file-uncovered", { name: uncovered }));
+  }
   const manifest = parseList(await list(MANIFEST), MANIFEST);
   checkListed(manifest, payload, MANIFEST);
   const sm3Sums = parseList(await list(SM3_SUMS), SM3_SUMS);
   checkListed(sm3Sums, payload, SM3_SUMS);
-  const receipts = pairReceipts(names, payload);
-  const exhibits: PackedExhibit[] = [];
-  for (const original of [...payload].sort()) {
-    const digests = await hash(source, original);
-    checkDigest(original, manifest.get(original)!, digests.sha256, MANIFEST);
-    checkDigest(original, sm3Sums.get(original)!, digests.sm3, SM3_SUMS);
-    exhibits.push({ original, receipt: receipts.get(original)!, digests });
+  const receipts = isEvidence ? new Map<string, string>() : pairReceipts(names, payload);
+  const hashed = new Map<string, Digests>();
+  for (const name of [...payload].sort()) {
+    const digests = await hash(source, name);
+    checkDigest(name, manifest.get(name)!, digests.sha256, MANIFEST);
+    checkDigest(name, sm3Sums.get(name)!, digests.sm3, SM3_SUMS);
+    hashed.set(name, digests);
   }
+  const captures = matchCaptures(tags, hashed);
+  const exhibits = [...receipts].sort(([one], [other]) => one < other ? -1 : 1).map(([original, receipt]) => {
+    const digests = hashed.get(original)!;
+    return { original, receipt, digests, captures: captures.get(digests.sha256!) ?? [] };
+  });
   checkOxum(info, [...payload].map((name) => source.sizes.get(name)!));
-  return { source, identifier: sha256(tagManifest), party: info.get("Source-Organization") ?? null, tags, exhibits };
+  const party = info.get("Source-Organization") ?? null;
+  return { source, identifier: sha256(tagManifest), party, isEvidence, tags, payload: hashed, exhibits };
+}
+
+/** Return the folders of captures by the SHA-256 of their manifests, which are originals. */
+function matchCaptures(tags: ReadonlyMap<string, Hex>, payload: ReadonlyMap<string, Digests>): Map<Hex, string[]> {
+  const originals = new Set([...payload.values()].map(({ sha256 }) => sha256));
+  const matched = new Map<Hex, string[]>();
+  const inside = [...tags.keys()].filter((name) => name.startsWith(CAPTURES)).sort();
+  for (const folder of new Set(inside.map((name) => `${CAPTURES}${name.split("/")[1]!}/`))) {
+    const manifest = tags.get(folder + MANIFEST);
+    if (manifest === undefined || !originals.has(manifest)) {
+      throw mismatch(message("bag-capture-unmatched", { name: folder + MANIFEST }));
+    }
+    matched.set(manifest, [...matched.get(manifest) ?? [], folder]);
+  }
+  return matched;
+}
+
+/** Return the digests of a bag's manifest, whose bytes are those that were checked. */
+export async function digestManifest(bag: ValidBag): Promise<Digests> {
+  const data = await readWhole(bag.source, MANIFEST, MAX_LIST_BYTES);
+  checkDigest(MANIFEST, bag.tags.get(MANIFEST)!, sha256(data), TAG_MANIFEST);
+  return { sha256: sha256(data), sm3: new Sm3().update(data).digest(), size: data.length };
 }
 
 /** Return the bytes of a receipt, which are those that were checked. */

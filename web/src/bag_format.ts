@@ -6,6 +6,8 @@ import { message } from "./messages.ts";
 import { cut } from "./text.ts";
 
 const FORMAT = "anchor-bag/1";
+/** The format of a bag that is one piece of evidence: its manifest is what was recorded. */
+export const EVIDENCE_FORMAT = "anchor-evidence-bag/1";
 export const [BAGIT, INFO, MANIFEST, TAG_MANIFEST, SM3_SUMS] =
   ["bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt", "sm3sums.txt"] as const;
 export const REQUIRED: readonly string[] = [BAGIT, INFO, MANIFEST, TAG_MANIFEST, SM3_SUMS];
@@ -134,7 +136,7 @@ export function checkDeclaration(data: Uint8Array): void {
     : unknownVersion(message("bag-version-unknown", { actual }));
 }
 
-/** Parse `bag-info.txt`, and check that it names this format. */
+/** Parse `bag-info.txt`, and check that it names one of the two formats. */
 export function parseInfo(data: Uint8Array): Map<string, string> {
   const members = new Map<string, string>();
   for (const [at, line] of splitLines(data, INFO).entries()) {
@@ -148,7 +150,7 @@ export function parseInfo(data: Uint8Array): Map<string, string> {
   if (actual === undefined) {
     throw malformed(message("bag-format-missing", { label }));
   }
-  if (actual !== FORMAT) {
+  if (actual !== FORMAT && actual !== EVIDENCE_FORMAT) {
     throw unknownVersion(message("bag-format-unknown", { actual: cut(actual), expected: FORMAT }));
   }
   return members;

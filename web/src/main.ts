@@ -6,7 +6,7 @@
 
 import release from "./release.json" with { type: "json" };
 import * as bytes from "./bytes.ts";
-import { checkBag, readReceipt } from "./bag.ts";
+import { checkBag, digestManifest, readReceipt } from "./bag.ts";
 import { chooseReceipt, readBundle } from "./bundle.ts";
 import { encodeCanonical, parseCanonical, parseStrict } from "./canonical.ts";
 import { judgeCustody, readEvent, readEvents } from "./custody.ts";
@@ -25,6 +25,7 @@ import { parseNotBefore } from "./not_before.ts";
 import { numberRecord } from "./preservation_number.ts";
 import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
+import { checkCaptures, checkRecordedFiles } from "./recorded_files.ts";
 import { judgeAccount } from "./record_groups.ts";
 import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./json_rpc.ts";
@@ -38,8 +39,8 @@ import { judge } from "./verifier.ts";
 useTemplates(release);
 Object.assign(globalThis, {
   anchor: {
-    ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkCaptures, checkRecordedFiles, checkSubmitter, chooseReceipt, connectTo,
+    describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
     parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
   },
 });

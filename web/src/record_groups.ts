@@ -14,6 +14,7 @@ type Form =
   | "text" | "time"
   | { readonly like: string }
   | { readonly in: readonly string[] }
+  | { readonly chars: readonly [number, number] }
   | { readonly within: readonly [number, number] }
   | { readonly of: Form; readonly count: readonly [number, number] }
   | { readonly has: { readonly [name: string]: Form }; readonly needs: readonly string[] }
@@ -42,6 +43,9 @@ function fits(value: Json, form: Form): boolean {
   }
   if ("of" in form) {
     return Array.isArray(value) && isWithin(value.length, form.count) && value.every((each) => fits(each, form.of));
+  }
+  if ("chars" in form) {
+    return typeof value === "string" && isWithin([...value].length, form.chars);
   }
   if ("within" in form) {
     return typeof value === "number" && isWithin(value, form.within);

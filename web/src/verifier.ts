@@ -41,8 +41,13 @@ export interface Trust {
   readonly acceptUnpinned: boolean;
 }
 
+/** Compares the files of which the evidence is the list with the record's text. */
+export type CheckFiles = (record: string) => void | Promise<void>;
+
 /** Run every step that can be run, and report each claim's verdict with its reason. */
-export async function judge(receipt: Uint8Array | Receipt, evidence: Digests, trust: Trust): Promise<Report> {
+export async function judge(
+  receipt: Uint8Array | Receipt, evidence: Digests, trust: Trust, checkFiles: CheckFiles | null = null,
+): Promise<Report> {
   const run = new Run();
   const parsed = await run.step(1, () => parseDocuments(receipt));
   if (parsed === null) {
@@ -51,7 +56,10 @@ export async function judge(receipt: Uint8Array | Receipt, evidence: Digests, tr
   const [document, record] = parsed;
   run.index = document.index;
   run.noEarliest = explainAbsence(document, record);
-  await run.step(2, () => checkFile(evidence, record));
+  await run.step(2, async () => {
+    await checkFiles?.(document.record); // it names the file that differs
+    return checkFile(evidence, record);
+  });
   const isLogged = await run.step(3, () => checkPaths(document, record));
   const unpinned = trust.policy ? [] : describeUnpinned(document, trust.chainIds);
   await judgeAnchors(run, document, record, trust, unpinned);

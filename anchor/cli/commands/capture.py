@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,19 +14,24 @@ from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
     MAX_VIEWPORTS,
     CaptureOptions,
+    check_mode,
     check_proxy,
     parse_capture_url,
     parse_viewport,
 )
 from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.login_profile import check_profile
 from anchor.capture.name_answers import parse_resolver
+from anchor.capture.recording_proxy import find_recorder
+from anchor.capture.wacz_signing import load_wacz_key
 from anchor.cli.capture_report import describe_capture, print_capture
 from anchor.cli.collection_statements import parse_profile, read_details
+from anchor.cli.comparison_report import report_comparison
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
-from anchor.errors import AnchorError, CannotCheckError, UsageError
+from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.operate.recent_block import choose_block
 from anchor.verification.report import severest_code
@@ -34,9 +41,22 @@ _MAX_SCRIPT_BYTES = 1 << 20
 
 def command(
     urls: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(metavar="URL", help="Pages to capture, http:// or https://."),
-    ],
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            metavar="BAG BAG",
+            help="Compare two captures instead; exit code 20 if a view cannot be compared.",
+        ),
+    ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", metavar="FILE", help="HTML page to write the comparison of --compare to."
+        ),
+    ] = None,
     out: Annotated[
         Path,
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the bags."),
@@ -84,6 +104,25 @@ def command(
             help="JavaScript to run in each page once it has loaded; the record says so.",
         ),
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            metavar="cdp|proxy",
+            help="Keep bodies as the browser decoded them, or as servers sent them to a recording "
+            "proxy (mitmproxy); the record says which.",
+        ),
+    ] = "cdp",
+    film: Annotated[
+        bool,
+        typer.Option("--film", help="Keep frames of each page while it loads and is scrolled."),
+    ] = False,
+    login_profile: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Profile of Chromium that is signed in; a copy is used, and the record says so.",
+        ),
+    ] = None,
     language: Annotated[
         str | None,
         typer.Option("--lang", metavar="TAG", help="Language to ask for, such as zh-CN."),
@@ -104,6 +143,13 @@ def command(
         typer.Option(
             "--accept-bad-certificates",
             help="Capture in spite of a bad TLS certificate; the record says that it failed.",
+        ),
+    ] = False,
+    sign_wacz: Annotated[
+        bool,
+        typer.Option(
+            "--sign-wacz",
+            help="Sign the WACZ file with the project's key wacz-key.pem, made at first use.",
         ),
     ] = False,
     profile: Annotated[
@@ -127,10 +173,18 @@ def command(
     What could not be captured is listed. `anchor run` anchors the records later.
     """
     output = Output(as_json=as_json)
-    pages = [parse_capture_url(url) for url in urls]
+    if compare is not None:
+        _compare(output, compare, urls, page)
+        return
+    if page is not None:
+        raise UsageError(Message("capture-output-without-compare"))
+    pages = [parse_capture_url(url) for url in urls or ()]
+    if not pages:
+        raise UsageError(Message("capture-without-url"))
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
+    check_mode(mode, proxy)
     options = CaptureOptions(
         viewports=tuple(dict.fromkeys(sizes)),
         wait_seconds=wait,
@@ -143,15 +197,22 @@ def command(
         keeps_cookies=keep_cookies,
         script=None if script is None else _read_script(script),
         depth=depth,
+        films=film,
+        recorder=find_recorder() if mode == "proxy" else None,
+        login_profile=login_profile,
         resolvers=tuple(map(parse_resolver, resolver or ())),
     )
     chosen = parse_profile(profile)
     argv = ["anchor", "capture", "--profile", chosen]
     argv += [] if details is None else ["--details", str(details)]
     program = find_browser()
+    if login_profile is not None:
+        check_profile(login_profile, program)
     captures: list[dict[str, object]] = []
     failed: list[tuple[str, AnchorError]] = []
     with project_session(config_path) as project:
+        if sign_wacz:
+            options = replace(options, wacz_key=load_wacz_key(project.config.folder))
         recorder = CaptureRecorder(
             project,
             options,
@@ -180,6 +241,15 @@ def command(
     )
     if failed:
         raise typer.Exit(severest_code([error.exit_code for _, error in failed]))
+
+
+def _compare(
+    output: Output, bags: tuple[Path, Path], urls: Sequence[str] | None, page: Path | None
+) -> None:
+    if urls:
+        raise UsageError(Message("capture-url-with-compare"))
+    if not report_comparison(output, *bags, page):
+        raise typer.Exit(ExitCode.CANNOT_CHECK)
 
 
 def _read_script(path: Path) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from anchor.cli.certificate_files import (
     Judged,
     Request,
     describe_font,
+    find_captured_page,
     plan_requests,
     write_certificates,
 )
@@ -62,7 +64,8 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Evidence file, if not beside its receipt; once per receipt, in the same order.",
+            help="Evidence file, or bag of a web capture, if not beside its receipt; once per "
+            "receipt, in the same order.",
         ),
     ] = None,
     digest: Annotated[
@@ -220,9 +223,10 @@ def command(
 
     def judge_one(request: Request) -> Judged:
         receipt: bytes | Receipt
+        bag = None
         if digest is None:
             hint = Message("certificate-file-missing-hint")
-            receipt, digests = inputs.load(request.file, request.receipt, hint=hint)
+            receipt, digests, bag = inputs.load_with_bag(request.file, request.receipt, hint=hint)
         else:
             receipt = read_receipt(request.receipt)
             digests = Digests.bare(*parse_digest(digest))
@@ -240,11 +244,13 @@ def command(
             has_file=digest is None,
             transactions=transactions,
         )
+        capture = None if bag is None else find_captured_page(bag, report)
+        judged = Judged(request=request, data=data, report=report, basis=basis, capture=capture)
         if not custody or report.record is None:
-            return Judged(request=request, data=data, report=report, basis=basis)
+            return judged
         events = load_custody(inputs, custody)
         report = apply_custody(report, parse_receipt(data), events)
-        return Judged(request=request, data=data, report=report, basis=basis, custody=events)
+        return replace(judged, report=report, custody=events)
 
     judged = [judge_one(request) for request in requests]
     inputs.close()

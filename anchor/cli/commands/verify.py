@@ -52,7 +52,7 @@ def command(
         typer.Argument(
             help="Files to verify, each with its receipt FILE.anchor.json; - is standard input. "
             "A bundle, NAME.anchor.jsonl, stands for the files of all its receipts; so does a bag, "
-            "a folder or ZIP file by `anchor pack`."
+            "a folder or ZIP file by `anchor pack`. A web capture's bag is one piece of evidence."
         ),
     ] = None,
     receipt: Annotated[

@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from anchor.canonical import MAX_INTEGER
 from anchor.messages.message import Message
+from anchor.service.block_list import read_network
 from anchor.service.client_address import client_of
 from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON, OperatorActions
 from anchor.service.operator_reports import (
@@ -95,17 +96,20 @@ async def _act(actions: OperatorActions, form: Form, own: str) -> Form:
 
 
 async def _block(actions: OperatorActions, form: Form, own: str) -> Form:
-    reason, days = form.text("why"), form.text("days")
+    network, reason, days = form.text("network"), form.text("why"), form.text("days")
+    wrong: dict[str, Message] = {}
     if not reason or len(reason) > MAX_REASON:
-        return form.refuse(why=Message("operator-block-reason-missing", limit=MAX_REASON))
+        wrong["why"] = Message("operator-block-reason-missing", limit=MAX_REASON)
     is_number = days.isascii() and days.isdecimal() and len(days) <= 3
     if not is_number or not 1 <= int(days) <= MAX_BLOCK_DAYS:
-        return form.refuse(days=Message("operator-days-invalid", limit=MAX_BLOCK_DAYS))
+        wrong["days"] = Message("operator-days-invalid", limit=MAX_BLOCK_DAYS)
     try:
-        await actions.block(form.text("network"), reason, int(days), own)
+        read_network(network, own)
+        if not wrong:
+            await actions.block(network, reason, int(days), own)
     except Problem as problem:
-        return form.refuse(network=problem.detail)
-    return form
+        wrong["network"] = problem.detail
+    return form.refuse(**wrong) if wrong else form
 
 
 _NO_LIMIT_READ = -1

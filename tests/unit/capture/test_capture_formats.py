@@ -135,6 +135,11 @@ def test_a_har_holds_bodies_and_addresses():
         {"name": "b", "value": "2"}, {"name": "a", "value": "1"},
     ]  # fmt: skip
     assert second["response"]["status"] == 0
+    large = replace(EXCHANGE, response=replace(RESPONSE, body=bytes((1 << 20) + 1)))
+    (entry,) = build_har([large], software=("x", "1"), browser=("y", "2"))["log"]["entries"]
+    content = entry["response"]["content"]
+    assert "text" not in content
+    assert (content["size"], content["comment"]) == ((1 << 20) + 1, "the body is in the WARC file")
 
 
 def test_redaction_keeps_names_and_attributes_and_no_value():

@@ -154,9 +154,8 @@ CLEAN = (cleanliness_of(proxy="pass"), Environment(hosts_file_digest="ab" * 32))
 
 def results(root: Path, **changes: Any) -> dict[str, tuple[str, str]]:
     values: dict[str, Any] = {
-        "sandboxed": True, "proxy": None, "guarded": False, "script_sha256": None, "root": root,
-        "answers": [],
-        "exchanges": [],
+        "sandboxed": True, "proxy": None, "guarded": False, "script_sha256": None,
+        "has_profile": False, "root": root, "answers": [], "exchanges": [],
         "before": CLEAN, "after": CLEAN, **changes,
     }  # fmt: skip
     return {
@@ -167,7 +166,8 @@ def results(root: Path, **changes: Any) -> dict[str, tuple[str, str]]:
 def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     clean = results(tmp_path)
     assert {name for name, (result, _) in clean.items() if result == "pass"} == {
-        "browser-sandbox", "browser-policies", "browser-proxy", "page-script", "after-capture",
+        "browser-sandbox", "browser-policies", "browser-profile", "browser-proxy", "page-script",
+        "after-capture",
     }  # fmt: skip
     policy = tmp_path / "etc/chromium/policies/managed/all.json"
     policy.parent.mkdir(parents=True)
@@ -176,13 +176,14 @@ def test_each_check_of_a_capture_passes_and_fails(tmp_path: Path):
     bad = exchange_of("https://b/x", is_secure=False)
     later = exchange_of("https://b/y", is_secure=True)
     dirty = results(
-        tmp_path, sandboxed=False, proxy="http://p:1", script_sha256="ab",
+        tmp_path, sandboxed=False, proxy="http://p:1", script_sha256="ab", has_profile=True,
         exchanges=[good, bad, later],
         after=(cleanliness_of(proxy="fail"), Environment(hosts_file_digest="cd" * 32)),
     )  # fmt: skip
     assert dirty["browser-sandbox"][0] == "fail"
     assert dirty["browser-policies"] == ("fail", "/etc/chromium/policies/managed/all.json")
     assert dirty["page-script"] == ("fail", "sha256:ab")
+    assert dirty["browser-profile"] == ("fail", "a copy of a profile that the operator named")
     assert dirty["browser-proxy"] == ("fail", "http://p:1")
     assert dirty["certificates"] == ("fail", "not accepted: b")
     assert dirty["after-capture"] == ("fail", "changed: proxy, hosts_file_digest")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from anchor.capture.network_log import NetworkLog
+from anchor.capture.network_log import BODY_REASONS, MAX_BODY_BYTES, NetworkLog
 
 URL = "https://example.test/"
 
@@ -154,6 +154,18 @@ def test_a_body_that_is_not_the_received_bytes_is_listed():
     log.set_body("1", {"body": "é–", "base64Encoded": False})
     (missing,) = log.list_uncaptured()
     assert missing.reason.operands == {"size": 2, "actual": 5}
+
+
+def test_a_body_that_the_driver_would_hold_many_times_is_not_read_and_named():
+    log = log_of(most_bytes=1 << 30)
+    for number, size in (("1", MAX_BODY_BYTES), ("2", MAX_BODY_BYTES + 1)):
+        log.take("requestWillBeSent", sent(number))
+        log.take("responseReceived", received(number))
+        ended(log, number, size=size)
+    assert list(log.list_due()) == ["1"]
+    (missing,) = log.list_uncaptured()
+    assert missing.reason.id == "capture-missing-large-body"
+    assert missing.reason.id in BODY_REASONS
 
 
 def test_bodies_together_stay_within_the_limit():

@@ -1,20 +1,33 @@
-"""Objects in a folder and in a store that fsspec reaches: one contract for both."""
+"""Objects in a folder and in stores that fsspec reaches: one contract for all."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.s3_server import S3Server, run_s3_server, using
 
 from anchor.errors import ConfigError, MismatchError, StorageError
 from anchor.keeping.copy_objects import CopyBucket, CopyObjects, open_copy_objects
 
 
-@pytest.fixture(params=["file", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> CopyObjects:
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with run_s3_server() as server:
+        server.make_bucket("copies", {})
+        yield server
+
+
+@pytest.fixture(params=["file", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[CopyObjects]:
     if request.param == "file":
-        return open_copy_objects(f"file://{tmp_path / 'bucket'}")
-    return open_copy_objects(f"memory://{tmp_path.name}/bucket")
+        yield open_copy_objects(f"file://{tmp_path / 'bucket'}")
+    elif request.param == "memory":
+        yield open_copy_objects(f"memory://{tmp_path.name}/bucket")
+    else:
+        with using(request.getfixturevalue("server")):
+            yield open_copy_objects(f"s3://copies/{tmp_path.name}")
 
 
 def test_objects_are_stored_listed_and_removed(store: CopyObjects) -> None:

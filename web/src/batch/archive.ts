@@ -43,6 +43,12 @@ interface Listed extends Entry {
   readonly isStreamed: boolean;
 }
 
+/** Tell by its first bytes or its name whether a file is meant as a ZIP file. */
+export async function isZip(file: File): Promise<boolean> {
+  const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());
+  return (first === 0x50 && second === 0x4b) || /\.zip$/i.test(file.name);
+}
+
 /** Tell by the names in a file whether it is the ZIP file of a bag, or one with receipts that is no bag. */
 export async function sortZip(file: File): Promise<"bag" | "receipts" | null> {
   const [first, second] = new Uint8Array(await file.slice(0, 2).arrayBuffer());

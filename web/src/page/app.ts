@@ -12,9 +12,10 @@ import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
+import { listsFiles } from "../recorded_files.ts";
 import { judge } from "../verifier.ts";
-import { sortZip } from "../batch/archive.ts";
-import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, listFolder, showBag } from "./bag.ts";
+import { isZip, sortZip } from "../batch/archive.ts";
+import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, type JudgeOne, listFolder, showBag } from "./bag.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
   FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
@@ -347,8 +348,10 @@ class Page {
   private async judge(): Promise<Outcome | BagOutcome | ReceiptsOutcome> {
     const given = readDigest();
     const receipt = readPasted() ?? this.receipt;
-    if (this.bag && !receipt && !given) {
-      return this.judgeBag(this.bag);
+    const isManifest = receipt !== null && isOfManifest(receipt);
+    const bag = this.bag ?? (isManifest && this.file && (await isZip(this.file)) ? bagIn(this.file) : null);
+    if (bag && !given && (!receipt || !this.file || isManifest)) {
+      return this.judgeBag(bag, receipt);
     }
     if (this.zip && !receipt && !given) {
       return judgeReceipts(this.zip, this.originals, this.script, this.readPolicy(), this.prepareJudge(), this.tellHashed);
@@ -369,9 +372,10 @@ class Page {
     return judgeOne(await this.findReceipt(receipt, file, evidence), evidence, file);
   }
 
-  private async judgeBag(bag: GivenBag): Promise<BagOutcome> {
+  private async judgeBag(bag: GivenBag, receipt: Uint8Array | null): Promise<BagOutcome | Outcome> {
     const judgeOne = this.prepareJudge();
-    return judgeBag(bag, this.script, this.readPolicy(), judgeOne, this.tellHashed);
+    const find = receipt && ((evidence: Digests) => this.findReceipt(receipt, bag.name, evidence));
+    return judgeBag(bag, this.script, this.readPolicy(), judgeOne, this.tellHashed, find);
   }
 
   private readonly tellHashed = (part: number): void => {
@@ -380,15 +384,13 @@ class Page {
   };
 
   /** Read what the person named; return what judges a file by it. */
-  private prepareJudge(): (
-    receipt: Uint8Array | Receipt, evidence: Digests, file: string, notices?: readonly Notice[],
-  ) => Promise<Outcome> {
+  private prepareJudge(): JudgeOne {
     const policy = this.readPolicy();
     const blockHashes: Hex[] = readBlockHashes();
     const chainIds = readChainIds();
     const { rpc, quorum } = readNodes();
     const asksNodes = this.nodesToAsk().length > 0;
-    return async (receipt, evidence, file, inBag = []) => {
+    return async (receipt, evidence, file, inBag = [], checkFiles) => {
       const asked = { nodes: new Set<string>(), notes: new Set<Message>() };
       const trust = {
         policy: policy?.entries ?? null,
@@ -397,7 +399,7 @@ class Page {
         chainIds,
         acceptUnpinned: find<HTMLInputElement>("unpinned").checked,
       };
-      const report = await applyNotices(await judge(receipt, evidence, trust), [...this.notices.values(), ...inBag],
+      const report = await applyNotices(await judge(receipt, evidence, trust, checkFiles), [...this.notices.values(), ...inBag],
         (notice, digests) => judge(notice, digests, trust));
       return { report, file, policy, nodes: [...asked.nodes], notes: unique([...asked.notes]), checkedAt: new Date() };
     };
@@ -485,6 +487,15 @@ class Page {
     download("verification.json", "rows" in outcome ? describeReceipts(outcome, policies) : "outcomes" in outcome
       ? describeBag(outcome, policies)
       : describeReport(outcome.report, outcome.file, policies, outcome.nodes));
+  }
+}
+
+/** Tell whether a receipt is that of a manifest; a ZIP file with another one is evidence itself. */
+function isOfManifest(receipt: Uint8Array): boolean {
+  try {
+    return listsFiles(parseReceipt(receipt).record);
+  } catch {
+    return false; // step 1 says what is wrong with it
   }
 }
 

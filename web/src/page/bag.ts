@@ -1,7 +1,9 @@
 /** A bag on the page: a ZIP file or a dropped folder, and the reports on the originals in it. */
 
-import { checkBag, enclosuresIn, type HashOriginal, listSignatures, policyIn, readReceipt, type ValidBag } from "../bag.ts";
-import { type BagSource, checkName, checkNames, MAX_FILES } from "../bag_format.ts";
+import {
+  checkBag, digestManifest, enclosuresIn, type HashOriginal, listSignatures, policyIn, readReceipt, type ValidBag,
+} from "../bag.ts";
+import { type BagSource, checkName, checkNames, MANIFEST, MAX_FILES } from "../bag_format.ts";
 import type { Hex } from "../bytes.ts";
 import { judgeCustody, type PackedEvent, readEvents } from "../custody.ts";
 import { hashPieces, startHashing } from "../digests.ts";
@@ -10,8 +12,11 @@ import { inLanguage, type Language, message, type Message, type Text } from "../
 import { listNotices, type Notice } from "../notices.ts";
 import { errorOf, exitCode, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
+import type { Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
+import { checkCaptures, checkRecordedFiles } from "../recorded_files.ts";
 import { formatTime } from "../text.ts";
+import type { CheckFiles } from "../verifier.ts";
 import { openZip, readPieces } from "../zip.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
@@ -84,14 +89,23 @@ async function readEntries(folder: FileSystemDirectoryEntry): Promise<FileSystem
 
 const openEntry = (entry: FileSystemFileEntry) => new Promise<File>((resolve, reject) => entry.file(resolve, reject));
 
-/** Check a bag and judge every original in it; `report` hears how many bytes of originals were read. */
+/** Judges evidence by its receipt. */
+export type JudgeOne = (
+  receipt: Uint8Array | Receipt, evidence: Digests, file: string, notices?: readonly Notice[], checkFiles?: CheckFiles,
+) => Promise<Outcome>;
+
+/**
+ * Check a bag and judge every original in it; `report` hears how many bytes of originals were read.
+ * Of a bag that is one piece of evidence, judge its manifest by the receipt that `find` returns.
+ */
 export async function judgeBag(
   given: GivenBag,
   script: string,
   policy: Policy | null,
-  judgeOne: (receipt: Uint8Array, evidence: Digests, file: string, notices: readonly Notice[]) => Promise<Outcome>,
+  judgeOne: JudgeOne,
   report: (part: number) => void,
-): Promise<BagOutcome> {
+  find: ((evidence: Digests) => Promise<Uint8Array | Receipt>) | null,
+): Promise<BagOutcome | Outcome> {
   let done = 0;
   const hash: HashOriginal = async (source, name) => {
     const [blob, size] = [source.blob(name), source.sizes.get(name)!];
@@ -103,8 +117,21 @@ export async function judgeBag(
     return digests;
   };
   const outcomes: Outcome[] = [];
+  let bag: ValidBag;
   try {
-    const bag = await checkBag(await given.open(), hash);
+    bag = await checkBag(await given.open(), hash);
+  } catch (error) {
+    return refuse(error, given, policy);
+  }
+  if (bag.isEvidence && find) {
+    const manifest = await digestManifest(bag);
+    return judgeOne(await find(manifest), manifest, `${given.name}/${MANIFEST}`, [],
+      (record) => checkRecordedFiles(record, bag.payload));
+  }
+  if (bag.isEvidence || find) {
+    throw malformed(bag.isEvidence ? message("page-receipt-missing") : message("bag-has-own-receipts", { path: show(given.name, 120) }));
+  }
+  try {
     const events = await readEvents(bag);
     const judged = new Map<PackedEvent, Outcome>();
     const judgeEvent = async (event: PackedEvent) => {
@@ -113,17 +140,24 @@ export async function judgeBag(
       return outcome.report;
     };
     const notices = await listNotices(bag.source, (name) => readReceipt(bag, name));
-    for (const { original, receipt, digests } of bag.exhibits) {
-      const outcome = await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`, notices);
+    for (const exhibit of bag.exhibits) {
+      const { original, receipt, digests } = exhibit;
+      const outcome = await judgeOne(await readReceipt(bag, receipt), digests, `${given.name}/${original}`, notices,
+        (record) => checkCaptures(bag, exhibit, record, hash));
       outcomes.push({ ...outcome, report: await judgeCustody(outcome.report, events, judgeEvent) });
     }
     return { name: given.name, bag, error: null, outcomes, policy };
   } catch (error) {
-    if (!isRefusal(error)) {
-      throw error;
-    }
-    return { name: given.name, bag: null, error, outcomes: [], policy };
+    return refuse(error, given, policy);
   }
+}
+
+/** Return the outcome for a bag that is not valid; what is no refusal is a bug. */
+function refuse(error: unknown, { name }: GivenBag, policy: Policy | null): BagOutcome {
+  if (!isRefusal(error)) {
+    throw error;
+  }
+  return { name, bag: null, error, outcomes: [], policy };
 }
 
 /** Show the outcome for a bag: what it amounts to, and a part for each original that opens. */

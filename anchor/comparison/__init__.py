@@ -1,0 +1,1 @@
+"""Comparison of two web captures: texts, pictures, facts and resources."""

@@ -1,0 +1,1 @@
+"""Watched pages: captured again and again, and recorded only when they have changed."""

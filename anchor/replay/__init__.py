@@ -1,0 +1,1 @@
+"""Replay of a capture on this machine, by pywb, which the user installs."""

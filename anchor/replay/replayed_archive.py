@@ -1,0 +1,81 @@
+"""The archive of a capture for a replay: its WARC files, copied out of the verified WACZ."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import zipfile
+from pathlib import Path
+from typing import BinaryIO
+
+from anchor.bag.bag_format import MANIFEST, PAYLOAD
+from anchor.comparison.capture_bag import CaptureBag
+from anchor.errors import MalformedError, MismatchError, UsageError
+from anchor.evidence.digests import CHUNK_BYTES
+from anchor.messages.message import Message
+from anchor.system.os_errors import explain_os_error
+
+ARCHIVE = "capture.wacz"
+# More than captures have; each is a file to be indexed.
+_MOST_WARCS = 100
+_FOLDER = "archive/"
+
+
+def extract_warcs(capture: CaptureBag, folder: Path) -> list[Path]:
+    """Copy the WARC files of a capture into ``folder``, under names of our own.
+
+    Raises:
+        UsageError: The capture has no archive, or the folder cannot be written.
+        MismatchError: The archive has changed since the bag was verified.
+        MalformedError: The archive is not a WACZ file with WARC files stored as they are.
+        StorageError: The disk is full or fails.
+    """
+    name = PAYLOAD + ARCHIVE
+    if capture.measure(ARCHIVE) is None:
+        raise UsageError(Message("replay-without-archive", path=capture.path, name=name))
+    copy = folder / ARCHIVE
+    try:
+        with capture.bag.source.open(name) as source, copy.open("xb") as target:
+            digest = _copy(source, target)
+        # The file may have been replaced since the bag was verified; the copy cannot be.
+        if digest != capture.bag.payload[name].sha256:
+            raise MismatchError(Message("bag-digest-differs", name=name, list=MANIFEST))
+        try:
+            return _unpack(copy, folder)
+        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+            raise MalformedError(Message("replay-archive-damaged", name=name)) from error
+        finally:
+            copy.unlink()
+    except OSError as error:
+        raise explain_os_error(
+            Message("file-unwritable", path=folder), error, is_named=False
+        ) from error
+
+
+def _copy(source: BinaryIO, target: BinaryIO) -> bytes:
+    digest = hashlib.sha256()
+    while chunk := source.read(CHUNK_BYTES):
+        digest.update(chunk)
+        target.write(chunk)
+    return digest.digest()
+
+
+def _unpack(archive: Path, folder: Path) -> list[Path]:
+    warcs: list[Path] = []
+    with zipfile.ZipFile(archive) as packed:
+        entries = [
+            entry
+            for entry in packed.infolist()
+            if entry.filename.startswith(_FOLDER) and not entry.is_dir()
+        ]
+        # Stored as they are, they cannot be larger than the archive.
+        is_plain = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+        if not 0 < len(entries) <= _MOST_WARCS or not is_plain:
+            raise MalformedError(Message("replay-archive-damaged", name=PAYLOAD + ARCHIVE))
+        for number, entry in enumerate(entries, 1):
+            suffix = ".warc.gz" if entry.filename.endswith(".gz") else ".warc"
+            path = folder / f"capture-{number:03}{suffix}"
+            with packed.open(entry) as source, path.open("xb") as target:
+                shutil.copyfileobj(source, target)
+            warcs.append(path)
+    return warcs
