@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from support.cameras import Camera
 from support.fixtures import embedded, new_site
+from support.foreign_programs import MITMPROXY, install_program
 from support.web_site import WebSite, serve_site
 
-from anchor.capture.recording_proxy import RecorderProgram, find_recorder
+from anchor.capture.recording_proxy import RECORDER_VARIABLE, RecorderProgram, find_recorder
 
 __all__ = ["embedded", "new_site"]
 
@@ -24,7 +25,9 @@ def camera(tmp_path: Path) -> Camera:
 @pytest.fixture(scope="session")
 def recorder() -> RecorderProgram:
     """The program of the recording proxy."""
-    return find_recorder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(RECORDER_VARIABLE, str(install_program(*MITMPROXY) / "mitmdump"))
+        return find_recorder()
 
 
 @pytest.fixture

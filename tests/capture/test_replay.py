@@ -26,8 +26,8 @@ from support.browser import open_browser, tab
 from support.capture_bags import make_account, make_capture, make_png
 from support.chinese_text import what_is_english
 from support.command import ANCHOR, environment
+from support.foreign_programs import PYWB, install_program
 from support.in_process import run_in_process
-from support.pywb import install_pywb
 from support.web_site import STATIC, WebSite
 
 from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
@@ -45,7 +45,7 @@ __all__ = ["tab"]
 
 @pytest.fixture(scope="module")
 def programs() -> Path:
-    return install_pywb()
+    return install_program(*PYWB)
 
 
 @pytest.fixture(scope="module")
