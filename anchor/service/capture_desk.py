@@ -188,7 +188,7 @@ class CaptureDesk:
 
     def _check(self, capture: OrderedCapture, result: CaptureResult) -> _CheckedBag:
         path = self._spool.bag_path(capture.id)
-        if path.is_symlink():
+        if path.is_symlink() or not path.is_file():
             raise MalformedError(Message("capture-result-malformed"))
         length = path.stat().st_size
         if length > self._settings.bag_bytes:
