@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from psycopg.errors import DeadlockDetected
 from support import fixtures
 from support.disasters import lose_store
 from support.drill import Drill
@@ -32,13 +33,22 @@ PLACES = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 
 
 def lose_schema(site: Site, server: Postgres) -> None:
-    """Drop every table of the store, whoever is at work with it."""
+    """Drop every table of the store, whoever is at work with it.
+
+    PostgreSQL ends the drop if it and a reader wait for each other; it is then tried again.
+    """
     place = load_config(site.folder / "anchor.toml").store
     assert isinstance(place, PostgresDatabase)
     schema = place.url.partition("search_path%3D")[2]
-    with server.connect() as connection:
-        connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
-        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    for attempt in range(10):
+        try:
+            with server.connect() as connection:
+                connection.execute(f"DROP SCHEMA {schema} CASCADE".encode())
+                connection.execute(f"CREATE SCHEMA {schema}".encode())
+            return
+        except DeadlockDetected:
+            print(f"deadlock {attempt}", flush=True)
+    raise AssertionError("the schema cannot be dropped")
 
 
 def run_drills(
