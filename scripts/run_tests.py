@@ -43,7 +43,7 @@ RECORD = TESTS / "recorded.json"
 # Each costs some eight seconds of a core until its first test runs.
 PARTS = {"cli": 4, "faults": 2, "service": 2, "devnet": 2}
 # The same for the tests that are marked `release`.
-MARKED_PARTS = {"browser": 2, "cli": 3, "faults": 3}
+MARKED_PARTS = {"browser": 2, "capture": 3, "cli": 3, "faults": 3}
 # Estimated seconds for a part of a folder, by which jobs are sorted; 60 s if not listed.
 SECONDS = {"cli": 150, "faults": 150, "service": 120, "devnet": 100, "unit": 100, "store": 60}
 # Folders without tests, or whose tests are run in another way.
@@ -239,6 +239,8 @@ MARKED = {
         "anchor/operate/publishing.py",
     ),
     "service": (
+        "anchor/capture/*.py",
+        "anchor/egress/*.py",
         "anchor/system/*.py",
         "anchor/project/*.py",
         "anchor/store/**/*.py",
