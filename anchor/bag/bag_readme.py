@@ -20,6 +20,7 @@ README: dict[Language, str] = {"zh": "README.zh.md", "en": "README.en.md"}
 _MOST_LISTED = 20
 _FOLDERS = {
     "data/originals/": Message("bag-readme-originals"),
+    "captures/": Message("bag-readme-captures"),
     "receipts/": Message("bag-readme-receipts"),
     "exhibits/": Message("bag-readme-exhibits"),
     "certificate/": Message("bag-readme-certificates"),

@@ -155,6 +155,7 @@ def _check_record(record: dict[str, Any], captured: dict[str, Any], web: WebSite
 def _check_packing(site: Site, bag: Path) -> None:
     """Pack the capture for court, and verify it there: as an original, and whole."""
     site.run("pack", bag, "-o", "case").expect(0)
+    assert "- `captures/`: " in (site.folder / "case" / "README.zh.md").read_text("utf-8")
     site.run("verify", "case").expect(0, "manifest-sha256.txt")
     receipt = site.folder / "case" / "receipts" / "manifest-sha256.txt.anchor.json"
     packed = site.folder / "case" / "captures" / bag.name
