@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from anchor.capture.name_answers import NameAnswer, Resolver, ask_resolver
 from anchor.egress.egress_proxy import Connect, EgressEvent, EgressLimits, EgressProxy, open_tcp
+from anchor.egress.egress_target import EgressRefused
 from anchor.messages.message import Message
 
 GUARD_ARGUMENTS = (
@@ -114,6 +115,8 @@ class EgressGuard:
     async def _resolve(self, host: str, _port: int) -> Sequence[str]:
         answer = await asyncio.to_thread(ask_resolver, self._resolver, host)
         self._answers.setdefault(host, answer)
+        if answer.state == "unanswered":
+            raise EgressRefused(Message("egress-name-unanswered", host=host))
         return sorted(answer.addresses)
 
     def _note(self, event: EgressEvent) -> None:
