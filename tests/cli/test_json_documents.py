@@ -25,7 +25,7 @@ SCHEMAS = ROOT / "docs" / "schemas"
 # Measured values are typed; text is for names, reasons and what people are to read.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # Commands without JSON, and those whose documents other tests hold to the same.
-WITHOUT = {"devnet", "demo", "capture-worker"}
+WITHOUT = {"devnet", "demo"}
 ELSEWHERE = {
     "capture": "tests/capture/test_capture_command.py",
     "replay": "tests/capture/test_replay.py",
