@@ -65,7 +65,8 @@ class _Running:
 class CaptureWorker:
     """Takes orders, starts ``command ORDER FOLDER`` for each, and gives their results.
 
-    ``tell`` is called with what happens.
+    ``tell`` is called with what happens.  ``made`` counts the captures that ended by themselves,
+    ``refused`` those that were ended.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class CaptureWorker:
         self._limits = limits
         self._tell = tell
         self._running: list[_Running] = []
+        self.made = self.refused = 0
 
     def run(self, stop: threading.Event, *, is_once: bool = False) -> None:
         """Work until ``stop`` is set, or with ``is_once`` until no order waits.
@@ -174,6 +176,7 @@ class CaptureWorker:
                 self._refuse(claimed, Message("capture-bag-too-large", bytes=bag.stat().st_size))
             else:
                 self._spool.put_result(claimed, result.read_bytes(), bag if bag.is_file() else None)
+                self.made += 1
                 self._tell(Message("capture-ended", id=claimed.id))
         elif running.refusal is not None:
             self._refuse(claimed, running.refusal)
@@ -186,6 +189,7 @@ class CaptureWorker:
     def _refuse(self, claimed: ClaimedOrder, reason: Message) -> None:
         self._tell(Message("capture-not-made", id=claimed.id, reason=reason))
         self._spool.put_result(claimed, encode_refusal(claimed.id, reason), None)
+        self.refused += 1
 
 
 def _end(running: _Running) -> None:

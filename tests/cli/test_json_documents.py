@@ -28,6 +28,7 @@ TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 WITHOUT = {"devnet", "demo"}
 ELSEWHERE = {
     "capture": "tests/capture/test_capture_command.py",
+    "capture-worker": "tests/capture/test_capture_worker_command.py",
     "replay": "tests/capture/test_replay.py",
     "run": "tests/cli/test_standard_output.py",
     "watch-pages": "tests/capture/test_watched_pages.py",

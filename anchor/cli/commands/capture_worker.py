@@ -15,6 +15,7 @@ from anchor.capture.capture_spool import CaptureSpool
 from anchor.capture.capture_worker import CaptureLimits, CaptureWorker
 from anchor.capture.name_answers import parse_resolver
 from anchor.cli.console import Output
+from anchor.cli.options import JsonOption
 from anchor.messages.message import Message
 from anchor.system.signals import STOP_SIGNALS
 
@@ -50,14 +51,15 @@ def command(
     once: Annotated[
         bool, typer.Option("--once", help="End when no order waits, instead of at SIGTERM.")
     ] = False,
+    as_json: JsonOption = False,
 ) -> None:
-    """Capture the pages that tenants of the service order, until SIGTERM or Ctrl-C.
+    """Capture the pages that tenants of the HTTP service order.
 
-    Runs as a user of its own, which needs no project, no key and no store: orders come and bags go
-    through the folder. All traffic of the browser goes through a proxy that reaches public
-    addresses only.
+    Works until SIGTERM or Ctrl-C. Runs as a user of its own, which needs no project, no key and no
+    store: orders come and bags go through the folder. All traffic of the browser goes through a
+    proxy that reaches public addresses only.
     """
-    output = Output(as_json=False)
+    output = Output(as_json=as_json)
     for address in resolver or ():
         parse_resolver(address)
     find_browser()
@@ -71,3 +73,4 @@ def command(
     worker = CaptureWorker(CaptureSpool(folder.resolve()), words, limits, output.note)
     output.note(Message("capture-worker-started", path=folder))
     worker.run(ended, is_once=once)
+    output.result({"made": worker.made, "refused": worker.refused})
