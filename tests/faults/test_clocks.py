@@ -86,6 +86,7 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
     }
     devnet = {name for name in readers if name.startswith("chain/devnet/")}
     assert readers - devnet == {
+        "capture/capture_worker.py",
         "cli/commands/certify.py",
         "cli/commands/doctor.py",
         "cli/commands/api_key.py",
