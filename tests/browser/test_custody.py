@@ -40,7 +40,9 @@ def test_the_script_judges_the_events_in_a_bag_like_the_package(
     ran = run_package(tmp_path, "bag.zip", files)
     data = path.read_bytes()
     blocks = ["0x" + block_hash(files).hex()]
-    ((_, (code,), ((verdict, reason),)),) = script.ask_bags([data], policy=policy(), blocks=blocks)
+    ((_, (code,), ((verdict, reason),), _),) = script.ask_bags(
+        [data], policy=policy(), blocks=blocks
+    )
     assert Judged(code, verdict) == expected == read_package(ran)
     if expected.verdict != "not present" or "custody events" in reason:
         assert reason == ran.document["files"][0]["claims"][6]["reason"]
