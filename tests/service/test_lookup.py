@@ -7,8 +7,8 @@ import json
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 
-import httpx
 import pytest
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
@@ -87,11 +87,16 @@ def guess_hard(served: PageService) -> set[tuple[int, bytes]]:
     assert record is not None
 
     def guess(count: int) -> set[tuple[int, bytes]]:
-        with httpx.Client(base_url=served.http.base_url, trust_env=False) as http:
-            texts = ((format_number(secrets.token_bytes(10)), secrets.token_hex(32))[n % 2]
-                     for n in range(count))  # fmt: skip
-            answers = (http.get(f"/v1/lookup/{text}") for text in texts)
-            return {(answer.status_code, answer.content) for answer in answers}
+        # httpx would take as long for a request as the service.
+        http = HTTPConnection(served.http.base_url.host, served.http.base_url.port)
+        answers = set()
+        for n in range(count):
+            text = (format_number(secrets.token_bytes(10)), secrets.token_hex(32))[n % 2]
+            http.request("GET", f"/v1/lookup/{text}")
+            answer = http.getresponse()
+            answers.add((answer.status, answer.read()))
+        http.close()
+        return answers
 
     begun = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
