@@ -23,7 +23,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -416,7 +416,7 @@ def main() -> int:
     passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
     write_json(TIMES, {**times, **passed})
     if not arguments:
-        note_passed(keys, runner.failed, record)
+        note_passed(keys, runner.seconds, runner.failed, record)
     subprocess.run([sys.executable, "scripts/build_faults.py"], cwd=ROOT, check=True)
     for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
         cpu = runner.cpu.get(name, 0.0)
@@ -427,16 +427,22 @@ def main() -> int:
     return 1 if runner.failed else 0
 
 
-def note_passed(keys: Mapping[str, str], failed: Iterable[str], record: Mapping[str, str]) -> None:
+def note_passed(
+    keys: Mapping[str, str],
+    ran: Collection[str],
+    failed: Collection[str],
+    record: Mapping[str, str],
+) -> None:
     """Record the long jobs that passed, with the hash of their inputs.
 
-    In the release lane a folder's marked tests are part of that folder's jobs.
+    In the release lane a folder's marked tests do not run apart: they are part of its jobs.
     """
     folders = {name.rstrip("_0123456789") for name in failed}
     passed = {
         name: key
         for name, key in keys.items()
-        if name not in failed and name.removeprefix("long_").rstrip("_0123456789") not in folders
+        if name not in failed
+        and (name in ran or name.removeprefix("long_").rstrip("_0123456789") not in folders)
     }
     if not passed.items() <= record.items():
         write_json(RECORD, {**record, **passed})

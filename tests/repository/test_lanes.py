@@ -99,10 +99,11 @@ def test_what_passed_is_recorded_and_what_failed_is_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(run_tests, "RECORD", tmp_path / "recorded.json")
-    keys = {"contract": "new", "long_faults_1": "new", "long_cli": "new"}
-    note_passed(keys, ["contract", "faults_2"], {"contract": "old"})
+    keys = {"contract": "new", "long_faults_1": "new", "long_faults_2": "new", "long_cli": "new"}
+    ran = ["contract", "faults_2", "long_faults_2"]
+    note_passed(keys, ran, ["contract", "faults_2"], {"contract": "old"})
     recorded = json.loads((tmp_path / "recorded.json").read_text())
-    assert recorded == {"contract": "old", "long_cli": "new"}
+    assert recorded == {"contract": "old", "long_faults_2": "new", "long_cli": "new"}
 
 
 def test_the_record_names_jobs_there_are() -> None:
