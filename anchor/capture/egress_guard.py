@@ -107,7 +107,7 @@ class EgressGuard:
 
         try:
             asyncio.run(serve())
-        except BaseException as error:
+        except BaseException as error:  # whoever waits for the thread gets it
             if ready.done():
                 raise
             ready.set_exception(error)

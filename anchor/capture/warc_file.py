@@ -118,7 +118,7 @@ def _write_exchange(
 
 
 def _keep_bytes(headers: Any) -> Any:
-    """Have fields written with a byte for each character; warcio would percent-encode some."""
+    """Write fields with a byte for each character; warcio would percent-encode some."""
 
     def compute(_: object = None) -> None:
         headers.headers_buff = headers.to_bytes(None, "latin-1")

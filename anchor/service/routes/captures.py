@@ -39,7 +39,7 @@ async def order(
     service: CurrentService,
     idempotency_key: IdempotencyKey = None,
 ) -> CaptureDocument:
-    """Have the operator's worker fetch a page as a stranger would, and record the bag of it.
+    """Order a capture: the operator's worker fetches a page as a stranger, and its bag is recorded.
 
     Nobody is signed in there. Addresses inside a network are refused. An order is repeated safely
     with an `Idempotency-Key`.
