@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zipfile
 from pathlib import Path
 from typing import BinaryIO
 
 from anchor.bag.bag_format import MANIFEST, PAYLOAD
+from anchor.bag.bag_zip import open_entry
+from anchor.bag.zip_directory import read_at_in, read_directory
+from anchor.bag.zip_entry import STORED
 from anchor.comparison.capture_bag import CaptureBag
-from anchor.errors import MalformedError, MismatchError, UsageError
+from anchor.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
 from anchor.evidence.digests import CHUNK_BYTES
 from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
@@ -42,7 +44,7 @@ def extract_warcs(capture: CaptureBag, folder: Path) -> list[Path]:
             raise MismatchError(Message("bag-digest-differs", name=name, list=MANIFEST))
         try:
             return _unpack(copy, folder)
-        except (zipfile.BadZipFile, NotImplementedError, EOFError) as error:
+        except (MalformedError, UnknownVersionError) as error:
             raise MalformedError(Message("replay-archive-damaged", name=name)) from error
         finally:
             copy.unlink()
@@ -62,20 +64,18 @@ def _copy(source: BinaryIO, target: BinaryIO) -> bytes:
 
 def _unpack(archive: Path, folder: Path) -> list[Path]:
     warcs: list[Path] = []
-    with zipfile.ZipFile(archive) as packed:
-        entries = [
-            entry
-            for entry in packed.infolist()
-            if entry.filename.startswith(_FOLDER) and not entry.is_dir()
-        ]
-        # Stored as they are, they cannot be larger than the archive.
-        is_plain = all(entry.compress_type == zipfile.ZIP_STORED for entry in entries)
+    with archive.open("rb") as packed:
+        read_at = read_at_in(packed.fileno())
+        files, _ = read_directory(read_at, archive.stat().st_size, may_be_streamed=True)
+        entries = [entry for entry in files if entry.name.startswith(_FOLDER)]
+        # Stored as they are, and side by side, they cannot be larger than the archive.
+        is_plain = all(entry.method == STORED for entry in entries)
         if not 0 < len(entries) <= _MOST_WARCS or not is_plain:
             raise MalformedError(Message("replay-archive-damaged", name=PAYLOAD + ARCHIVE))
         for number, entry in enumerate(entries, 1):
-            suffix = ".warc.gz" if entry.filename.endswith(".gz") else ".warc"
+            suffix = ".warc.gz" if entry.name.endswith(".gz") else ".warc"
             path = folder / f"capture-{number:03}{suffix}"
-            with packed.open(entry) as source, path.open("xb") as target:
+            with open_entry(read_at, entry, entry.name) as source, path.open("xb") as target:
                 shutil.copyfileobj(source, target)
             warcs.append(path)
     return warcs

@@ -262,6 +262,7 @@ def test_a_bag_is_verified_before_anything_is_served(tmp_path: Path, stand_ins: 
         "packed": b"PK",
         "none": pack("pages/pages.jsonl", zipfile.ZIP_STORED),
         "deflated": pack("archive/data.warc.gz", zipfile.ZIP_DEFLATED),
+        "not by its entries alone": b"x" + pack("archive/data.warc.gz", zipfile.ZIP_STORED),
     }
     for name, archive in archives.items():
         views["capture.wacz"] = archive

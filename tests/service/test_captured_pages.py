@@ -200,6 +200,6 @@ def is_made(id: str, name: str) -> bool:
         with suppress(OSError):
             if marker in path.read_bytes().split(b"\0"):
                 words = (path.parent / "cmdline").read_bytes().decode().split("\0")
-                if words[-2].startswith("/tmp/anchor-ordered-capture-"):
+                if Path(words[-2]).name.startswith("anchor-ordered-capture-"):
                     return bool(list(Path(words[-2]).glob(f".anchor-*.tmp/{name}")))
     return False
