@@ -295,10 +295,11 @@ class Picture(ReportDocument):
 
 
 class UncapturedEntry(ReportDocument):
-    """What a web capture says that it could not capture, and why."""
+    """What a web capture says that it could not capture, and why, in English and Chinese."""
 
     subject: str
     reason: str
+    reason_zh: str | None
 
 
 class CaptureEntry(ReportDocument):
