@@ -7,7 +7,8 @@ from anchor.system.signals import exit_on_signal
 
 def main() -> None:
     """Run the command line; long-running commands handle stop signals from here on."""
-    if sys.argv[1:2] in (["run"], ["serve"], ["devnet"]) and "--once" not in sys.argv:
+    is_endless = not {"--once", "--exec"}.intersection(sys.argv)
+    if sys.argv[1:2] in (["run"], ["serve"], ["devnet"]) and is_endless:
         exit_on_signal()
     try:
         from anchor.cli import main as run

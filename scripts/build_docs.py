@@ -50,6 +50,8 @@ from the program.
 |---|---|
 {codes}
 `anchor run`, `serve` and `devnet` end with 0 on SIGTERM and Ctrl-C, at any time after their start.
+`anchor devnet --exec` passes signals on to its command and ends with that command's code, or 128 and
+the number of the signal that ended it.
 
 ## Output
 
@@ -79,6 +81,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 | `LANGUAGE`, `LC_ALL`, `LC_MESSAGES`, `LANG` | the first that is set decides: Chinese if it begins with `zh`, else English; JSON, `--help` and stored data are always English |
 | `NO_COLOR` | no colours |
 | `ANCHOR_CONFIG`, `ANCHOR_TRUST` | default of `--config`, `--trust` |
+| `ANCHOR_DEVNET_URL` | set by `anchor devnet --exec` for its command: the chain's URL |
 | `SOURCE_DATE_EPOCH` | default of `anchor certify --issued-at` |
 
 ## Common options

@@ -76,7 +76,7 @@ COMMANDS = {name: summary for group in GROUPS.values() for name, summary in grou
 
 EXAMPLES = {
     "demo": ("anchor demo contracts",),
-    "devnet": ("anchor devnet",),
+    "devnet": ("anchor devnet", "anchor devnet --port 0 --exec pytest -q"),
     "init": (
         "anchor init --devnet my-project",
         "anchor init my-log --rpc https://NODE --keystore KEY.json",

@@ -173,11 +173,13 @@ class Project:
         rpc: str,
         number: int = 0,
         store: StoreLocation | None = None,
+        finality: FinalityRule | None = None,
         report: Callable[[Message], None] = lambda _: None,
     ) -> Self:
         """Create a project on a devnet, with its public test key, and open it.
 
-        ``store`` None is a SQLite file in the folder.
+        ``store`` None is a SQLite file in the folder.  Without ``finality`` the devnet's own rule
+        counts: its ``finalized`` tag or, if it has none (py-evm), that every block is final.
 
         Raises:
             UsageError: The node does not have the devnets' chain id, so that the test key must not
@@ -186,7 +188,9 @@ class Project:
         """
         node = open_node(rpc)
         try:
-            config = plan_dev_project(folder.resolve(), node, url=rpc, number=number, store=store)
+            config = plan_dev_project(
+                folder.resolve(), node, url=rpc, number=number, store=store, finality=finality
+            )
             make_folder(config.folder)
             with needs_extra(Message("store-in-postgresql"), "postgresql"):
                 project = cls(create_project(config), report=report)

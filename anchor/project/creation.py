@@ -134,11 +134,12 @@ def plan_dev_project(
     number: int,
     registry: Address | None = None,
     store: StoreLocation | None = None,
+    finality: FinalityRule | None = None,
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
-    If the devnet has no finality (py-evm), its latest block counts as final: no other node could
-    cause a reorganisation.
+    Without ``finality``, the devnet's own counts; if it has none (py-evm), its latest block is
+    final: no other node could cause a reorganisation.
 
     Raises:
         UsageError: The node is on another chain than the devnets', where that key must not be used.
@@ -156,13 +157,8 @@ def plan_dev_project(
             raise ConfigError(
                 Message("file-exists", path=path), hint=Message("project-file-exists-hint")
             )
-    try:
-        node.fetch_final_block("finalized")
-        finality: FinalityRule = "finalized"
-    except NodeUnreachableError:
-        raise
-    except CannotCheckError:
-        finality = 0
+    if finality is None:
+        finality = _find_finality(node)
     return plan_project(
         folder,
         node,
@@ -177,6 +173,16 @@ def plan_dev_project(
         allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # a devnet's ether is free
         chain_id=chain_id,
     )
+
+
+def _find_finality(node: Node) -> FinalityRule:
+    try:
+        node.fetch_final_block("finalized")
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        return 0
+    return "finalized"
 
 
 def make_folder(folder: Path) -> None:

@@ -25,7 +25,7 @@ from support.projects import Site, make_site
 from support.world import MAIN, SIDE
 
 import anchor.page
-from anchor.chain.devnet import Devnet
+from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.verifier_nodes import Nodes
 from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.header import parse_header
@@ -221,12 +221,39 @@ def test_the_policys_own_nodes_are_asked_where_no_others_are_named(court: Court)
     assert court.desk.network
 
 
-def test_a_node_that_lets_no_page_read_it_leaves_it_open(court: Court, anchored: Site) -> None:
+def keep_from_pages(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+    """Answer without the header that lets pages of other origins read the answer."""
+    body = b'{"jsonrpc":"2.0","id":1,"result":"0x7a69"}'
+    handler.send_response(200)
+    handler.send_header("Content-Length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def test_a_node_that_lets_no_page_read_it_leaves_it_open(court: Court) -> None:
     court.desk.give(file=court.case.file, receipt=court.case.receipt)
     take_the_receipts_word(court.desk)
-    court.desk.fill(nodes=anchored.url)
-    assert court.desk.verify()["exit_code"] == 20
+    with serve(keep_from_pages) as url:
+        court.desk.fill(nodes=url)
+        assert court.desk.verify()["exit_code"] == 20
     assert Message("page-connection-failed") in court.shown
+
+
+def test_a_devnet_answers_the_page(court: Court, anchored: Site) -> None:
+    court.desk.give(file=court.case.file, receipt=court.case.receipt, policy=court.case.policy)
+    court.desk.fill(nodes=anchored.url)
+    assert court.outcome([anchored.url])[0] == 0
+
+
+ASK = """url => fetch(url, {
+    method: 'POST', headers: {'Content-Type': 'application/json'},
+    body: '{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}',
+}).then(answer => answer.json())"""
+
+
+def test_the_embedded_devnet_answers_the_page(court: Court) -> None:
+    with open_devnet(anvil=None) as embedded:
+        assert court.desk.tab.evaluate(ASK, embedded.url)["result"] == "0x7a69"
 
 
 def no_storage(*_: object) -> str:

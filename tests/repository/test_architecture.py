@@ -48,6 +48,7 @@ ORDER = (
     "certificate",
     "client",
     "library",
+    "testing",
     "page",
     "service",
     "standalone",
@@ -200,6 +201,7 @@ THIRD_PARTIES = {
         "anchor.service.http_protocol",
     ),
     "_typeshed": ("anchor.cli.standard_streams",),
+    "pytest": ("anchor.testing.pytest_plugin",),
     "typer": ("anchor.cli",),
     "rich": ("anchor.cli",),
 }

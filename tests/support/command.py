@@ -313,10 +313,14 @@ class Running:
         self._out = out
         self._err = err
 
+    def printed_so_far(self) -> str:
+        """Return all it printed so far."""
+        return self._out.read_text("utf-8") + self._err.read_text("utf-8")
+
     def printed(self, text: str, seconds: float = 90.0) -> str:
         """Wait until it printed ``text``, and return all it printed so far."""
         end = time.monotonic() + seconds
-        while text not in (shown := self._out.read_text("utf-8") + self._err.read_text("utf-8")):
+        while text not in (shown := self.printed_so_far()):
             assert self.process.poll() is None, (self.process.returncode, shown)
             assert time.monotonic() < end, f"{text!r} never came: {shown!r}"
             time.sleep(0.02)

@@ -33,8 +33,8 @@ _CHAIN_FLAGS = (
     "--slots-in-an-epoch=1",
     "--mixed-mining",
     "--block-time=1",
-    # Web pages must not reach the node.
-    "--no-cors",
+    # The verifier page may ask it, also as a file, whose origin is "null".
+    "--allow-origin=*",
 )
 # The number of old states that eth_call and eth_getProof can use: two minutes.  anvil keeps them on
 # disk, 1.4 MB each; by default 3600, in the home directory, for ever.  (--prune-history would hold

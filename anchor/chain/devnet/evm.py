@@ -1,4 +1,4 @@
-"""An Ethereum chain in this process (py-evm): one block per transaction, no mempool, no forks."""
+"""An Ethereum chain in this process (py-evm): one block per transaction, no mempool."""
 
 from __future__ import annotations
 
@@ -154,10 +154,13 @@ class PyEvmChain:
 
     def next_header(self) -> BlockHeaderAPI:
         """Return the next block's draft header, timed now or one second after its parent."""
+        return self._draft_header(self.head)
+
+    def _draft_header(self, parent: BlockHeaderAPI) -> BlockHeaderAPI:
         return self._chain.create_header_from_parent(
-            self.head,
-            gas_limit=self.head.gas_limit,
-            timestamp=max(int(self._clock()), self.head.timestamp + 1),
+            parent,
+            gas_limit=parent.gas_limit,
+            timestamp=max(int(self._clock()), parent.timestamp + 1),
             mix_hash=os.urandom(32),
         )
 
@@ -173,6 +176,24 @@ class PyEvmChain:
         self._check_sendable(signed)
         self.mine(signed)
         return signed.hash
+
+    def reorganise(self, depth: int) -> None:
+        """Replace the newest ``depth`` blocks by one more block than that, all of them empty.
+
+        Raises:
+            RpcError: The chain does not have that many blocks above genesis.
+        """
+        if not 0 < depth <= self.head.block_number:
+            height = self.head.block_number
+            raise RpcError(SERVER_ERROR, f"reorg depth {depth}: want 1 to {height}")
+        fork = self._chain.get_canonical_block_header_by_number(
+            BlockNumber(self.head.block_number - depth)
+        )
+        # py-evm's canonical chain is the one with the greater sum of block numbers.
+        for _ in range(depth + 1):
+            self._chain.header = self._draft_header(fork)
+            mined, _, _ = self._chain.mine_all(())
+            fork = mined.imported_block.header
 
     def mine(self, *transactions: SignedTransactionAPI) -> None:
         """Mine one block of these transactions."""

@@ -183,6 +183,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer_body(int(length))
 
+    def do_OPTIONS(self) -> None:
+        """Allow web pages of any origin to send JSON; nothing on a devnet is worth anything."""
+        if not _is_loopback(self.headers.get("Host")):
+            self._refuse(HTTPStatus.FORBIDDEN, "the Host header does not name this machine")
+            return
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self._allow_pages()
+        self.send_header("Access-Control-Allow-Methods", "POST")
+        self.send_header("Access-Control-Allow-Headers", "content-type")
+        self.send_header("Connection", "close")
+        self.end_headers()
+
+    def _allow_pages(self) -> None:
+        self.send_header("Access-Control-Allow-Origin", "*")
+
     def _answer_body(self, length: int) -> None:
         body = self.rfile.read(length)
         if len(body) == length:
@@ -197,6 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _respond(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
         self.send_response(status)
+        self._allow_pages()
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Connection", "close")

@@ -64,6 +64,7 @@ class Methods:
             "eth_getTransactionReceipt": self._receipt,
             "eth_getLogs": self._logs,
             "evm_mine": self._mine,
+            "anvil_reorg": self._reorganise,
         }
 
     def __call__(self, method: str, params: list[Any]) -> Any:
@@ -101,7 +102,7 @@ class Methods:
             return self._chain.head
         if isinstance(name, dict):
             name = dict(name)
-            # Every block here is canonical.
+            # Only canonical blocks are known here.
             if not isinstance(name.pop("requireCanonical", False), bool):
                 raise RpcError(INVALID_PARAMS, "requireCanonical: want a boolean")
             if len(name) != 1 or not name.keys() <= {"blockHash", "blockNumber"}:
@@ -169,6 +170,13 @@ class Methods:
     def _mine(self) -> int:
         self._chain.mine()
         return 0
+
+    def _reorganise(self, depth: Any, transactions: Any) -> None:
+        if type(depth) is not int:
+            depth = parse_quantity(depth, "reorg depth")
+        if transactions != []:
+            raise RpcError(INVALID_PARAMS, "transactions: this chain takes none")
+        self._chain.reorganise(depth)
 
     # Fees
 

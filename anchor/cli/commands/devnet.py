@@ -1,23 +1,47 @@
-"""``anchor devnet``: a local chain for trying things out."""
+"""``anchor devnet``: a local chain for trying things out, and for tests."""
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from anchor.chain.devnet import find_anvil, open_devnet
-from anchor.cli.console import Output
-from anchor.cli.options import EmbeddedOption
+from anchor.chain.devnet import Devnet, find_anvil, open_devnet
+from anchor.cli.console import Output, document_format
+from anchor.cli.options import EmbeddedOption, JsonOption
+from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.project.files import find_checkout
+from anchor.system.durable_files import write_file
+from anchor.system.forwarded_command import run_forwarding
 from anchor.system.signals import STOP_SIGNALS
 
+URL_VARIABLE = "ANCHOR_DEVNET_URL"
 
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+# Options after the command's name are the command's own.
+@app.command("devnet", context_settings={"allow_interspersed_args": False})
 def command(
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="CMD", help="Command of --exec, with its arguments."),
+    ] = None,
+    is_executing: Annotated[
+        bool,
+        typer.Option(
+            "--exec",
+            help=f"Run CMD with the chain's URL in {URL_VARIABLE}, and end with its exit code.",
+        ),
+    ] = False,
     port: Annotated[
         int,
         typer.Option(min=0, max=65535, metavar="PORT", help="Port to listen on; 0: any free port."),
@@ -26,15 +50,34 @@ def command(
         Path | None,
         typer.Option(metavar="FILE", help="File that keeps the chain between runs (anvil only)."),
     ] = None,
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="JSON file with URL, chain id, kind and pid, there while the chain answers.",
+        ),
+    ] = None,
     embedded: EmbeddedOption = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Run a local test chain until Ctrl-C: anvil if it is installed, else py-evm."""
-    output = Output(as_json=False)
+    if is_executing != bool(words):
+        raise UsageError(
+            Message("devnet-exec-without-command")
+            if is_executing
+            else Message("devnet-command-without-exec")
+        )
+    if is_executing and as_json:
+        raise UsageError(Message("devnet-exec-with-json"))
+    output = Output(as_json=as_json)
     ended = threading.Event()
-    for name in STOP_SIGNALS:
-        signal.signal(name, lambda *_: ended.set())
+    if not is_executing:
+        for name in STOP_SIGNALS:
+            signal.signal(name, lambda *_: ended.set())
     anvil = None if embedded else find_anvil(find_checkout())
-    with open_devnet(port=port, anvil=anvil, state=state) as chain:
+    with open_devnet(port=port, anvil=anvil, state=state) as chain, _announced(chain, ready_file):
+        if words:
+            raise typer.Exit(run_forwarding(words, {**os.environ, URL_VARIABLE: chain.url}))
         output.line(Message("devnet-started", kind=chain.kind, chain=chain.chain_id, url=chain.url))
         if not chain.has_finality:
             output.line(Message("devnet-without-finality"))
@@ -42,4 +85,31 @@ def command(
         option = "" if port == 8545 else f" --rpc {chain.url}"
         output.line(Message("devnet-init-step", option=option))
         output.line(Message("devnet-stop-step"))
+        output.result(_describe(chain))
         ended.wait()
+
+
+@contextmanager
+def _announced(chain: Devnet, path: Path | None) -> Iterator[None]:
+    """Keep the file that says that the chain answers, until the end of the block."""
+    if path is None:
+        yield
+        return
+    document = {"format": document_format(), **_describe(chain)}
+    text = json.dumps(document, indent=1).encode() + b"\n"
+    write_file(path, text, durable=False)
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if path.read_bytes() == text:  # not that of another chain by now
+                path.unlink()
+
+
+def _describe(chain: Devnet) -> dict[str, Any]:
+    return {
+        "url": chain.url,
+        "chain_id": chain.chain_id,
+        "kind": chain.kind,
+        "pid": os.getpid(),
+    }

@@ -1,0 +1,108 @@
+"""``anchor devnet --exec`` and the ready file: a chain for the length of one command."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import Running, run_anchor, start_anchor
+from support.nodes import ask
+
+EMBEDDED = ("devnet", "--embedded", "--port", "0")
+
+ASK = """
+import json, os, sys, urllib.request
+url = os.environ["ANCHOR_DEVNET_URL"]
+body = b'{"jsonrpc":"2.0","id":1,"method":"eth_chainId"}'
+request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
+chain = int(json.load(urllib.request.urlopen(request))["result"], 16)
+ready = json.load(open("ready.json"))
+assert (ready["url"], ready["chain_id"]) == (url, chain), ready
+print(chain, *sys.argv[1:])
+sys.exit(7)
+"""
+WAIT = """
+import signal, sys, time
+def end(number, frame):
+    print("got", number)
+    sys.exit(5)
+for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    signal.signal(name, end)
+print("waiting", flush=True)
+while True:
+    time.sleep(60)
+"""
+
+
+def test_a_command_runs_while_the_chain_answers_and_its_code_is_returned(tmp_path: Path) -> None:
+    words = (sys.executable, "-c", ASK, "--json", "--port", "$HOME")
+    ran = run_anchor(*EMBEDDED, "--ready-file", "ready.json", "--exec", *words, cwd=tmp_path)
+    ran.expect(7)
+    assert ran.out == "31337 --json --port $HOME\n"
+    assert ran.err == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def end(running: Running, name: signal.Signals) -> int | None:
+    running.process.send_signal(name)
+    running.process.wait(90)
+    return running.process.returncode
+
+
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_reaches_the_command_which_decides_how_it_ends(
+    tmp_path: Path, name: signal.Signals
+) -> None:
+    words = (*EMBEDDED, "--exec", sys.executable, "-c", WAIT)
+    with start_anchor(*words, cwd=tmp_path, log=tmp_path / "log") as running:
+        running.printed("waiting")
+        assert end(running, name) == 5
+        assert running.printed_so_far().endswith(f"got {int(name)}\n")
+
+
+def test_a_command_that_a_signal_ended_is_reported_as_shells_do(tmp_path: Path) -> None:
+    words = ("--exec", "sh", "-c", "kill -TERM $$")
+    run_anchor(*EMBEDDED, *words, cwd=tmp_path).expect(128 + signal.SIGTERM)
+
+
+def test_what_cannot_be_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no program\n")
+    (tmp_path / "text").chmod(0o755)
+    for words, text in (
+        (("--exec",), "--exec needs a command"),
+        (("true",), "a command is run with --exec only"),
+        (("--json", "--exec", "true"), "--json and --exec exclude each other"),
+        (("--exec", "no-such-program"), "no-such-program could not be started"),
+        (("--exec", "./text"), "./text could not be started"),
+        (("--ready-file", "text/ready.json", "--exec", "true"), "text/ready.json"),
+        (("--ready-file", ".", "--exec", "true"), "is a directory"),
+    ):
+        run_anchor(*EMBEDDED, *words, cwd=tmp_path).refused(2, text)
+
+
+def test_the_ready_file_is_there_while_the_chain_answers(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    words = (*EMBEDDED, "--json", "--ready-file", ready)
+    with start_anchor(*words, cwd=tmp_path, log=tmp_path / "log") as running:
+        printed: dict[str, Any] = json.loads(running.printed("}"))
+        assert json.loads(ready.read_text()) == printed
+        assert printed.keys() == {"format", "url", "chain_id", "kind", "pid"}
+        assert (printed["format"], printed["kind"]) == ("anchor-devnet/1", "py-evm")
+        assert ask(printed["url"], "eth_chainId") == hex(printed["chain_id"])
+        assert end(running, signal.SIGTERM) == 0
+    assert not ready.exists()
+
+
+def test_the_ready_file_of_another_chain_is_left_alone(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    with start_anchor(
+        *EMBEDDED, "--ready-file", ready, cwd=tmp_path, log=tmp_path / "log"
+    ) as running:
+        running.printed("Stop it with Ctrl-C.")
+        ready.write_text("another")
+        assert end(running, signal.SIGTERM) == 0
+    assert ready.read_text() == "another"
