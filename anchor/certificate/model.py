@@ -44,8 +44,8 @@ class Bilingual(ReportDocument):
     en: str
 
 
-def bilingual(message: Message) -> Bilingual:
-    """Return a message in both languages."""
+def bilingual(message: str) -> Bilingual:
+    """Return a message in both languages; text that is not a message stands in both."""
     return Bilingual(zh=translate(message, "zh"), en=str(message))
 
 

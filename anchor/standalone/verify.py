@@ -78,9 +78,10 @@ class Chain:
     genesis: str | None
     # The registry's code contains the chain's id, so its hash differs between chains.
     code_hash: bytes
-    # By how many seconds a block's time may be wrong: one slot on Ethereum. On an OP chain, the
-    # operator of the sequencer sets the times of blocks: a batch may follow its block of
-    # Ethereum by 3,600 blocks, 12 h, and one more hour allows for slots without a block.
+    # By how many seconds a block's time may be wrong: one slot on Ethereum and Gnosis Chain. On an
+    # OP chain, the operator of the sequencer sets the times of blocks: a batch may follow its
+    # block of Ethereum by 3,600 blocks, 12 h, and one more hour allows for slots without a block.
+    # On an Arbitrum chain it sets them, too: a batch may follow its blocks by 24 h and one slot.
     time_slack: int
     is_sequenced: bool = False
 
@@ -109,12 +110,20 @@ CHAINS = {
         time_slack=46_800,
         is_sequenced=True,
     ),
-    31337: Chain(
-        name="development chain",
-        kind=DEVELOPMENT,
-        genesis=None,
-        code_hash=bytes.fromhex("5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"),
-        time_slack=12,
+    42161: Chain(
+        name="Arbitrum One",
+        kind=MAIN,
+        genesis="7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
+        code_hash=bytes.fromhex("47e99e0c77960bbec8400dd5b2850a7c09947f66c0f123bec1d4b15a71ea555a"),
+        time_slack=86_412,
+        is_sequenced=True,
+    ),
+    100: Chain(
+        name="Gnosis Chain",
+        kind=MAIN,
+        genesis="4f1dd23188aab3a76b463e4af801b52b1248ef073c648cbdc4c9333d3da79756",
+        code_hash=bytes.fromhex("b663533b581e42cbe5d5ff2ddf4ff9504f46e672506ad07205e9b585b8a79744"),
+        time_slack=5,
     ),
     560048: Chain(
         name="Hoodi",
@@ -128,6 +137,37 @@ CHAINS = {
         kind=TEST,
         genesis="25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
         code_hash=bytes.fromhex("51b55cd28dd263625ccf72b1b96880bffcf4810c6b8d56e2b93b9b98f1ab9dde"),
+        time_slack=12,
+    ),
+    11155420: Chain(
+        name="OP Sepolia",
+        kind=TEST,
+        genesis="102de6ffb001480cc9b8b548fd05c34cd4f46ae4aa91759393db90ea0409887d",
+        code_hash=bytes.fromhex("05d299fd444564410b2b19c0dd9a4b375c0efa749416a9d7a492792c18b62602"),
+        time_slack=46_800,
+        is_sequenced=True,
+    ),
+    84532: Chain(
+        name="Base Sepolia",
+        kind=TEST,
+        genesis="0dcc9e089e30b90ddfc55be9a37dd15bc551aeee999d2e2b51414c54eaf934e4",
+        code_hash=bytes.fromhex("54116040bc3043db93c7996b739765696466e8b9bcf1312bd6b354beaa536b75"),
+        time_slack=46_800,
+        is_sequenced=True,
+    ),
+    421614: Chain(
+        name="Arbitrum Sepolia",
+        kind=TEST,
+        genesis="77194da4010e549a7028a9c3c51c3e277823be6ac7d138d0bb8a70197b5c004c",
+        code_hash=bytes.fromhex("8076eb795b961afb6a9ebd93d429f6133b527b1b96819ac8d6ea893ff911b973"),
+        time_slack=86_412,
+        is_sequenced=True,
+    ),
+    31337: Chain(
+        name="development chain",
+        kind=DEVELOPMENT,
+        genesis=None,
+        code_hash=bytes.fromhex("5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"),
         time_slack=12,
     ),
 }
