@@ -1,4 +1,4 @@
-"""Generate docs/command-line.md, record-groups.md, schemas and openapi.json; --check compares."""
+"""Generate the reference pages, schemas and openapi.json in docs/; --check compares."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from api_pages import describe_http, describe_python
 from group_pages import describe_groups, describe_record_schema
 from pydantic import BaseModel
 
@@ -225,8 +226,11 @@ def pages() -> dict[Path, str]:
     found[ROOT / "docs" / "schemas" / "record.json"] = _encode(describe_record_schema())
     groups = ROOT / "docs" / "record-groups.md"
     found[groups] = describe_groups(groups.read_text("utf-8"))
-    page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+    service = make_app().openapi()
+    page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
     found[ROOT / "docs" / "openapi.json"] = page
+    found[ROOT / "docs" / "http-api.md"] = describe_http(service)
+    found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
     return found
 
 
