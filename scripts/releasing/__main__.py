@@ -3,6 +3,7 @@
     scripts/release OUT [--without aarch64] [--without images] [--key FILE] [--project DIR]
     scripts/release --check OUT [--python 3.12]... [--installer pip]...
     scripts/release --cut VERSION
+    scripts/release --lock-debian
 
 One commit gives the same bytes in whatever folder it is checked out.  With --key the list of hashes
 is signed by ssh-keygen, with --project it is anchored in that project's log.
@@ -28,6 +29,7 @@ import changelog
 import checkout
 import distributions
 import hash_list
+import images
 import install_matrix
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,10 +49,13 @@ def main() -> None:
     parser.add_argument("--check", type=Path, metavar="OUT")
     parser.add_argument("--python", action="append", choices=install_matrix.PYTHONS)
     parser.add_argument("--installer", action="append", choices=tuple(install_matrix.INSTALLERS))
-    parser.add_argument("--cut", metavar="VERSION")
+    parser.add_argument("--cut", metavar="VERSION", help="give the unreleased changes a version")
+    parser.add_argument("--lock-debian", action="store_true", help=f"renew {images.LOCK}")
     options = parser.parse_args()
     os.umask(0o022)
-    if options.cut:
+    if options.lock_debian:
+        images.lock(options.source)
+    elif options.cut:
         cut_changelog(options.source, options.cut)
     elif options.check:
         hash_list.check_list(options.check)
@@ -79,6 +84,8 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
         raise SystemExit(f"{out} is not empty: name a new folder")
     out.mkdir(parents=True, exist_ok=True)
     number = checkout.read_version(root)
+    if "images" not in without:
+        images.check_programs()
     with tempfile.TemporaryDirectory(prefix="anchor-release-") as name:
         source = Path(name) / "source"
         checkout.export(root, commit, source)
@@ -88,6 +95,7 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
             if machine not in without:
                 _note(f"wheel for {machine}")
                 distributions.build_wheel(source, out, machine, commit.time)
+        (native,) = out.glob("*_x86_64.whl")
         _note("wheel for other platforms")
         distributions.build_pure_wheel(source, out, commit.time)
         shutil.copy(source / "anchor/page/verify.html", out / f"anchor-verify-{number}.html")
@@ -95,6 +103,11 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
         shutil.copy(source / "THIRD-PARTY-LICENSES.txt", out)
         _note("list of components")
         bill_of_materials.write_python(source, out / f"anchor-evidence-{number}.cdx.json")
+        if "images" not in without:
+            _note("image")
+            image = out / f"anchor-{number}-image-amd64.tar"
+            packages = images.build(source, native, image, Path(name), commit.time)
+            bill_of_materials.write_debian(packages, image.with_suffix(".cdx.json"))
     (out / "build.json").write_text(describe_build(commit, number, without), "utf-8")
 
 
