@@ -54,7 +54,8 @@ def main() -> None:
     options = parser.parse_args()
     os.umask(0o022)
     if options.lock_debian:
-        images.lock(options.source)
+        with tempfile.TemporaryDirectory() as name:
+            images.lock(options.source, Path(name))
     elif options.cut:
         cut_changelog(options.source, options.cut)
     elif options.check:

@@ -19,7 +19,10 @@ SUITE = "trixie"
 PACKAGES = ("ca-certificates", "fonts-wqy-zenhei", "openssl", "python3", "python3-venv", "tzdata")
 PYTHON = "3.13"  # of that suite
 _PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt", "dpkg-deb": "dpkg"}
-_INST = re.compile(r"^Inst (\S+) \((\S+) .*\[(\w+)\]\)", re.MULTILINE)
+# The file name of a package, its size and its hash, as apt prints them.
+_URI = re.compile(r"^'\S+' (\S+?)_(\S+)_(\w+)\.deb \d+ SHA256:([0-9a-f]{64})$", re.MULTILINE)
+_ESSENTIAL = "?and(?essential,?not(?exact-name(apt)))"  # apt is so to itself only
+_SOURCES = "/etc/apt/sources.list.d/debian.sources"
 _LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/doc/*")
 _LICENCES = "/usr/share/doc/*/copyright"
 
@@ -40,13 +43,25 @@ def check_programs() -> None:
         raise SystemExit("images are built by root, or left out (--without images)")
 
 
-def lock(root: Path) -> None:
+def lock(root: Path, work: Path) -> None:
     """Write the lock file anew, from what Debian has today."""
-    command = ["mmdebstrap", "--simulate", "--variant=essential", f"--include={_join(PACKAGES)}"]
-    printed = _run([*command, SUITE, "/dev/null", "/etc/apt/sources.list.d/debian.sources"])
+    (work / "status").write_text("")  # as on a machine on which nothing is installed
+    options = {
+        "Dir::State::status": str(work / "status"),
+        "Dir::Etc::sourcelist": _SOURCES,
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "APT::Install-Recommends": "false",
+        "Acquire::ForceHash": "SHA256",
+    }
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    printed = _run(
+        ["apt-get", *words, "-q", "-y", "--print-uris", "install", _ESSENTIAL, *PACKAGES]
+    )
     lines = [
-        " ".join((name, version, architecture, _ask_hash(name, version)))
-        for name, version, architecture in sorted(set(_INST.findall(printed)))
+        " ".join((name, version.replace("%3a", ":"), architecture, sha256))
+        for name, version, architecture, sha256 in sorted(_URI.findall(printed))
     ]
     header = f"# Debian {SUITE}, packages of the image: name, version, architecture, SHA-256.\n"
     (root / LOCK).write_text(header + "\n".join(lines) + "\n", "utf-8")
@@ -60,6 +75,9 @@ def build(
     environment = {"SOURCE_DATE_EPOCH": str(seconds)}
     fetch_packages(packages, work / "packages")
     base = build_base(work / "packages", work / "base.tar", environment)
+    installed = {tuple(line.split()) for line in (work / "installed").read_text().splitlines()}
+    if installed != {(each.name, each.version) for each in packages}:
+        raise SystemExit(f"the image's packages are not those of {LOCK}: renew it (--lock-debian)")
     dist = source / "dist"
     dist.mkdir()
     shutil.copy(wheel, dist)
@@ -103,17 +121,28 @@ def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path) -> Non
         entries.append(
             f"{fields}\nFilename: ./{path.name}\nSize: {size}\nSHA256: {package.sha256}\n"
         )
-    (folder / "Packages").write_text("\n".join(entries), "utf-8")
+    index = "\n".join(entries).encode()
+    (folder / "Packages").write_bytes(index)
+    # mmdebstrap looks for the essential ones of a suite by its name.
+    digest = hashlib.sha256(index).hexdigest()
+    release = f"Suite: {SUITE}\nCodename: {SUITE}\nSHA256:\n {digest} {len(index)} Packages\n"
+    (folder / "Release").write_text(release, "utf-8")
 
 
 def build_base(packages: Path, made: Path, environment: Mapping[str, str]) -> Path:
     """Unpack and configure the packages of a folder, without anything that names the time."""
     excludes = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-    clean = 'find "$1/usr" -name __pycache__ -prune -exec rm -r {} +; rm -rf "$1/var/cache"/*'
+    form = "${Package} ${Version}\\n"
+    hooks = (
+        f"""chroot "$1" dpkg-query -W -f '{form}' >{made.parent}/installed""",
+        'find "$1/usr" -name __pycache__ -prune -exec rm -r {} +',
+        'rm -rf "$1/var/cache"/* "$1/var/log"/*',
+    )
     _run(
         [
             "mmdebstrap", "--variant=essential", "--mode=root", f"--include={_join(PACKAGES)}",
-            *excludes, f"--dpkgopt=path-include={_LICENCES}", f"--customize-hook={clean}",
+            *excludes, f"--dpkgopt=path-include={_LICENCES}",
+            *(f"--customize-hook={hook}" for hook in hooks),
             SUITE, str(made), f"deb [trusted=yes] copy:{packages.resolve()} ./",
         ],
         environment=environment,
@@ -144,14 +173,6 @@ class _Buildah:
         self.run("add", "-q", container, str(archive), "/")
         self.run("commit", "-q", "--format", "docker", "--timestamp", str(seconds), container, name)
         self.run("rm", container)
-
-
-def _ask_hash(name: str, version: str) -> str:
-    printed = _run(["apt-cache", "show", f"{name}={version}"])
-    match = re.search(r"^SHA256: ([0-9a-f]{64})$", printed, re.MULTILINE)
-    if match is None:
-        raise SystemExit(f"apt knows no SHA-256 of {name} {version}")
-    return match[1]
 
 
 def _join(names: Iterable[str]) -> str:
