@@ -238,6 +238,17 @@ MARKED = {
         "anchor/operate/object_intake.py",
         "anchor/operate/publishing.py",
     ),
+    "release": (
+        "MANIFEST.in",
+        "pyproject.toml",
+        "requirements/deploy.txt",
+        "requirements/release.txt",
+        "scripts/demo",
+        "scripts/environment.sh",
+        "scripts/release",
+        "scripts/releasing/*.py",
+        "anchor/native/*",
+    ),
     "service": (
         "anchor/capture/*.py",
         "anchor/egress/*.py",

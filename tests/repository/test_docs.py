@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,9 @@ def installed_by(text: str) -> list[str]:
 
 def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
     # Nothing of ours is published: whoever registers the name is installed by our own words.
-    checkout = re.compile(r"\.(\[[a-z0-9,{}]+\])?")
+    # A checkout, a wheel in the folder in which one is, or what is pinned with hashes.
+    ours = r"(\.|\./anchor_evidence-[\d.]+-[\w-]+\.whl)(\[[a-z0-9,{}]+\])?"
+    checkout = re.compile(rf"{ours}|requirements/\w+\.txt")
     found = {page: installed_by(page.read_text("utf-8")) for page in texts_for_users()}
     others = {
         f"{page.relative_to(ROOT)}: {target}"
@@ -91,10 +94,20 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
         ("`pip install -e '.[test]' && pytest`", [".[test]"]),
         ("pip install --no-deps anchor", ["anchor"]),
         ("uv tool install anchor", ["anchor"]),
+        (
+            "pipx install './anchor_evidence-0.1.0-py3-none-any.whl[rpc]'",
+            ["./anchor_evidence-0.1.0-py3-none-any.whl[rpc]"],
+        ),
     ],
 )
 def test_what_a_line_installs_is_found(text: str, targets: list[str]):
     assert installed_by(text) == targets
+
+
+def test_the_installing_page_names_the_files_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    page = (ROOT / "docs" / "installing.md").read_text("utf-8")
+    assert {*re.findall(r"anchor[_-](?:[a-z]+-)?(\d[\d.]*\d)", page)} == {version}
 
 
 def readme_commands() -> str:
