@@ -6,7 +6,7 @@
     python verify.py BAG --receipt RECEIPT --chain-id N --log 0x… --block-hash 0x…
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
-is verified by it. A bag (docs/bag.md), which is a folder or a ZIP file, is named alone: all of it
+is verified by it. A bag (docs/spec/bag.md), which is a folder or a ZIP file, is named alone: all of it
 is read and compared with its lists before anything is verified by its receipts. Receipts of custody
 events in it are verified like those of originals, for claim C7. Whatever else is in it, such as a
 trust policy, is not used. The receipt of a bag that is one piece of evidence, such as a web
@@ -17,8 +17,8 @@ a chain, and you name the hash of that block, which you obtained elsewhere (for 
 explorers of several operators). That the block is final and belongs to that chain rests on your
 word alone. You also name the log and its chain: what a receipt states about itself is a claim of
 the person who made it, and is accepted only with --accept-unpinned. The checks are steps 1 to 11 of
-docs/verification.md, by the formats of docs/receipt-format.md; comments and printed lines carry the
-numbers of the steps.
+docs/spec/verification.md, by the formats of docs/spec; comments and printed lines carry the numbers
+of the steps.
 
 It was written from those documents and shares no code with the package that contains it. It
 imports only Python's standard library; as that library does not guarantee Keccak-256, the function
@@ -233,7 +233,7 @@ GRAVEST_FIRST = (
 )
 
 # ------------------------------------------------------------------------------------------------
-# Limits, all defined in docs/receipt-format.md.
+# Limits, all defined in docs/spec.
 
 MAX_RECEIPT = 1 << 20  # bytes
 MAX_LINE = 1 << 20  # bytes of a bundle, with the line feed
@@ -1881,8 +1881,8 @@ def verify(
         if report.make(4, lambda: check_log(receipt, pins)) is not None:
             check_pinned(report, receipt, None, pins)
         # If a registry is named, a node could tell whether it holds the root by now.
-        code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
-        report.add(7, "the receipt is the promise of an anchor, and proves none", code)
+        step, code = (5, CANNOT_CHECK) if pins.is_policy() else (4, NOT_FINAL)
+        report.add(step, "the receipt is the promise of an anchor, and proves none", code)
     else:
         verify_anchors(report, receipt, record, pins)
     add_notes(report, record)
@@ -2073,7 +2073,7 @@ def add_notes(report: Report, record: Record) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# Notices: records that supersede or withdraw others, as docs/record-groups.md specifies them.
+# Notices: records that supersede or withdraw others, as docs/spec/record.md specifies them.
 
 NOTICE_TEXT = (
     "[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]{1,1000}"
@@ -2186,7 +2186,7 @@ def judge_notice(notice: Notice, receipt: Receipt, pins: Pins) -> tuple[int, str
 
 
 # ------------------------------------------------------------------------------------------------
-# Bags, folders or ZIP files with originals and receipts: parts 1 to 6 of docs/bag.md.
+# Bags, folders or ZIP files with originals and receipts: parts 1 to 6 of docs/spec/bag.md.
 
 MAX_FILES = 100_000
 MAX_FILE_NAME = 1_024  # bytes

@@ -42,7 +42,9 @@ def test_the_performance_page_has_the_gas_table_that_the_contracts_tests_hold_to
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name
+    "page",
+    sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")),
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
 )
 def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
@@ -58,7 +60,7 @@ def texts_for_users() -> list[Path]:
     """The pages, and the sources whose hints users read."""
     pages = [
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "requirements").glob("*.md"),
     ]
     sources = [*(ROOT / "anchor").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.ts")]
