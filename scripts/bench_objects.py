@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import json
 import os
-import resource
 import socket
 import subprocess
 import sys
@@ -193,7 +192,7 @@ def take_in_this_process(executor: str, folder: Path, urls: Path) -> Mapping[str
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
     rows = intake.new + intake.known - len(list((folder / "job").glob("part-*")))
     assert intake.unread == 0, intake.problems[0]
-    return {"seconds": seconds, "busy": busy, "count": rows, "client MiB": _peak()}
+    return {"seconds": seconds, "busy": busy, "count": rows, "client MiB": peak_memory()}
 
 
 def loop_in_this_process(urls: Path) -> Mapping[str, Any]:
@@ -208,11 +207,7 @@ def loop_in_this_process(urls: Path) -> Mapping[str, Any]:
                     digest.update(chunk)
             count += 1
         seconds, busy = time.perf_counter() - started, time.process_time() - busy
-    return {"seconds": seconds, "busy": busy, "count": count, "client MiB": _peak()}
-
-
-def _peak() -> int:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    return {"seconds": seconds, "busy": busy, "count": count, "client MiB": peak_memory()}
 
 
 # Servers

@@ -1,4 +1,7 @@
-"""Generate docs/command-line.md, record-groups.md, schemas and openapi.json; --check compares."""
+"""Generate the manual pages, and of docs/ the reference pages, schemas and openapi.json.
+
+With --check the files are only compared.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from api_pages import describe_http, describe_python
 from group_pages import describe_groups, describe_record_schema
+from manual_pages import find_command, write_manual
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
-from anchor.cli import app
 from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
-from anchor.cli.typer_app import LazyCommand
 from anchor.errors import ExitCode
 from anchor.receipt.bundle import BundleLine
 from anchor.receipt.format import ReceiptDocument
@@ -123,7 +126,7 @@ class Reference:
     """The help of all commands at 80 columns, with each option described only once."""
 
     def __init__(self) -> None:
-        found, context = self._find("verify")
+        found, context = find_command("verify")
         records = dict(self._read_records(found, context))
         self._common = [records[name] for name in _COMMON]
         self._described: dict[tuple[str, ...], str] = dict.fromkeys(self._common, "common options")
@@ -131,7 +134,7 @@ class Reference:
 
     def write_common(self) -> str:
         """Return the descriptions of the common options."""
-        formatter = self._find("verify")[1].make_formatter()
+        formatter = find_command("verify")[1].make_formatter()
         formatter.write_dl(self._common)
         return str(formatter.getvalue()).rstrip()
 
@@ -153,7 +156,7 @@ class Reference:
         What an earlier command describes in the same words is only named; an argument is described
         once in its group.
         """
-        found, context = self._find(command)
+        found, context = find_command(command)
         formatter = context.make_formatter()
         pieces = found.collect_usage_pieces(context)[1:]  # without [OPTIONS]
         if pieces or " " in command:
@@ -188,7 +191,7 @@ class Reference:
         return "\n".join(line.rstrip() for line in lines)
 
     def _read_options(self, command: str) -> dict[str, tuple[str, str]]:
-        return dict(self._read_records(*self._find(command)))
+        return dict(self._read_records(*find_command(command)))
 
     def _read_records(self, found: Any, context: Any) -> Iterator[tuple[str, tuple[str, str]]]:
         """Yield the first name, and names and description, of each parameter but ``--help``."""
@@ -200,17 +203,6 @@ class Reference:
                 record = (param.metavar or param.name, text)
             if record:
                 yield param.opts[0], record
-
-    def _find(self, command: str) -> tuple[Any, Any]:
-        """Return a command, loaded anew, and its context."""
-        settings: dict[str, Any] = {**app.context_settings, "terminal_width": 78}
-        found: Any = app
-        context = found.context_class(found, info_name="anchor", **settings)
-        for word in command.split():
-            found = found.commands[word]
-            found = found.load() if isinstance(found, LazyCommand) else found
-            context = found.context_class(found, info_name=word, parent=context, terminal_width=78)
-        return found, context
 
 
 def pages() -> dict[Path, str]:
@@ -225,8 +217,13 @@ def pages() -> dict[Path, str]:
     found[ROOT / "docs" / "schemas" / "record.json"] = _encode(describe_record_schema())
     groups = ROOT / "docs" / "record-groups.md"
     found[groups] = describe_groups(groups.read_text("utf-8"))
-    page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+    service = make_app().openapi()
+    page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
+    manual = ROOT / "man"
+    found |= {manual / name: text for name, text in write_manual().items()}
     found[ROOT / "docs" / "openapi.json"] = page
+    found[ROOT / "docs" / "http-api.md"] = describe_http(service)
+    found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
     return found
 
 

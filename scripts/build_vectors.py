@@ -23,17 +23,20 @@ from support.vectors.consistency import build_consistency
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
 from support.vectors.numbers import build_numbers
+from support.vectors.policies import build_policies
 from support.vectors.states import build_states
 from support.vectors.submitters import build_submitters
 from support.vectors.tiles import build_tiles
 from support.vectors.tries import build_tries
+from support.vectors.verification import build_verification
 
 FOLDER = Path(__file__).resolve().parents[1] / "tests" / "vectors"
 
 
-def render() -> dict[str, str]:
-    """Return the text of each file by its path below tests/vectors."""
-    return {
+def render() -> dict[str, bytes]:
+    """Return the bytes of each file by its path below tests/vectors."""
+    index, receipts = build_verification()
+    texts = {
         "log/inclusion.json": dump(build_inclusion()),
         "log/consistency.json": dump(build_consistency()),
         "log/tiles.json": dump(build_tiles()),
@@ -46,7 +49,11 @@ def render() -> dict[str, str]:
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
         "numbers/numbers.json": dump(build_numbers()),
+        "policies/policies.json": dump(build_policies()),
+        "verification/index.json": dump(index),
     }
+    files = {f"verification/{path}": data for path, data in receipts.items()}
+    return {**{path: text.encode("ascii") for path, text in texts.items()}, **files}
 
 
 def dump(document: dict[str, object]) -> str:
@@ -76,9 +83,10 @@ def find_stale() -> list[str]:
     """Return the names of the files that are not what this script writes."""
     rendered = render()
     there = {
-        path.relative_to(FOLDER).as_posix(): path.read_text("utf-8")
+        path.relative_to(FOLDER).as_posix(): path.read_bytes()
         for folder in {Path(name).parent for name in rendered}
         for path in (FOLDER / folder).iterdir()
+        if path.is_file()
     }
     return sorted(
         name for name in rendered.keys() | there.keys() if rendered.get(name) != there.get(name)
@@ -88,9 +96,9 @@ def find_stale() -> list[str]:
 def main() -> None:
     """Write the files, or with --check report which are out of date."""
     if "--check" not in sys.argv:
-        for name, text in render().items():
+        for name, data in render().items():
             (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
-            (FOLDER / name).write_text(text, encoding="utf-8")
+            (FOLDER / name).write_bytes(data)
     elif stale := find_stale():
         sys.exit(
             f"{', '.join(stale)} in tests/vectors: out of date, run "

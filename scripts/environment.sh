@@ -43,18 +43,23 @@ fill_environment() {
         fi
     done
     requirements=$1
+    [ -f "$requirements" ] || fail "$requirements is missing" \
+        "start from a whole checkout, or from the whole source archive of a release"
     echo "setting up $folder with $python ..." >&2
     rm -rf "$folder"
     "$python" -m venv "$folder" || fail "$python cannot create a virtual environment" \
         "install its venv module (on Debian: apt install python3-venv)"
     log="$folder/pip.log"
     if ! "$folder/bin/python" -m pip install --disable-pip-version-check --require-hashes \
-        --requirement "$requirements" >"$log" 2>&1 ||
-        ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-build-isolation \
-            --no-deps --editable . >>"$log" 2>&1; then
+        --requirement "$requirements" >"$log" 2>&1; then
         tail -n 15 "$log" >&2
         fail "the packages pinned in $requirements could not be installed" \
             "check the connection to your package registry, then run this again"
+    fi
+    if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-build-isolation \
+        --no-deps --editable . >>"$log" 2>&1; then
+        tail -n 15 "$log" >&2
+        fail "this package could not be built and installed" "$folder/pip.log has all that pip said"
     fi
     cat "$requirements" pyproject.toml >"$folder/.filled-from"
 }

@@ -61,7 +61,7 @@ class Job:
     commands: tuple[tuple[str, ...], ...]
     seconds: float
     inputs: tuple[str, ...] = ()
-    # An environment beside .venv: analysis, web3-8.
+    # An environment beside .venv: analysis, site, web3-8.
     environment: str = ""
 
     def hash_inputs(self) -> str:
@@ -238,6 +238,17 @@ MARKED = {
         "anchor/operate/object_intake.py",
         "anchor/operate/publishing.py",
     ),
+    "release": (
+        "MANIFEST.in",
+        "pyproject.toml",
+        "requirements/deploy.txt",
+        "requirements/release.txt",
+        "scripts/demo",
+        "scripts/environment.sh",
+        "scripts/release",
+        "scripts/releasing/*.py",
+        "anchor/native/*",
+    ),
     "service": (
         "anchor/capture/*.py",
         "anchor/egress/*.py",
@@ -248,7 +259,21 @@ MARKED = {
         "anchor/service/**/*",
         "deploy/*",
     ),
+    "site": (
+        "*.md",
+        "docs/**/*",
+        "deploy/*",
+        "mkdocs.yml",
+        "requirements/site.txt",
+        "scripts/build_site.py",
+        "anchor/cli/*.py",
+        "anchor/messages/*.po",
+        "anchor/verification/*.py",
+        "anchor/client/*.py",
+    ),
 }
+# Environments beside .venv that marked tests need, by folder.
+MARKED_ENVIRONMENTS = {"site": "site"}
 _MARK = re.compile(r"\bmark\.release\b")
 
 
@@ -294,7 +319,8 @@ def list_marked() -> list[Job]:
         shared = (*own, "tests/support/*.py")
         for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):
             command = ("pytest", "-q", "-m", "release and not slow", *part)
-            jobs.append(Job(name, (command,), 150, (*inputs, *shared, *part)))
+            environment = MARKED_ENVIRONMENTS.get(folder, "")
+            jobs.append(Job(name, (command,), 150, (*inputs, *shared, *part), environment))
     return jobs
 
 

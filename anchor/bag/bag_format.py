@@ -1,6 +1,6 @@
 """The format of bags (``anchor-bag/1``): names, lists of digests and ``bag-info.txt``.
 
-A bag is one of BagIt 1.0 (RFC 8493), and stricter: ``docs/bag.md`` is the specification.
+A bag is one of BagIt 1.0 (RFC 8493), and stricter: ``docs/spec/bag.md`` is the specification.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Validation of a bag: every file is listed, and every listed file has its digests.
 
-The six parts of ``validate_bag`` are those of ``docs/bag.md``.
+The six parts of ``validate_bag`` are those of ``docs/spec/bag.md``.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
 from anchor.capture.web_exchange import WebExchange
 from anchor.collection.installation import SOFTWARE
+from anchor.messages.message import translate
 from anchor.system.clock import format_unix_time
 
 FORMAT = "anchor-capture-account/1"
@@ -140,7 +141,12 @@ def _describe(
         "certificates": certificates,
         "certificates_presented_to": "browser" if options.recorder is None else "recording-proxy",
         "not_captured": [
-            {"subject": each.subject, "reason": str(each.reason), "code": each.reason.id}
+            {
+                "subject": each.subject,
+                "reason": str(each.reason),
+                "reason_zh": translate(each.reason, "zh"),
+                "code": each.reason.id,
+            }
             for each in page.uncaptured
         ],
         "console": list(page.console),

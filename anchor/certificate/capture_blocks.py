@@ -18,7 +18,7 @@ from anchor.certificate.layout import (
     fields,
     text,
 )
-from anchor.certificate.model import CaptureEntry, Picture, bilingual
+from anchor.certificate.model import CaptureEntry, Picture, UncapturedEntry, bilingual
 from anchor.evidence.group_lines import list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import Cleanliness, WebCapture
@@ -70,13 +70,18 @@ def _uncaptured(group: WebCapture, capture: CaptureEntry | None) -> Value:
     if capture is None:
         return caution(Message("certificate-capture-without-bag"))
     lines = [
-        show_text(f"{each.subject}: {each.reason}", _MOST_OF_UNCAPTURED)
+        show_text(f"{each.subject}: {_spell_reason(each)}", _MOST_OF_UNCAPTURED)
         for each in capture.not_captured
     ]
     rest = group.not_captured - len(lines)
     if rest > 0:
         lines.append(both(Message("certificate-account-more", count=rest)))
     return Value(kind="text", lines=tuple(lines))
+
+
+def _spell_reason(entry: UncapturedEntry) -> str:
+    """Return a reason in both languages; a capture of a version before has the English one."""
+    return entry.reason if entry.reason_zh is None else f"{entry.reason_zh} / {entry.reason}"
 
 
 def _failed_checks(observed: dict[str, JsonValue]) -> Value:

@@ -48,6 +48,7 @@ class _Served(_Part):
 class _Uncaptured(_Part):
     subject: str
     reason: str
+    reason_zh: str | None = None
 
 
 class _Account(_Part):
@@ -77,7 +78,7 @@ def read_captured_page(bag: ValidBag, capture: WebCapture) -> CaptureEntry:
         certificate_not_before=None if certificate is None else certificate.not_before,
         certificate_not_after=None if certificate is None else certificate.not_after,
         not_captured=[
-            UncapturedEntry(subject=each.subject, reason=each.reason)
+            UncapturedEntry(subject=each.subject, reason=each.reason, reason_zh=each.reason_zh)
             for each in account.not_captured[:_MOST_UNCAPTURED]
         ],
     )

@@ -265,10 +265,9 @@ def _evidence(record: Record, basis: Basis) -> Evidence:
 def _anchor(
     proven: ProvenAnchor, target: VerificationTarget, shown: ShownTransaction | None
 ) -> VerifiedAnchor:
-    network = labels.NETWORKS.get(proven.chain_id)
     return VerifiedAnchor(
         chain=f"eip155:{proven.chain_id}",
-        network=None if network is None else bilingual(network),
+        network=labels.describe_network(proven.chain_id),
         kind=find_chain(proven.chain_id).kind,
         genesis=None if target.genesis is None else "0x" + target.genesis.hex(),
         registry=format_address(proven.registry),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
-from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES
+from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
+from anchor.types import ChainId
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.report import AGE_NOT_PROVEN, STATUS_NOT_PROVEN
 
@@ -53,16 +54,6 @@ BASES = {
     ("proof", "asserted"): Message("certificate-basis-proof-by-policy"),
 }
 
-# The networks that usually have these chain ids.
-NETWORKS = {
-    1: Message("network-ethereum-mainnet"),
-    10: Message("network-op-mainnet"),
-    8453: Message("network-base"),
-    560048: Message("network-hoodi-test"),
-    11155111: Message("network-sepolia-test"),
-    31337: Message("network-development-chain"),
-}
-
 # The texts around the sheets, by the names that the HTML and PDF templates use.
 FRAME = {
     "title": Message("certificate-document-title"),
@@ -81,6 +72,20 @@ FRAME = {
 def describe_frame() -> dict[str, Bilingual]:
     """Return the texts around the sheets, in both languages."""
     return {name: bilingual(message) for name, message in FRAME.items()}
+
+
+def describe_network(chain_id: ChainId) -> Bilingual | None:
+    """Return the name of a listed chain, with its kind unless it is a main chain."""
+    chain = find_chain(chain_id)
+    match chain.kind:
+        case "main":
+            return bilingual(chain.name)
+        case "test":
+            return bilingual(Message("network-test", name=chain.name))
+        case "development":
+            return bilingual(Message("network-development-chain"))
+        case "unlisted":
+            return None
 
 
 def describe_kind(anchor: VerifiedAnchor) -> Message | None:

@@ -44,8 +44,8 @@ class Bilingual(ReportDocument):
     en: str
 
 
-def bilingual(message: Message) -> Bilingual:
-    """Return a message in both languages."""
+def bilingual(message: str) -> Bilingual:
+    """Return a message in both languages; text that is not a message stands in both."""
     return Bilingual(zh=translate(message, "zh"), en=str(message))
 
 
@@ -295,10 +295,11 @@ class Picture(ReportDocument):
 
 
 class UncapturedEntry(ReportDocument):
-    """What a web capture says that it could not capture, and why."""
+    """What a web capture says that it could not capture, and why, in English and Chinese."""
 
     subject: str
     reason: str
+    reason_zh: str | None
 
 
 class CaptureEntry(ReportDocument):

@@ -10,6 +10,7 @@ GROUPS = {
     "First time": {
         "demo": "Anchor a folder on a temporary chain, verify it, and refuse an altered copy.",
         "devnet": "Run a local test chain until Ctrl-C: anvil if it is installed, else py-evm.",
+        "networks": "List the chains that this release knows by name, or show one of them.",
         "init": "Create a project: configuration, store and trust policy for one log.",
         "estimate": "Estimate what anchoring costs in gas and money, on one or more chains.",
         "deploy": "Deploy the registry contract, unless the chain already has it.",
@@ -77,9 +78,10 @@ COMMANDS = {name: summary for group in GROUPS.values() for name, summary in grou
 EXAMPLES = {
     "demo": ("anchor demo contracts",),
     "devnet": ("anchor devnet", "anchor devnet --port 0 --exec pytest -q"),
+    "networks": ("anchor networks", "anchor networks sepolia"),
     "init": (
         "anchor init --devnet my-project",
-        "anchor init my-log --rpc https://NODE --keystore KEY.json",
+        "anchor init my-log --network sepolia --rpc https://NODE --keystore KEY.json",
     ),
     "estimate": (
         "anchor estimate 10000 --heads 24",

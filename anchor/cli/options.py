@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.ethereum.known_chains import NETWORKS, Chain
+from anchor.messages.message import Message, join
 from anchor.verification.policy import MAX_DEPTH, FinalityRule
 
 JsonOption = Annotated[
@@ -146,6 +147,20 @@ def parse_finality(text: str) -> FinalityRule:
     if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:
         return int(text)
     raise UsageError(Message("option-finality-unknown", limit=MAX_DEPTH, actual=text[:80]))
+
+
+def parse_network(text: str) -> Chain:
+    """Return the listed chain of that name.
+
+    Raises:
+        UsageError: This release lists no chain of that name.
+    """
+    if text in NETWORKS:
+        return NETWORKS[text]
+    raise UsageError(
+        Message("option-network-unknown", actual=text[:80], known=join(NETWORKS)),
+        hint=Message("option-network-unknown-hint"),
+    )
 
 
 WorkersOption = Annotated[

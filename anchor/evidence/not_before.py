@@ -1,7 +1,7 @@
 """A record's ``not_before``: the block that a record names, so that it cannot be older than it.
 
 A block's hash cannot be known before the block exists; a record that holds it was made later.  The
-member is ``{"chain_id": N, "block_number": N, "block_hash": "0x…"}``; ``docs/receipt-format.md`` is
+member is ``{"chain_id": N, "block_number": N, "block_hash": "0x…"}``; ``docs/spec/record.md`` is
 the specification.
 """
 

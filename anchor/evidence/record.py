@@ -1,6 +1,6 @@
 """Evidence records (``evidence-record/1``): the metadata and digests of one piece of evidence.
 
-A record is stored and shipped as its exact RFC 8785 bytes; ``docs/receipt-format.md`` is the
+A record is stored and shipped as its exact RFC 8785 bytes; ``docs/spec/record.md`` is the
 specification.  The leaf of a record is ``SHA-256(0x00 ‖ record bytes)`` (RFC 9162 section 2.1.1).
 """
 

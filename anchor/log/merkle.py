@@ -4,7 +4,7 @@ Leaves are ``SHA-256(0x00 ‖ data)``, nodes ``SHA-256(0x01 ‖ left ‖ right)`
 duplicated last leaf.  A path can be redone with ``sha256sum`` alone.
 
 A root commits to leaves, not to a size: the index and the size are the operator's claim, which the
-path's shape must fit (docs/receipt-format.md explains what that does and does not prove).
+path's shape must fit (docs/spec/registry.md states what a root commits to).
 
 Functions that verify return nothing and raise ``MismatchError``: no caller can ignore a boolean.
 """

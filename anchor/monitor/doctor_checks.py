@@ -28,6 +28,7 @@ from anchor.errors import (
     SignerError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
+from anchor.ethereum.known_chains import label_chain
 from anchor.log.batch_sha256 import IMPLEMENTATION
 from anchor.messages.message import Message, join
 from anchor.monitor.delivery_check import check_deliveries
@@ -192,7 +193,7 @@ def _look_at_node(context: DoctorContext) -> Message:
 
 def _look_at_chain(context: DoctorContext) -> Message:
     check_chain(context.config, context.node)
-    return Message("doctor-chain-pinned", chain=context.config.chain_id)
+    return Message("doctor-chain-pinned", chain=label_chain(context.config.chain_id))
 
 
 def _look_at_finality(context: DoctorContext) -> Message:

@@ -12,6 +12,7 @@ from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
     MAX_VIEWPORTS,
     CaptureOptions,
+    check_mode,
     check_proxy,
     parse_capture_url,
     parse_viewport,
@@ -36,9 +37,9 @@ _NUMBERS: Mapping[str, tuple[float, float]] = {
     "max_bytes": (1 << 16, 1 << 30),
 }
 _WHOLE = ("every", "depth", "max_bytes")
-_TEXTS = ("wait_for", "lang", "proxy")
+_TEXTS = ("wait_for", "lang", "proxy", "mode", "login_profile")
 _LISTS = ("viewports", "resolvers")
-_SWITCHES = ("accept_bad_certificates",)
+_SWITCHES = ("accept_bad_certificates", "keep_cookies", "film", "sign_wacz")
 _SHARED = (*_NUMBERS, *_TEXTS, *_LISTS, *_SWITCHES)
 
 
@@ -47,13 +48,16 @@ class WatchedPage:
     """A page to watch, every so many seconds.
 
     A change is recorded if more than ``text_share`` of the characters or ``picture_share`` of the
-    pixels differ.
+    pixels differ.  ``options`` lack what is not in a plan: the program of the recording proxy,
+    which ``uses_recorder`` asks for, and the key that signs, which ``signs_wacz`` asks for.
     """
 
     url: str
     every: int
     text_share: float
     picture_share: float
+    uses_recorder: bool
+    signs_wacz: bool
     options: CaptureOptions
 
 
@@ -110,7 +114,9 @@ def _parse_page(members: dict[str, Any], path: Path) -> WatchedPage:
     sizes = tuple(map(parse_viewport, members.get("viewports", ()))) or (DEFAULT_VIEWPORT,)
     if len(sizes) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
-    proxy = members.get("proxy")
+    proxy, mode = members.get("proxy"), members.get("mode", "cdp")
+    check_mode(mode, proxy)
+    login_profile = members.get("login_profile")
     options = CaptureOptions(
         viewports=tuple(dict.fromkeys(sizes)),
         wait_seconds=float(members.get("wait", 1)),
@@ -120,14 +126,19 @@ def _parse_page(members: dict[str, Any], path: Path) -> WatchedPage:
         proxy=None if proxy is None else check_proxy(proxy),
         language=members.get("lang"),
         accepts_bad_certificates=members.get("accept_bad_certificates", False),
+        keeps_cookies=members.get("keep_cookies", False),
         resolvers=tuple(map(parse_resolver, members.get("resolvers", ()))),
         depth=members.get("depth", 0),
+        films=members.get("film", False),
+        login_profile=None if login_profile is None else path.parent / login_profile,
     )
     return WatchedPage(
         url=parse_capture_url(url),
         every=members.get("every", _DEFAULT_EVERY),
         text_share=float(members.get("text_share", 0)),
         picture_share=float(members.get("picture_share", 0.01)),
+        uses_recorder=mode == "proxy",
+        signs_wacz=members.get("sign_wacz", False),
         options=options,
     )
 

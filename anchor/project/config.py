@@ -79,7 +79,7 @@ from anchor.types import (
     parse_hex,
 )
 from anchor.units import ETHER, GWEI
-from anchor.verification.policy import FinalityRule
+from anchor.verification.policy import MAX_TIME_SLACK, FinalityRule
 from anchor.verification.quorum_rules import find_conflict, operator_quorum
 
 FORMAT = "anchor-config/1"
@@ -538,7 +538,7 @@ class _ChainSection(_Section):
     finality: FinalityRule = "finalized"
     wait: WaitFor = "included"
     wait_seconds: Annotated[int, Field(ge=1, le=86_400)] = 600
-    time_slack: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    time_slack: Annotated[int, Field(ge=0, le=MAX_TIME_SLACK)] | None = None
     max_fee_gwei: Annotated[int, BeforeValidator(_parse_gwei)] = 100 * GWEI
     legacy_fees: bool = False
     budget_ether: Annotated[str, Field(pattern=r"^[0-9]{1,9}(\.[0-9]{1,18})?$")] | None = None

@@ -18,7 +18,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.ethereum.known_chains import find_chain
+from anchor.ethereum.known_chains import Chain, find_chain
 from anchor.evidence.digests import SHA256, SM3
 from anchor.messages.message import Message
 from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
@@ -27,7 +27,7 @@ from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.system.os_errors import explain_os_error
-from anchor.types import Address, ChainId, make_log_id
+from anchor.types import Address, ChainId, Hash32, make_log_id
 from anchor.verification.policy import FinalityRule
 
 
@@ -47,25 +47,29 @@ def plan_project(
     quorum: int | None = None,
     allowance: Allowance | None = None,
     chain_id: ChainId | None = None,
+    network: Chain | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
     ``registry`` None is the standard address, deployed or not; any other must be deployed already.
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
-    ``allowance`` None is derived from the present gas price; ``chain_id`` None from the node.
+    ``allowance`` None is derived from the present gas price; ``chain_id`` None from the node;
+    ``network`` None is any chain.
 
     Raises:
-        ChainGuardError: The code at ``registry`` is not this release's registry, or a witness is on
-            another chain.
+        ChainGuardError: The node is on another chain than ``network``, or has another genesis block
+            than the listed chain of its id; the code at ``registry`` is not this release's
+            registry; or a witness is on another chain.
         ConfigError: There are fewer nodes than ``quorum``, a node is named twice, or a value is not
             allowed.
     """
     needed = resolve_quorum(url, tuple(witnesses), quorum)
     chain_id = node.fetch_chain_id() if chain_id is None else chain_id
+    genesis = node.known(node.fetch_block(0), Message("block-genesis"))
+    _check_network(node, network or find_chain(chain_id), chain_id, genesis.hash)
     if registry is not None and registry != registry_address():
         _check_code(node, registry, chain_id)
-    genesis = node.known(node.fetch_block(0), Message("block-genesis"))
     for witness in witnesses.values():
         start = witness.known(witness.fetch_block(0), Message("block-genesis"))
         if witness.fetch_chain_id() != chain_id or start.hash != genesis.hash:
@@ -105,6 +109,26 @@ def plan_project(
     return config
 
 
+def _check_network(node: Node, network: Chain, chain_id: ChainId, genesis: Hash32) -> None:
+    if chain_id != network.id:
+        raise ChainGuardError(
+            Message(
+                "node-not-on-network",
+                name=node.name,
+                chain=chain_id,
+                actual=find_chain(chain_id).name,
+                expected=network.name,
+                expected_chain=network.id,
+            ),
+            hint=Message("node-of-right-chain-hint"),
+        )
+    if network.genesis not in (None, genesis):
+        raise ChainGuardError(
+            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=network.name),
+            hint=Message("node-of-right-chain-hint"),
+        )
+
+
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
     code_hash = node.fetch_code_hash(registry, "latest")
     if code_hash == expected_code_hash(chain_id):
@@ -135,6 +159,7 @@ def plan_dev_project(
     registry: Address | None = None,
     store: StoreLocation | None = None,
     finality: FinalityRule | None = None,
+    network: Chain | None = None,
 ) -> Config:
     """Return the configuration of a project on a devnet, with its public test key.
 
@@ -172,6 +197,7 @@ def plan_dev_project(
         store=store,
         allowance=Allowance(fee_cap=HIGHEST_FEE_CAP, budget=None),  # a devnet's ether is free
         chain_id=chain_id,
+        network=network,
     )
 
 

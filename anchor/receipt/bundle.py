@@ -4,7 +4,7 @@ A bundle is JSON lines: a header; then, for each anchor, a line with what its re
 line for each of them, in ascending order of leaf index.  A receipt's line holds the hashes of its
 path up to the node that it has in common with the receipt before it; that receipt gives the rest.
 The proof of the block that records name has a line of its own before the receipts with it.  Put
-together, each is an ordinary receipt (``anchor-receipt/1``).  ``docs/receipt-format.md`` is the
+together, each is an ordinary receipt (``anchor-receipt/1``).  ``docs/spec/receipt.md`` is the
 specification.
 """
 

@@ -1,6 +1,6 @@
 """Receipts (``anchor-receipt/1``): a self-contained proof for one record.
 
-``docs/receipt-format.md`` is the specification, with the table of members that are authenticated,
+``docs/spec/receipt.md`` is the specification, with the table of members that are authenticated,
 derived or hints.  A receipt names no URL, no trust root and no status: only a verifier can decide
 what it is worth.
 

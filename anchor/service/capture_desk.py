@@ -65,9 +65,11 @@ from anchor.store.kept_copies import (
 from anchor.store.new_pieces import Admitted
 from anchor.system.clock import parse_time, utc_now
 
-# Seconds until the second look at an order, at what the worker has taken, and while none is free.
+# Seconds until the next look at what the worker has taken, and while nothing can be accepted.
 _POLL = 2
-_QUEUE_POLL = 60
+_INTAKE_POLL = 60
+# The same for an order that is not its tenant's turn: the end of the one before makes it due.
+_QUEUE_POLL = 600
 # Seconds after which an order that no worker took, or finished, is given up.
 _LONGEST = 24 * 3_600
 # How often an order is handed over that vanished from the folder.
@@ -166,7 +168,7 @@ class CaptureDesk:
         try:
             self._service.check_intake()
         except Problem:
-            raise NotYet(_QUEUE_POLL) from None
+            raise NotYet(_INTAKE_POLL) from None
         checked = await asyncio.to_thread(self._check, capture, result)
         identity = checked.evidence.identity
         try:

@@ -6,7 +6,7 @@
     python verify.py BAG --receipt RECEIPT --chain-id N --log 0x… --block-hash 0x…
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
-is verified by it. A bag (docs/bag.md), which is a folder or a ZIP file, is named alone: all of it
+is verified by it. A bag (docs/spec/bag.md), which is a folder or a ZIP file, is named alone: all of it
 is read and compared with its lists before anything is verified by its receipts. Receipts of custody
 events in it are verified like those of originals, for claim C7. Whatever else is in it, such as a
 trust policy, is not used. The receipt of a bag that is one piece of evidence, such as a web
@@ -17,8 +17,8 @@ a chain, and you name the hash of that block, which you obtained elsewhere (for 
 explorers of several operators). That the block is final and belongs to that chain rests on your
 word alone. You also name the log and its chain: what a receipt states about itself is a claim of
 the person who made it, and is accepted only with --accept-unpinned. The checks are steps 1 to 11 of
-docs/verification.md, by the formats of docs/receipt-format.md; comments and printed lines carry the
-numbers of the steps.
+docs/spec/verification.md, by the formats of docs/spec; comments and printed lines carry the numbers
+of the steps.
 
 It was written from those documents and shares no code with the package that contains it. It
 imports only Python's standard library; as that library does not guarantee Keccak-256, the function
@@ -78,9 +78,10 @@ class Chain:
     genesis: str | None
     # The registry's code contains the chain's id, so its hash differs between chains.
     code_hash: bytes
-    # By how many seconds a block's time may be wrong: one slot on Ethereum. On an OP chain, the
-    # operator of the sequencer sets the times of blocks: a batch may follow its block of
-    # Ethereum by 3,600 blocks, 12 h, and one more hour allows for slots without a block.
+    # By how many seconds a block's time may be wrong: one slot on Ethereum and Gnosis Chain. On an
+    # OP chain, the operator of the sequencer sets the times of blocks: a batch may follow its
+    # block of Ethereum by 3,600 blocks, 12 h, and one more hour allows for slots without a block.
+    # On an Arbitrum chain it sets them, too: a batch may follow its blocks by 24 h and one slot.
     time_slack: int
     is_sequenced: bool = False
 
@@ -109,12 +110,20 @@ CHAINS = {
         time_slack=46_800,
         is_sequenced=True,
     ),
-    31337: Chain(
-        name="development chain",
-        kind=DEVELOPMENT,
-        genesis=None,
-        code_hash=bytes.fromhex("5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"),
-        time_slack=12,
+    42161: Chain(
+        name="Arbitrum One",
+        kind=MAIN,
+        genesis="7ee576b35482195fc49205cec9af72ce14f003b9ae69f6ba0faef4514be8b442",
+        code_hash=bytes.fromhex("47e99e0c77960bbec8400dd5b2850a7c09947f66c0f123bec1d4b15a71ea555a"),
+        time_slack=86_412,
+        is_sequenced=True,
+    ),
+    100: Chain(
+        name="Gnosis Chain",
+        kind=MAIN,
+        genesis="4f1dd23188aab3a76b463e4af801b52b1248ef073c648cbdc4c9333d3da79756",
+        code_hash=bytes.fromhex("b663533b581e42cbe5d5ff2ddf4ff9504f46e672506ad07205e9b585b8a79744"),
+        time_slack=5,
     ),
     560048: Chain(
         name="Hoodi",
@@ -128,6 +137,37 @@ CHAINS = {
         kind=TEST,
         genesis="25a5cc106eea7138acab33231d7160d69cb777ee0c2c553fcddf5138993e6dd9",
         code_hash=bytes.fromhex("51b55cd28dd263625ccf72b1b96880bffcf4810c6b8d56e2b93b9b98f1ab9dde"),
+        time_slack=12,
+    ),
+    11155420: Chain(
+        name="OP Sepolia",
+        kind=TEST,
+        genesis="102de6ffb001480cc9b8b548fd05c34cd4f46ae4aa91759393db90ea0409887d",
+        code_hash=bytes.fromhex("05d299fd444564410b2b19c0dd9a4b375c0efa749416a9d7a492792c18b62602"),
+        time_slack=46_800,
+        is_sequenced=True,
+    ),
+    84532: Chain(
+        name="Base Sepolia",
+        kind=TEST,
+        genesis="0dcc9e089e30b90ddfc55be9a37dd15bc551aeee999d2e2b51414c54eaf934e4",
+        code_hash=bytes.fromhex("54116040bc3043db93c7996b739765696466e8b9bcf1312bd6b354beaa536b75"),
+        time_slack=46_800,
+        is_sequenced=True,
+    ),
+    421614: Chain(
+        name="Arbitrum Sepolia",
+        kind=TEST,
+        genesis="77194da4010e549a7028a9c3c51c3e277823be6ac7d138d0bb8a70197b5c004c",
+        code_hash=bytes.fromhex("8076eb795b961afb6a9ebd93d429f6133b527b1b96819ac8d6ea893ff911b973"),
+        time_slack=86_412,
+        is_sequenced=True,
+    ),
+    31337: Chain(
+        name="development chain",
+        kind=DEVELOPMENT,
+        genesis=None,
+        code_hash=bytes.fromhex("5d6be8b4a25de41d59749c445c39f7a0b5f108126332ba5db758d0e30d726544"),
         time_slack=12,
     ),
 }
@@ -193,7 +233,7 @@ GRAVEST_FIRST = (
 )
 
 # ------------------------------------------------------------------------------------------------
-# Limits, all defined in docs/receipt-format.md.
+# Limits, all defined in docs/spec.
 
 MAX_RECEIPT = 1 << 20  # bytes
 MAX_LINE = 1 << 20  # bytes of a bundle, with the line feed
@@ -1841,8 +1881,8 @@ def verify(
         if report.make(4, lambda: check_log(receipt, pins)) is not None:
             check_pinned(report, receipt, None, pins)
         # If a registry is named, a node could tell whether it holds the root by now.
-        code = CANNOT_CHECK if pins.is_policy() else NOT_FINAL
-        report.add(7, "the receipt is the promise of an anchor, and proves none", code)
+        step, code = (5, CANNOT_CHECK) if pins.is_policy() else (4, NOT_FINAL)
+        report.add(step, "the receipt is the promise of an anchor, and proves none", code)
     else:
         verify_anchors(report, receipt, record, pins)
     add_notes(report, record)
@@ -2033,7 +2073,7 @@ def add_notes(report: Report, record: Record) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# Notices: records that supersede or withdraw others, as docs/record-groups.md specifies them.
+# Notices: records that supersede or withdraw others, as docs/spec/record.md specifies them.
 
 NOTICE_TEXT = (
     "[^\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff]{1,1000}"
@@ -2146,7 +2186,7 @@ def judge_notice(notice: Notice, receipt: Receipt, pins: Pins) -> tuple[int, str
 
 
 # ------------------------------------------------------------------------------------------------
-# Bags, folders or ZIP files with originals and receipts: parts 1 to 6 of docs/bag.md.
+# Bags, folders or ZIP files with originals and receipts: parts 1 to 6 of docs/spec/bag.md.
 
 MAX_FILES = 100_000
 MAX_FILE_NAME = 1_024  # bytes

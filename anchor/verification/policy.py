@@ -37,6 +37,9 @@ _MAX_DOTS = 500
 _MAX_TSAS = 32
 _MAX_SIGNERS = 256
 
+# The longest rule of a listed chain is a day and a slot.
+MAX_TIME_SLACK = 172_800
+
 MAX_DEPTH = 100_000
 FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
 """``finalized``: the chain's own tag; a number: that many confirmations, for chains without one."""
@@ -192,7 +195,8 @@ class _Document(BaseModel):
 
 _Bytes32 = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-f]{64}$")]
 _BlockNumber = Annotated[int, Field(ge=0, lt=2**48)]
-_Seconds = Annotated[int, Field(ge=0, le=86_400)]
+_TimeSlack = Annotated[int, Field(ge=0, le=MAX_TIME_SLACK)]
+_Tolerance = Annotated[int, Field(ge=0, le=86_400)]
 
 
 class _OperatorDocument(_Document):
@@ -209,8 +213,8 @@ class _EntryDocument(_Document):
     owner: str
     logs: Annotated[list[Annotated[int, Field(ge=0, lt=2**96)]], Field(min_length=1)]
     operators: list[_OperatorDocument] | None = None
-    time_slack: _Seconds | None = None
-    recorded_at_tolerance: _Seconds = DEFAULT_TOLERANCE
+    time_slack: _TimeSlack | None = None
+    recorded_at_tolerance: _Tolerance = DEFAULT_TOLERANCE
     exclusive_logs: bool = False
     finality: FinalityRule = "finalized"
     rpc: Annotated[list[str], Field(max_length=MAX_NODES)] = []

@@ -62,7 +62,7 @@ def _check_shown(site: Site, bag: Path) -> None:
     for shown_text in (
         group["url"], group["started_at"], "127.0.0.1", "cdp-reconstructed", picture["sha256"],
         picture["shown_sha256"], served["not_before"], served["not_after"], "CN=localhost",
-        account["not_captured"][0]["reason"],
+        "{reason_zh} / {reason}".format_map(account["not_captured"][0]),
     ):  # fmt: skip
         assert shown_text in page, shown_text
         assert shown_text.replace(" ", "") in text.replace(" ", ""), shown_text

@@ -28,7 +28,7 @@ GROWTH = 64 << 20
 def run_queue(folder: Path, command: Sequence[str], url: str, count: int) -> None:
     """Order captures of one URL, and compare the memory after the tenth and the last."""
     site = make_capture_site(folder, tenant_bytes=1 << 36)
-    limits = {"per_day": count, "waiting": count, "at_once": 40}
+    limits = {"per_day": count, "waiting": count, "at_once": 4}
     with serve_captures(site, folder / "spool", **limits) as served:
         acme = make_client(served, "acme")
         ids = [acme.accepted(url) for _ in range(count)]

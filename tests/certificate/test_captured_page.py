@@ -69,6 +69,13 @@ def test_the_times_are_those_of_the_pages_own_certificate(tmp_path: Path) -> Non
     assert [each.subject for each in entry.not_captured] == [f"/{number}" for number in range(20)]
 
 
+def test_the_reason_of_an_omission_is_stated_in_both_languages(tmp_path: Path) -> None:
+    earlier = {"subject": "/a", "reason": "the server failed", "code": "y"}
+    account = {**ACCOUNT, "not_captured": [earlier, {**earlier, "reason_zh": "服务器出错"}]}
+    entry = read(tmp_path, draw(40, 30), account)
+    assert [each.reason_zh for each in entry.not_captured] == [None, "服务器出错"]
+
+
 @pytest.mark.parametrize(
     ("width", "height", "rows", "shown"),
     [(40, 30, 30, (40, 30)), (1440, 900, 900, (720, 450)), (1280, 5000, 1600, (720, 900))],

@@ -26,9 +26,9 @@ from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front
 from anchor.certificate.html import render_html
-from anchor.certificate.labels import NETWORKS, describe_kind
+from anchor.certificate.labels import describe_kind, describe_network
 from anchor.certificate.layout import Banner, Commands, Fields, JudgedTable, Value, both
-from anchor.certificate.model import Certificate, bilingual, encode_certificate, encode_step
+from anchor.certificate.model import Certificate, encode_certificate, encode_step
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
@@ -37,7 +37,7 @@ from anchor.certificate.time_format import describe_time
 from anchor.evidence.preservation_number import number_record
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
-from anchor.types import Hash32
+from anchor.types import ChainId, Hash32
 
 
 class Page(HTMLParser):
@@ -245,7 +245,7 @@ def test_a_chain_of_no_value_is_told_beside_the_result(
     assert all(headline in text for text in first_pages(issued.certificate, pdf))
     assert all(warning in text for text in first_pages(issued.certificate, pdf))
     anchor = issued.certificate.anchors[0].model_copy(
-        update={"chain": "eip155:1", "network": bilingual(NETWORKS[1]), "kind": "main"}
+        update={"chain": "eip155:1", "network": describe_network(ChainId(1)), "kind": "main"}
     )
     main = issued.certificate.model_copy(update={"anchors": [anchor]})
     assert not any(warning in text for text in first_pages(main, render_pdf(main, font)))

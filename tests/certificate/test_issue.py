@@ -37,7 +37,7 @@ from support.world import (
 
 from anchor.canonical import encode_canonical, parse_canonical
 from anchor.certificate.front_page import build_front
-from anchor.certificate.labels import ABANDONED_SINCE, AGE_OF_EVIDENCE, NETWORKS, UNCHANGED
+from anchor.certificate.labels import ABANDONED_SINCE, AGE_OF_EVIDENCE, UNCHANGED, describe_network
 from anchor.certificate.layout import Fields
 from anchor.certificate.model import Bilingual, Certificate, bilingual, encode_certificate
 from anchor.certificate.statements import Details
@@ -221,7 +221,7 @@ def test_a_chain_of_no_value_is_said_to_be_one(issued: Issued) -> None:
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE, SIDE)))
     found = issue(world, receipt, policy=world.policy(world.entry(SIDE))).certificate
     assert found.anchors[0].kind == "main"
-    assert found.anchors[0].network == bilingual(NETWORKS[SIDE])
+    assert found.anchors[0].network == describe_network(SIDE)
     assert not any("The chain is" in item.en for item in found.assumptions)
 
 

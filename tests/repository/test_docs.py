@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_the_performance_page_has_the_gas_table_that_the_contracts_tests_hold_to
 
 
 @pytest.mark.parametrize(
-    "page", sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md")), ids=lambda p: p.name
+    "page",
+    sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")),
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
 )
 def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
@@ -57,7 +60,7 @@ def texts_for_users() -> list[Path]:
     """The pages, and the sources whose hints users read."""
     pages = [
         *ROOT.glob("*.md"),
-        *(ROOT / "docs").glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "requirements").glob("*.md"),
     ]
     sources = [*(ROOT / "anchor").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.ts")]
@@ -72,7 +75,9 @@ def installed_by(text: str) -> list[str]:
 
 def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
     # Nothing of ours is published: whoever registers the name is installed by our own words.
-    checkout = re.compile(r"\.(\[[a-z0-9,{}]+\])?")
+    # A checkout, a wheel in the folder in which one is, or what is pinned with hashes.
+    ours = r"(\.|\./anchor_evidence-[\d.]+-[\w-]+\.whl)(\[[a-z0-9,{}]+\])?"
+    checkout = re.compile(rf"{ours}|requirements/\w+\.txt")
     found = {page: installed_by(page.read_text("utf-8")) for page in texts_for_users()}
     others = {
         f"{page.relative_to(ROOT)}: {target}"
@@ -91,10 +96,20 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
         ("`pip install -e '.[test]' && pytest`", [".[test]"]),
         ("pip install --no-deps anchor", ["anchor"]),
         ("uv tool install anchor", ["anchor"]),
+        (
+            "pipx install './anchor_evidence-0.1.0-py3-none-any.whl[rpc]'",
+            ["./anchor_evidence-0.1.0-py3-none-any.whl[rpc]"],
+        ),
     ],
 )
 def test_what_a_line_installs_is_found(text: str, targets: list[str]):
     assert installed_by(text) == targets
+
+
+def test_the_installing_page_names_the_files_of_this_version():
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    page = (ROOT / "docs" / "installing.md").read_text("utf-8")
+    assert {*re.findall(r"anchor[_-](?:[a-z]+-)?(\d[\d.]*\d)", page)} == {version}
 
 
 def readme_commands() -> str:

@@ -67,7 +67,7 @@ export function listSignatures(bag: ValidBag): { readonly name: string; readonly
 /** Quote a word for a shell, as Python's shlex does. */
 const quoteWord = (word: string): string => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'"'"'`)}'`;
 
-/** Check a bag in the six parts of docs/bag.md; each file is read once, but for its lists. */
+/** Check a bag in the six parts of docs/spec/bag.md; each file is read once, but for its lists. */
 export async function checkBag(source: BagSource, hash: HashOriginal = hashOriginal): Promise<ValidBag> {
   const names = [...source.sizes.keys()];
   if (!names.includes(BAGIT)) {

@@ -15,7 +15,8 @@ export const MAX_NODES = 16;
 const MAX_BLOCK_HASHES = 1_000;
 // How many seconds an operator's clock may be ahead of the chain's.
 export const DEFAULT_TOLERANCE = 300;
-const MAX_SECONDS = 86_400;
+const MAX_TIME_SLACK = 172_800;
+const MAX_TOLERANCE = 86_400;
 const MAX_TSAS = 32;
 const MAX_SIGNERS = 256;
 const NAME = /^[^\x00-\x1f\x7f]{1,80}$/u;
@@ -159,8 +160,8 @@ function readEntry(entry: Reader): TrustEntry {
     owner: parseAddress(entry.text("owner"), message("policy-owner")),
     logs,
     operators: entry.has("operators") ? entry.tables("operators").map(readOperator) : null,
-    timeSlack: entry.has("time_slack") ? entry.integer("time_slack", 0, MAX_SECONDS) : null,
-    recordedAtTolerance: entry.integer("recorded_at_tolerance", 0, MAX_SECONDS, DEFAULT_TOLERANCE),
+    timeSlack: entry.has("time_slack") ? entry.integer("time_slack", 0, MAX_TIME_SLACK) : null,
+    recordedAtTolerance: entry.integer("recorded_at_tolerance", 0, MAX_TOLERANCE, DEFAULT_TOLERANCE),
     finality: entry.is("finality", "finalized") ? "finalized" : entry.integer("finality", 0, 100_000),
     rpc,
     quorum,

@@ -17,9 +17,10 @@ from anchor.chain.signer.keystore import (
 from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
-from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality
+from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality, parse_network
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.ethereum.known_chains import find_chain, label_chain
 from anchor.messages.message import Message, join
 from anchor.project.config import Config, SignerConfig
 from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
@@ -37,6 +38,13 @@ def command(
     folder: Annotated[Path, typer.Argument(help="Folder of the new project.")] = Path(),
     rpc: Annotated[
         str | None, typer.Option(metavar="URL", help="Node of the chain to anchor on.")
+    ] = None,
+    network: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Network that the node must be on, by its name in `anchor networks`.",
+        ),
     ] = None,
     witness: Annotated[
         list[str] | None,
@@ -105,6 +113,7 @@ def command(
     folder = folder.resolve()
     registry_given = None if registry is None else parse_address(registry, subject="--registry")
     store_location = None if store is None else parse_location(store, folder)
+    chain = None if network is None else parse_network(network)
     if devnet:
         if witness or quorum:
             raise UsageError(Message("option-quorum-with-devnet"))
@@ -125,6 +134,7 @@ def command(
             number=number,
             registry=registry_given,
             store=store_location,
+            network=chain,
         )
     elif rpc is None:
         raise UsageError(
@@ -144,6 +154,7 @@ def command(
             owner=_owner(owner, signer),
             number=number,
             finality=parse_finality(finality or "finalized"),
+            network=chain,
             wait="included",
             registry=registry_given,
             store=store_location,
@@ -168,7 +179,13 @@ def command(
         output.note(Message("project-registry-nonstandard"))
         output.note(Message("project-registry-nonstandard-hint"))
     output.line(Message("project-folder-line", folder=folder))
-    output.line(Message("project-chain-line", chain=config.chain_id, genesis=config.genesis.hex()))
+    output.line(
+        Message(
+            "project-chain-line",
+            chain=label_chain(config.chain_id),
+            genesis=config.genesis.hex(),
+        )
+    )
     output.line(Message("project-registry-line", registry=format_address(config.registry)))
     output.line(Message("project-fees-line", detail=_describe_allowance(config)))
     output.line(
@@ -189,6 +206,7 @@ def command(
         {
             "folder": str(folder),
             "chain_id": config.chain_id,
+            "network": find_chain(config.chain_id).network,
             "genesis": "0x" + config.genesis.hex(),
             "registry": format_address(config.registry),
             "log": "0x" + config.log.hex(),

@@ -17,12 +17,14 @@ from anchor.cli.options import (
 from anchor.cli.policy_commands import app
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
+from anchor.ethereum.known_chains import find_chain, label_chain
 from anchor.messages.message import Message, join
 from anchor.registry.artifact import registry_address
 from anchor.system.durable_files import write_file
 from anchor.system.urls import is_plain_url
 from anchor.types import Assurance, parse_hash
 from anchor.verification.pinning import PinOptions, encode_policy, find_empty_logs, pin_registry
+from anchor.verification.policy import MAX_TIME_SLACK
 
 
 @app.command("pin")
@@ -77,7 +79,7 @@ def pin(
         int | None,
         typer.Option(
             min=0,
-            max=86_400,
+            max=MAX_TIME_SLACK,
             metavar="SECONDS",
             help="Seconds by which a block's time may be off; default: this release's rule for the "
             "chain, if it has one.",
@@ -134,7 +136,13 @@ def pin(
     entry = pin_registry(view, wish, rpc=urls, quorum=nodes.needed)
     empty = find_empty_logs(view, entry)
     write_file(out, encode_policy([entry]))
-    output.line(Message("policy-chain-pinned", chain=entry.chain_id, genesis=entry.genesis.hex()))
+    output.line(
+        Message(
+            "policy-chain-pinned",
+            chain=label_chain(entry.chain_id),
+            genesis=entry.genesis.hex(),
+        )
+    )
     output.line(
         Message(
             "policy-registry-pinned",
@@ -173,6 +181,7 @@ def pin(
         {
             "policy": str(out),
             "chain_id": entry.chain_id,
+            "network": find_chain(entry.chain_id).network,
             "genesis": "0x" + entry.genesis.hex(),
             "registry": format_address(address),
             "code_hash": "0x" + entry.code_hash.hex(),

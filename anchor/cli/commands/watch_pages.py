@@ -6,6 +6,7 @@ import json
 import signal
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,9 @@ import typer
 
 from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.login_profile import check_profile
+from anchor.capture.recording_proxy import find_recorder
+from anchor.capture.wacz_signing import load_wacz_key
 from anchor.cli.collection_statements import parse_profile, read_details
 from anchor.cli.console import Colour, Output, document_format
 from anchor.cli.context import project_session
@@ -71,8 +75,16 @@ def command(
         name_block = choose_block(project, not_before, output.note)
 
         def make_recorder(page: WatchedPage) -> CaptureRecorder:
+            if page.options.login_profile is not None:
+                check_profile(page.options.login_profile, program)
+            folder = project.config.folder
+            options = replace(
+                page.options,
+                recorder=find_recorder() if page.uses_recorder else None,
+                wacz_key=load_wacz_key(folder) if page.signs_wacz else None,
+            )
             return CaptureRecorder(
-                project, page.options, profile=chosen, details=stated, program=program,
+                project, options, profile=chosen, details=stated, program=program,
                 name_block=name_block, argv=["anchor", "watch-pages", str(plan_path)],
             )  # fmt: skip
 

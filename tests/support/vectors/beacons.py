@@ -161,7 +161,7 @@ def build_beacons() -> dict[str, object]:
     """Return beacons.json."""
     return {
         "about": "Is the block that a record names one of the anchor's chain, as the state of the "
-        "proof's block shows, whose header is vouched for (docs/receipt-format.md, EIP-2935)?",
+        "proof's block shows, whose header is vouched for (docs/spec/state-proof.md, EIP-2935)?",
         "rules": RULES,
         "beacons": [*honest_cases(), *odd_chains(), *bent_cases(), *odd_names()],
     }

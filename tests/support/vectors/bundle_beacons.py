@@ -36,7 +36,7 @@ SECOND: Line = {"header": "0xc102", "account_proof": ["0x81fd"], "storage_proof"
 
 def build_bundle_beacons() -> dict[str, object]:
     return {
-        "about": "Bundles whose receipts have beacons (docs/receipt-format.md): beacon is the "
+        "about": "Bundles whose receipts have beacons (docs/spec/receipt.md): beacon is the "
         "Keccak-256 of the header of each receipt's, null where it has none. Neither state proofs "
         "nor beacons prove anything, which is not judged here.",
         "rules": RULES,

@@ -34,7 +34,7 @@ RULES = {
 
 def build_bundles() -> dict[str, object]:
     return {
-        "about": "Bundles of receipts (docs/receipt-format.md): the text of each file, and the "
+        "about": "Bundles of receipts (docs/spec/receipt.md): the text of each file, and the "
         "receipts in it with their whole paths. The records are not evidence records, and the "
         "anchors without state proofs: what a receipt is worth is not judged here.",
         "rules": RULES,

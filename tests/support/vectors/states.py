@@ -38,7 +38,7 @@ NUMBER, TIME = 200, 1_790_002_400
 
 
 def slot_of(log: bytes, root: bytes) -> bytes:
-    """The slot of ``anchors[log][root]`` (docs/receipt-format.md)."""
+    """The slot of ``anchors[log][root]`` (docs/spec/registry.md)."""
     return keccak256(root + keccak256(log + bytes(32)))
 
 

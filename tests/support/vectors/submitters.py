@@ -36,7 +36,7 @@ KEYS = {1: b"\x11" * 20, 2: b"\x22" * 20, 3: b"\0" * 17 + b"\1\2\3", 2**72 - 1: 
 
 
 def key_slot(log: bytes, operator: int) -> bytes:
-    """The slot of ``operatorKeys[log][operator]`` (docs/receipt-format.md)."""
+    """The slot of ``operatorKeys[log][operator]`` (docs/spec/registry.md)."""
     return keccak256(operator.to_bytes(32, "big") + keccak256(log + (2).to_bytes(32, "big")))
 
 

@@ -10,7 +10,7 @@ from support.large_tree import LargeTree, split
 from support.rfc9162_reference import hash_leaf, hash_node
 
 MAX_SIZE = 2**48 - 1
-"""The most leaves a log can have (docs/receipt-format.md)."""
+"""The most leaves a log can have (docs/spec/receipt.md)."""
 
 REAL_LEAVES = 258
 """Up to this size, the trees consist of real leaves throughout."""

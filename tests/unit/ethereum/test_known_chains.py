@@ -11,6 +11,7 @@ from anchor.ethereum.known_chains import (
     CHAINS,
     HEADLINES,
     KIND_SENTENCES,
+    NETWORKS,
     Chain,
     ChainKind,
     best_kind,
@@ -18,6 +19,7 @@ from anchor.ethereum.known_chains import (
 )
 from anchor.messages.message import translate
 from anchor.types import ChainId
+from anchor.verification.policy import MAX_TIME_SLACK
 
 PAGE = ROOT / "docs" / "verification.md"
 
@@ -25,7 +27,8 @@ PAGE = ROOT / "docs" / "verification.md"
 def row(chain: Chain) -> str:
     genesis = "–" if chain.genesis is None else f"`0x{chain.genesis.hex()}`"
     slack, tested = f"{chain.time_slack:,} s", "yes" if chain.tested else "no"
-    return f"| {chain.name} | {chain.id} | {chain.kind} | {genesis} | {slack} | {tested} |"
+    words = (chain.name, chain.id, f"`{chain.network}`", chain.kind, genesis, slack, tested)
+    return f"| {' | '.join(map(str, words))} |"
 
 
 def test_the_documentation_has_the_table_as_it_is() -> None:
@@ -47,8 +50,17 @@ def test_no_chain_is_listed_twice_and_none_shares_its_first_block() -> None:
     assert [chain.id for chain in CHAINS if chain.tested] == [31337]
 
 
+def test_each_chain_has_a_name_of_its_own_and_pages_for_people_only_over_https() -> None:
+    assert list(NETWORKS.values()) == list(CHAINS)
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)?", name) for name in NETWORKS)
+    for chain in CHAINS:
+        assert all(re.fullmatch(r"https://[a-z.-]+", url) for url in chain.explorers)
+        assert bool(chain.explorers) == (chain.kind != "development")
+        assert chain.time_slack is not None and chain.time_slack <= MAX_TIME_SLACK
+
+
 def test_a_chain_that_is_not_listed_has_no_rule() -> None:
-    chain = find_chain(ChainId(42161))
+    chain = find_chain(ChainId(42170))
     assert (chain.kind, chain.genesis, chain.time_slack) == ("unlisted", None, None)
 
 

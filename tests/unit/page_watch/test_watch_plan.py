@@ -48,6 +48,20 @@ def test_a_page_has_the_plans_settings_unless_it_has_its_own() -> None:
     assert second.options.viewports == ((1280, 800),)
 
 
+def test_a_page_is_captured_as_its_options_say() -> None:
+    plan = parse(
+        f'film = true\n{PAGE}mode = "proxy"\nlogin_profile = "signed-in"\nsign_wacz = true\n'
+        'keep_cookies = true\n[[page]]\nurl = "http://example.org"\nfilm = false\n'
+    )
+    first, second = plan.pages
+    assert (first.uses_recorder, first.signs_wacz) == (True, True)
+    assert (first.options.films, first.options.keeps_cookies) == (True, True)
+    assert first.options.login_profile == Path("/plans/signed-in")
+    assert (second.uses_recorder, second.signs_wacz) == (False, False)
+    assert (second.options.films, second.options.keeps_cookies) == (False, False)
+    assert second.options.login_profile is None
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
@@ -68,6 +82,9 @@ def test_a_page_has_the_plans_settings_unless_it_has_its_own() -> None:
         (f'{PAGE}viewports = ["1x1"]', "1x1"),
         (f'{PAGE}proxy = "http://user:secret@host:1"', "password"),
         (f"{PAGE}accept_bad_certificates = 1", "accept_bad_certificates"),
+        (f'{PAGE}mode = "best"', "best"),
+        (f'{PAGE}mode = "proxy"\nproxy = "http://host:1"', "proxy"),
+        (f"{PAGE}film = 1", "film"),
         (f'folder = ""\n{PAGE}', "folder"),
         ("not TOML", "TOML"),
     ],

@@ -580,14 +580,14 @@ def test_the_chains_rule_says_how_far_its_times_may_be_off() -> None:
     assert "a slack of 30 s, set by the policy; the chain's own rule allows 46800 s" in (
         report.steps[9].detail
     )
-    unlisted = ChainId(42161)
+    unlisted = ChainId(42170)
     world.chains[unlisted] = dataclasses.replace(world.main, chain_id=unlisted)
     world.chains[unlisted].code[REGISTRY] = (5, expected_code_hash(unlisted))
     receipt = re_anchored(honest(world), chain_id=unlisted)
     rule = dataclasses.replace(world.entry(unlisted), time_slack=None)
     report = judged(world, receipt, policy=world.policy(rule))
     expect(report, 20, [10], "PPP?P")
-    assert "not know how far the block times of chain 42161 may be off" in report.steps[9].detail
+    assert "not know how far the block times of chain 42170 may be off" in report.steps[9].detail
 
 
 # What the record says beside what is checked

@@ -189,13 +189,13 @@ def test_a_development_chain_counts_only_where_it_is_named() -> None:
 
 def test_a_chain_that_the_release_does_not_list_needs_a_policy() -> None:
     world = World()
-    unlisted = ChainId(42161)
+    unlisted = ChainId(42170)
     world.chains[unlisted] = dataclasses.replace(world.main, chain_id=unlisted)
     world.chains[unlisted].code[REGISTRY] = (5, expected_code_hash(unlisted))
     receipt = re_anchored(honest(world), chain_id=unlisted)
     report = unpinned(world, receipt, chain_ids=(unlisted,))
     expect(report, 20, [4], "P????")
-    assert "this release lists no registry on chain 42161" in report.steps[-1].detail
+    assert "this release lists no registry on chain 42170" in report.steps[-1].detail
     report = judged(world, receipt, policy=world.policy(world.entry(unlisted)))
     expect(report, 0, [], "PPPPP")
     assert report.kind == "unlisted"

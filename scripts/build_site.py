@@ -1,0 +1,140 @@
+"""Build the documentation as a static site.
+
+    python scripts/build_site.py [SITE]    default: .build/site
+
+The site holds the pages of docs/ in English and Chinese, the repository's own pages, and every
+file of the repository that one of them links to, so that it is complete without a network.
+MkDocs, of requirements/site.txt, renders it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+ROOT = Path(__file__).resolve().parents[1]
+SITE = ROOT / ".build" / "site"
+SOURCE = ROOT / ".build" / "site-source"
+# Where the site keeps pages and files that lie outside docs/.
+REPOSITORY = PurePosixPath("repository")
+PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+UNTRANSLATED = "> 本页尚无中文版，以下为英文原文。\n\n"
+_LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+# HTML files of the theme that depend on the time of the build or serve only published addresses.
+_UNUSED = ("sitemap.xml", "sitemap.xml.gz")
+
+
+def main() -> None:
+    """Write the sources with links that stay inside the site, and let MkDocs build them."""
+    site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else SITE
+    stage(ROOT, SOURCE)
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)]
+    # Without network: MkDocs Material asks nobody, and its notice about MkDocs 2 is no warning.
+    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "NO_MKDOCS_2_WARNING": "true"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode:
+        lines = done.stderr.splitlines()
+        sys.exit("\n".join(line for line in lines if not line.startswith(("INFO", "  - "))))
+    for name in _UNUSED:
+        (site / name).unlink(missing_ok=True)
+
+
+def stage(root: Path, target: Path) -> None:
+    """Write every page and every file that the site needs to ``target``."""
+    shutil.rmtree(target, ignore_errors=True)
+    docs = root / "docs"
+    shutil.copytree(docs, target, ignore=shutil.ignore_patterns("*.md"))
+    waiting = [*sorted(docs.rglob("*.md")), *(root / name for name in PAGES)]
+    known = set(waiting)
+    while waiting:
+        page = waiting.pop()
+        path = target / place(page.relative_to(root))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if page.is_dir():
+            path.mkdir(exist_ok=True)
+            path /= "index.md"
+            text = list_folder(page)
+        elif page.suffix != ".md":
+            shutil.copyfile(page, path)
+            continue
+        else:
+            text = page.read_text("utf-8")
+        for linked in find_files(text, page, root):
+            if linked not in known and (linked.is_dir() or docs not in linked.parents):
+                known.add(linked)
+                waiting.append(linked)
+        text = move_links(text, page, root)
+        path.write_text(text, "utf-8")
+        chinese = path.with_suffix(".zh.md")
+        if not path.name.endswith(".zh.md") and not page.with_suffix(".zh.md").exists():
+            chinese.write_text(mark_untranslated(text), "utf-8")
+
+
+def place(path: Path) -> PurePosixPath:
+    """Return where the site keeps a file of the repository, both relative."""
+    posix = PurePosixPath(path.as_posix())
+    return posix.relative_to("docs") if posix.parts[0] == "docs" else REPOSITORY / posix
+
+
+def list_folder(folder: Path) -> str:
+    """Return a page that links to the files of a folder."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file())
+    rows = "\n".join(f"- [`{name}`]({name})" for name in names)
+    return f"# {folder.name}/\n\n{rows}\n"
+
+
+def split_fences(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the parts of a page, and whether each is a fenced block."""
+    end = 0
+    for fence in _FENCE.finditer(text):
+        yield text[end : fence.start()], False
+        yield fence[0], True
+        end = fence.end()
+    yield text[end:], False
+
+
+def find_files(text: str, page: Path, root: Path) -> Iterator[Path]:
+    """Yield the files and folders of the repository to which a page links."""
+    folder = page if page.is_dir() else page.parent
+    for part, is_fence in split_fences(text):
+        for target in [] if is_fence else _LINK.findall(part):
+            path = Path(os.path.normpath(folder / target))
+            if "://" not in target and path.exists() and root in path.parents:
+                yield path
+
+
+def move_links(text: str, page: Path, root: Path) -> str:
+    """Return a page with links to where the site keeps their targets."""
+    own = place(page.relative_to(root))
+    here = own if page.is_dir() else own.parent
+    folder = page if page.is_dir() else page.parent
+
+    def move(match: re.Match[str]) -> str:
+        target = match[0]
+        path = Path(os.path.normpath(folder / target))
+        if "://" in target or not path.exists() or root not in path.parents:
+            return target
+        moved = place(path.relative_to(root)) / ("index.md" if path.is_dir() else "")
+        return os.path.relpath(moved, here)
+
+    return "".join(
+        part if is_fence else _LINK.sub(move, part) for part, is_fence in split_fences(text)
+    )
+
+
+def mark_untranslated(text: str) -> str:
+    """Return an English page for Chinese readers: with a line that says so below its title."""
+    title, separator, rest = text.partition("\n\n")
+    return f"{title}{separator}{UNTRANSLATED}{rest}" if title.startswith("# ") else text
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+"""The container image, on a base of the Debian packages that a lock file lists."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import debian_lock
+
+LOCK = Path("deploy/debian-packages.txt")
+SUITE = "trixie"
+# What the image needs of Debian; what these depend on follows from them.
+PACKAGES = ("ca-certificates", "fonts-wqy-zenhei", "openssl", "python3", "python3-venv", "tzdata")
+PYTHON = "3.13"  # of that suite
+_PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt", "dpkg-deb": "dpkg"}
+# The file name of a package, its size and its hash, as apt prints them.
+_URI = re.compile(r"^'\S+' (\S+?)_(\S+)_(\w+)\.deb \d+ SHA256:([0-9a-f]{64})$", re.MULTILINE)
+_ESSENTIAL = "?and(?essential,?not(?exact-name(apt)))"  # apt is so to itself only
+_SOURCES = "/etc/apt/sources.list.d/debian.sources"
+_LEFT_OUT = ("/usr/share/man/*", "/usr/share/locale/*", "/usr/share/info/*", "/usr/share/doc/*")
+_LICENCES = "/usr/share/doc/*/copyright"
+
+
+def check_programs() -> None:
+    """Look for what images are built with.
+
+    Raises:
+        SystemExit: A program is missing, or this is not root.
+    """
+    for program, package in _PROGRAMS.items():
+        if shutil.which(program) is None:
+            raise SystemExit(
+                f"{program} is missing, which images need: install it (on Debian: apt install "
+                f"{package}), or leave images out (--without images)"
+            )
+    if os.geteuid() != 0:
+        raise SystemExit("images are built by root, or left out (--without images)")
+
+
+def lock(root: Path, work: Path) -> None:
+    """Write the lock file anew, from what Debian has today."""
+    (work / "status").write_text("")  # as on a machine on which nothing is installed
+    options = {
+        "Dir::State::status": str(work / "status"),
+        "Dir::Etc::sourcelist": _SOURCES,
+        "Dir::Etc::sourceparts": "/dev/null",
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "APT::Install-Recommends": "false",
+        "Acquire::ForceHash": "SHA256",
+    }
+    words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
+    printed = _run(
+        ["apt-get", *words, "-q", "-y", "--print-uris", "install", _ESSENTIAL, *PACKAGES]
+    )
+    lines = [
+        " ".join((name, version.replace("%3a", ":"), architecture, sha256))
+        for name, version, architecture, sha256 in sorted(_URI.findall(printed))
+    ]
+    header = f"# Debian {SUITE}, packages of the image: name, version, architecture, SHA-256.\n"
+    (root / LOCK).write_text(header + "\n".join(lines) + "\n", "utf-8")
+
+
+def build(
+    source: Path, wheel: Path, out: Path, work: Path, seconds: int
+) -> list[debian_lock.Package]:
+    """Build the image with a wheel into a file for ``podman load``; return its Debian packages."""
+    packages = debian_lock.load(source / LOCK)
+    environment = {"SOURCE_DATE_EPOCH": str(seconds)}
+    fetch_packages(packages, work / "packages")
+    base = build_base(work / "packages", work / "base.tar", environment)
+    installed = {tuple(line.split()) for line in (work / "installed").read_text().splitlines()}
+    if installed != {(each.name, each.version) for each in packages}:
+        raise SystemExit(f"the image's packages are not those of {LOCK}: renew it (--lock-debian)")
+    dist = source / "dist"
+    dist.mkdir()
+    shutil.copy(wheel, dist)
+    _run(
+        [
+            f"python{PYTHON}", "-m", "pip", "download", "-q", "--require-hashes", "--no-deps",
+            "--only-binary", ":all:", "-r", str(source / "requirements/deploy.txt"),
+            "-d", str(dist),
+        ]
+    )  # fmt: skip
+    buildah = _Buildah(work)
+    buildah.import_base(base, "localhost/anchor-base", seconds)
+    buildah.run(
+        "build", "--format", "docker", "--isolation", "chroot", "--pull=never", "--network=none",
+        "--timestamp", str(seconds), "--build-arg", "BASE=localhost/anchor-base:latest",
+        "--build-arg", "BY_TAG=yes", "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
+        "-f", str(source / "deploy/Containerfile"), "-t", "localhost/anchor", str(source),
+    )  # fmt: skip
+    buildah.run("push", "-q", "localhost/anchor", f"docker-archive:{out}:localhost/anchor:latest")
+    return packages
+
+
+def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path) -> None:
+    """Download packages into a folder, with an index of them for apt.
+
+    Raises:
+        SystemExit: One is no longer there in its version, or is not the one that was locked.
+    """
+    folder.mkdir()
+    listed = list(packages)
+    names = [f"{each.name}={each.version}" for each in listed]
+    _run(["apt-get", "-o", "APT::Sandbox::User=root", "-q", "download", *names], folder)
+    files = {hashlib.sha256(path.read_bytes()).hexdigest(): path for path in folder.glob("*.deb")}
+    entries = []
+    for package in listed:
+        path = files.get(package.sha256)
+        if path is None:
+            raise SystemExit(f"{package.name} {package.version} is not the package in {LOCK}")
+        fields = _run(["dpkg-deb", "-f", str(path)]).strip()
+        size = path.stat().st_size
+        entries.append(
+            f"{fields}\nFilename: ./{path.name}\nSize: {size}\nSHA256: {package.sha256}\n"
+        )
+    index = "\n".join(entries).encode()
+    (folder / "Packages").write_bytes(index)
+    # mmdebstrap looks for the essential ones of a suite by its name.
+    digest = hashlib.sha256(index).hexdigest()
+    release = f"Suite: {SUITE}\nCodename: {SUITE}\nSHA256:\n {digest} {len(index)} Packages\n"
+    (folder / "Release").write_text(release, "utf-8")
+
+
+def build_base(packages: Path, made: Path, environment: Mapping[str, str]) -> Path:
+    """Unpack and configure the packages of a folder, without anything that names the time."""
+    excludes = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
+    form = "${Package} ${Version}\\n"
+    hooks = (
+        f"""chroot "$1" dpkg-query -W -f '{form}' >{made.parent}/installed""",
+        'find "$1/usr" -name __pycache__ -prune -exec rm -r {} +',
+        'rm -rf "$1/var/cache"/* "$1/var/log"/*',
+    )
+    _run(
+        [
+            "mmdebstrap", "--variant=essential", "--mode=root", f"--include={_join(PACKAGES)}",
+            *excludes, f"--dpkgopt=path-include={_LICENCES}",
+            *(f"--customize-hook={hook}" for hook in hooks),
+            SUITE, str(made), f"deb [trusted=yes] copy:{packages.resolve()} ./",
+        ],
+        environment=environment,
+    )  # fmt: skip
+    return made
+
+
+class _Buildah:
+    """``buildah`` with storage below a folder, so that nothing of the machine's own is used."""
+
+    def __init__(self, work: Path) -> None:
+        self._options = ["--root", str(work / "storage"), "--runroot", str(work / "run")]
+        self._options += ["--storage-driver", "vfs"]
+        settings = work / "containers.conf"
+        # The limits that it sets otherwise may be above those of the one who calls it.
+        settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024"]\n', "utf-8")
+        self._environment = {"CONTAINERS_CONF": str(settings), "BUILDAH_ISOLATION": "chroot"}
+
+    def run(self, *words: str) -> str:
+        return _run(
+            ["buildah", *self._options, *words],
+            environment={**self._environment, "TMPDIR": self._options[1].rpartition("/")[0]},
+        )
+
+    def import_base(self, archive: Path, name: str, seconds: int) -> None:
+        """Make an image with one layer from an archive of files."""
+        container = self.run("from", "scratch").strip()
+        self.run("add", "-q", container, str(archive), "/")
+        self.run("commit", "-q", "--format", "docker", "--timestamp", str(seconds), container, name)
+        self.run("rm", container)
+
+
+def _join(names: Iterable[str]) -> str:
+    return ",".join(names)
+
+
+def _run(
+    command: list[str], folder: Path | None = None, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run a program, and return its standard output.
+
+    Raises:
+        SystemExit: It failed; what it said is shown.
+    """
+    done = subprocess.run(
+        command, cwd=folder, env={**os.environ, "LC_ALL": "C.UTF-8", **(environment or {})},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.stderr.write(done.stdout[-2000:] + done.stderr[-4000:])
+        raise SystemExit(f"{command[0]} failed with exit code {done.returncode}: see above")
+    return done.stdout

@@ -1,0 +1,71 @@
+"""The manual pages, as mandoc reads them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from support.needs import check_program
+from support.paths import ROOT
+
+from anchor.cli.command_table import COMMANDS, EXAMPLES
+from anchor.errors import ExitCode
+
+sys.path.append(str(ROOT / "scripts"))
+from manual_pages import escape
+
+MAN = ROOT / "man"
+PAGES = sorted(MAN.glob("*.1"))
+
+
+@pytest.fixture(scope="module")
+def mandoc() -> str:
+    return check_program("mandoc", "apt install mandoc")
+
+
+def read(mandoc: str, name: str) -> str:
+    """Return a page as plain text in lines of any length."""
+    command = [mandoc, "-T", "utf8", "-O", "width=1000", MAN / name]
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["col", "-b"], input=text, capture_output=True, text=True).stdout
+
+
+def test_every_command_has_a_page_and_there_is_no_other() -> None:
+    assert {path.name for path in PAGES} == {"anchor.1", *(f"anchor-{name}.1" for name in COMMANDS)}
+
+
+def test_mandoc_has_nothing_to_say_but_that_they_have_no_date(mandoc: str) -> None:
+    command = [mandoc, "-T", "lint", "-W", "warning", *PAGES]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in done.stdout.splitlines() if "missing date" not in line]
+    assert lines == []
+    assert done.stdout.count("missing date") == len(PAGES)
+
+
+def test_a_page_shows_examples_as_they_are_typed(mandoc: str) -> None:
+    for words in ("verify", "trust pin", "collect", "add"):
+        text = read(mandoc, f"anchor-{words.split()[0]}.1")
+        for example in EXAMPLES[words]:
+            assert example in " ".join(text.split()), example
+
+
+def test_the_overview_has_every_exit_code_and_every_command(mandoc: str) -> None:
+    text = " ".join(read(mandoc, "anchor.1").split())
+    for code in ExitCode:
+        assert f"{int(code)} {code.meaning}" in text
+    for name, summary in COMMANDS.items():
+        assert f"anchor-{name}(1) {summary}".replace("`", "`") in text
+
+
+@pytest.mark.parametrize(
+    ("text", "roff"),
+    [
+        (".hidden", "\\&.hidden"),
+        ("a\n.b", "a\n\\&.b"),
+        ("--out C:\\x", "\\-\\-out C:\\ex"),
+        ("'x' `y`", "\\(aqx\\(aq \\(gay\\(ga"),
+    ],
+)
+def test_what_roff_would_read_otherwise_is_escaped(text: str, roff: str) -> None:
+    assert escape(text) == roff
