@@ -230,6 +230,18 @@ MARKED = {
         "anchor/recovery/*.py",
         "deploy/*.service",
     ),
+    "kit": (
+        ".pre-commit-hooks.yaml",
+        "action.yml",
+        "anchor/chain/devnet/*.py",
+        "anchor/cli/commands/devnet.py",
+        "anchor/library/*.py",
+        "anchor/system/forwarded_command.py",
+        "anchor/testing/*.py",
+        "examples/**/*",
+        "examples/**/.*",
+        "pyproject.toml",
+    ),
     "objects": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",
