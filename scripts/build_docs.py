@@ -1,4 +1,7 @@
-"""Generate docs/command-line.md, record-groups.md, schemas and openapi.json; --check compares."""
+"""Generate docs/command-line.md, record-groups.md, problems.md, schemas and openapi.json.
+
+--check compares instead.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from group_pages import describe_groups, describe_record_schema
+from problem_pages import describe_problems
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -224,6 +228,7 @@ def pages() -> dict[Path, str]:
     found[groups] = describe_groups(groups.read_text("utf-8"))
     page = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
     found[ROOT / "docs" / "openapi.json"] = page
+    found[ROOT / "docs" / "problems.md"] = describe_problems(ROOT)
     return found
 
 

@@ -37,7 +37,7 @@ from anchor.certificate.time_format import describe_time
 from anchor.evidence.preservation_number import number_record
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
-from anchor.types import Hash32
+from anchor.types import ChainId, Hash32
 
 
 class Page(HTMLParser):
