@@ -15,6 +15,7 @@ from typing import Any
 from api_pages import describe_http, describe_python
 from group_pages import describe_groups, describe_record_schema
 from manual_pages import find_command, write_manual
+from problem_pages import describe_problems
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -224,6 +225,7 @@ def pages() -> dict[Path, str]:
     found[ROOT / "docs" / "openapi.json"] = page
     found[ROOT / "docs" / "http-api.md"] = describe_http(service)
     found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
+    found[ROOT / "docs" / "problems.md"] = describe_problems(ROOT)
     return found
 
 

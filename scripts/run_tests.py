@@ -144,6 +144,7 @@ LONG = (
         (
             *_CONTRACT,
             "tests/ape/*",
+            "docs/ape.md",
             "scripts/_ape_*.py",
             "scripts/anchor_evidence.py",
             "scripts/deploy.py",
