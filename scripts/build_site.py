@@ -26,6 +26,9 @@ PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 UNTRANSLATED = "> 本页尚无中文版，以下为英文原文。\n\n"
 _LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
 _HEADING_LINK = re.compile(r"(?<=\]\()([^)#:\s]+\.md)#[^)\s]+(?=\))")
+_SEARCH_OPTIONS = re.compile(r'<nav class="md-search__options"[^>]*>')
+_CONTENTS = re.compile(r'<nav class="md-nav" aria-label="[^"]*">')
+_EMPTY_HEADER = re.compile(r"<th[^>]*></th>")
 _ALTERNATE = re.compile(r'<link rel="alternate"[^>]* hreflang=[^>]*>\s*')
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # HTML files of the theme that depend on the time of the build or serve only published addresses.
@@ -52,13 +55,17 @@ def main() -> None:
 
 
 def finish_page(page: str) -> str:
-    """Return a page as the theme should have written it.
+    """Return a page as the theme should have written it (WCAG 2.2, 1.3.1 and 4.1.2).
 
-    Its dialog for searching has a name (WCAG 2.2, 4.1.2); its links to the other language are those
-    in its header alone, because for others the theme asks for the site maps of published addresses.
+    Its dialog for searching has a name; the parts of its table of contents are no landmarks of
+    their own; an empty cell heads no column.  Links to the other language are those in its header
+    alone, because for others the theme asks for the site maps of published addresses.
     """
     name = "搜索" if '<html lang="zh"' in page else "Search"
     page = page.replace('role="dialog">', f'role="dialog" aria-label="{name}">')
+    page = _SEARCH_OPTIONS.sub('<nav class="md-search__options" role="none">', page)
+    page = _CONTENTS.sub('<nav class="md-nav" role="none">', page)
+    page = _EMPTY_HEADER.sub("<td></td>", page)
     return _ALTERNATE.sub("", page)
 
 
