@@ -230,6 +230,15 @@ MARKED = {
         "anchor/recovery/*.py",
         "deploy/*.service",
     ),
+    "repository": (
+        "docs/spec/*",
+        "tests/foreign_verifier/*",
+        "tests/vectors/**/*",
+        "anchor/ethereum/*.py",
+        "anchor/evidence/*.py",
+        "anchor/receipt/*.py",
+        "anchor/verification/*.py",
+    ),
     "objects": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",
