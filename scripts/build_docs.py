@@ -220,7 +220,7 @@ def pages() -> dict[Path, str]:
     found[groups] = describe_groups(groups.read_text("utf-8"))
     service = make_app().openapi()
     page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
-    manual = ROOT / "man"
+    manual = ROOT / "docs" / "man"
     found |= {manual / name: text for name, text in write_manual().items()}
     found[ROOT / "docs" / "openapi.json"] = page
     found[ROOT / "docs" / "http-api.md"] = describe_http(service)
