@@ -240,7 +240,6 @@ MARKED = {
         "anchor/system/forwarded_command.py",
         "anchor/testing/*.py",
         "examples/**/*",
-        "examples/**/.*",
         "pyproject.toml",
     ),
     "repository": (

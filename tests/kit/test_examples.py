@@ -26,6 +26,9 @@ from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 pytestmark = pytest.mark.release
 
 EXAMPLES = ROOT / "examples"
+INSTALL = """\
+pip install --quiet "anchor-evidence[devnet] @ $ANCHOR_WHEEL#sha256=$ANCHOR_WHEEL_SHA256"
+"""
 WORKFLOW = Path(".github/workflows/evidence.yml")
 
 
@@ -59,10 +62,7 @@ def user(release: Release, tmp_path: Path) -> dict[str, str]:
     home = tmp_path / "home"
     home.mkdir()
     environment = user_environment(release.programs, home, **release.variables)
-    install = (
-        'pip install --quiet "anchor-evidence[devnet] @ $ANCHOR_WHEEL#sha256=$ANCHOR_WHEEL_SHA256"'
-    )
-    run(install, tmp_path, environment)
+    run(INSTALL, tmp_path, environment)
     return environment
 
 
@@ -143,6 +143,17 @@ END
     assert "verified" in run(entry, folder, user).lower()
     (folder / "contract.txt").write_text("Signed\n")
     assert "contract.txt" in run(entry, folder, user, code=123)
+
+
+def test_the_tests_of_the_ape_example_pass(built: Path, tmp_path: Path) -> None:
+    programs = make_environment(tmp_path / "environment", ["ape"])
+    environment = user_environment(
+        programs, tmp_path, **Release(wheel=built, programs=programs).variables
+    )
+    folder = copy("ape-project", tmp_path)
+    run(INSTALL.replace("devnet", "ape"), folder, environment)
+    run("anchor source --manifest > anchor-registry.json", folder, environment)
+    assert "1 passed" in run("ape test --network ethereum:local:test", folder, environment)
 
 
 # Pipelines

@@ -62,6 +62,8 @@ def texts_for_users() -> list[Path]:
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "requirements").glob("*.md"),
+        *(path for path in (ROOT / "examples").rglob("*") if path.is_file()),
+        ROOT / "action.yml",
     ]
     sources = [*(ROOT / "anchor").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.ts")]
     return sorted(pages + sources)
@@ -69,7 +71,9 @@ def texts_for_users() -> list[Path]:
 
 def installed_by(text: str) -> list[str]:
     """What each ``pip install``, ``pipx install`` or ``uv tool install`` in a text names."""
-    commands = re.findall(r"\b(?:pipx?|uv tool) install\b((?: +-\S+)*)(?: +(\S+))?", text)
+    commands = re.findall(
+        r"\b(?:pipx?|uv tool) install\b((?: +-\S+)*)(?: +(\S+(?: @ \S+)?))?", text
+    )
     return [target.strip("`'\",;:)") for _, target in commands]
 
 
@@ -78,12 +82,14 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
     # A checkout, a wheel in the folder in which one is, or what is pinned with hashes.
     ours = r"(\.|\./anchor_evidence-[\d.]+-[\w-]+\.whl)(\[[a-z0-9,{}]+\])?"
     checkout = re.compile(rf"{ours}|requirements/\w+\.txt")
+    # A wheel by its URL, and of one hash only.
+    wheel = re.compile(r"anchor-evidence\[[a-z,]+\] @ \$(\w*WHEEL)#sha256=\$\1_SHA256")
     found = {page: installed_by(page.read_text("utf-8")) for page in texts_for_users()}
     others = {
         f"{page.relative_to(ROOT)}: {target}"
         for page, targets in found.items()
         for target in targets
-        if not checkout.fullmatch(target) and target not in THEIRS
+        if not (checkout.fullmatch(target) or wheel.fullmatch(target) or target in THEIRS)
     }
     assert not others
     assert sum(map(len, found.values())) > 5
@@ -96,6 +102,7 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
         ("`pip install -e '.[test]' && pytest`", [".[test]"]),
         ("pip install --no-deps anchor", ["anchor"]),
         ("uv tool install anchor", ["anchor"]),
+        ('pip install "anchor @ $URL#sha256=$HASH"  # it', ["anchor @ $URL#sha256=$HASH"]),
         (
             "pipx install './anchor_evidence-0.1.0-py3-none-any.whl[rpc]'",
             ["./anchor_evidence-0.1.0-py3-none-any.whl[rpc]"],
