@@ -29,7 +29,7 @@ FOLDER = ROOT / "docs" / "pictures" / "pages"
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 _SIZE = (1120, 760)
 _COLOURS = 64
-_SECONDS = 120_000
+_MILLISECONDS = 300_000
 
 # Addresses of pages by picture: for everybody, for a tenant's owner, for the operator.
 PUBLIC = {
@@ -109,7 +109,7 @@ def take_pictures(browser: Browser, url: str, key: str, locale: str) -> Iterator
     tab.locator("button[name=person]").first.click()
     tab.wait_for_load_state()
     # The daemon anchors the sample files within seconds.
-    tab.goto("/tenants/sample/evidence?state=anchored", timeout=_SECONDS)
+    tab.goto("/tenants/sample/evidence?state=anchored", timeout=_MILLISECONDS)
     yield from visit(tab, OWNER)
     name, page, link = PIECE
     tab.goto(page)
@@ -130,12 +130,13 @@ def open_tab(browser: Browser, url: str, locale: str) -> Page:
     context = browser.new_context(
         base_url=url, locale=locale, viewport={"width": width, "height": height}
     )
+    context.set_default_timeout(_MILLISECONDS)
     return context.new_page()
 
 
 def visit(tab: Page, pages: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     for name, path in pages.items():
-        answer = tab.goto(path, wait_until="networkidle")
+        answer = tab.goto(path)
         assert answer is not None and answer.ok, f"{path}: {answer and answer.status}"
         yield name, tab.screenshot()
 
