@@ -121,6 +121,7 @@ def test_what_a_line_installs_is_found(text: str, targets: list[str]):
     assert installed_by(text) == targets
 
 
+@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("kind", ["anvil", "py-evm"])
 def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
     anvil = find_anvil(ROOT)
