@@ -8,6 +8,7 @@ times and hashes on them are new each time.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import subprocess
@@ -21,6 +22,8 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
+import anchor
+
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 from support.browser import open_browser
 
@@ -29,7 +32,7 @@ FOLDER = ROOT / "docs" / "pictures" / "pages"
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 _SIZE = (1120, 760)
 _COLOURS = 64
-_SECONDS = 120_000
+_MILLISECONDS = 300_000
 
 # Addresses of pages by picture: for everybody, for a tenant's owner, for the operator.
 PUBLIC = {
@@ -38,7 +41,7 @@ PUBLIC = {
     "batch": "/batch",
     "log": "/log",
     "leaf": "/log/leaf?of=0",
-    "consistency": "/log/consistency",
+    "consistency": "/log/consistency?old=3&new=4",
     "about": "/about",
     "conformance": "/conformance",
     "verifier": "/verify.html",
@@ -77,10 +80,19 @@ def main() -> None:
 @contextmanager
 def open_site() -> Iterator[tuple[str, str]]:
     """Serve the demonstration; give its address, and an API key of its operator."""
-    anchor = [sys.executable, "-m", "anchor"]
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TMPDIR": folder}
-        command = [*anchor, "serve", "--demo", "--port", "0", "--workers", "1"]
+        command = [
+            sys.executable,
+            "-m",
+            "anchor",
+            "serve",
+            "--demo",
+            "--port",
+            "0",
+            "--workers",
+            "1",
+        ]
         with subprocess.Popen(
             command, env=environment, stderr=subprocess.STDOUT, stdout=subprocess.PIPE, text=True
         ) as process:
@@ -92,13 +104,29 @@ def open_site() -> Iterator[tuple[str, str]]:
                     if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
                 )
                 (config,) = Path(folder).glob("anchor-demo-*/project/anchor.toml")
-                create = [*anchor, "api-key", "create", "operator", "--scope", "admin"]
-                made = subprocess.run(
-                    [*create, "--config", str(config)], capture_output=True, text=True, check=True
-                )
-                yield url, made.stdout.split()[-1]
+                extend_log(url, make_key(config, "sample", "submit", "read"))
+                yield url, make_key(config, "operator", "admin")
             finally:
                 process.terminate()
+
+
+def make_key(config: Path, tenant: str, *scopes: str) -> str:
+    """Return a new API key of the demonstration."""
+    options = [word for scope in scopes for word in ("--scope", scope)]
+    command = ["api-key", "create", tenant, *options, "--config", str(config)]
+    made = subprocess.run(
+        [sys.executable, "-m", "anchor", *command], capture_output=True, text=True, check=True
+    )
+    return made.stdout.split()[-1]
+
+
+def extend_log(url: str, key: str) -> None:
+    """Add a fourth piece once the three samples are anchored, so that the log has two heads."""
+    with anchor.Client(url, key) as client:
+        (*_, newest) = client.list_evidence().evidence
+        client.wait(newest.id)
+        digest = hashlib.sha256(b"a reply").digest()
+        client.wait(client.submit(anchor.Submission(sha256=digest, name="reply.txt")).id)
 
 
 def take_pictures(browser: Browser, url: str, key: str, locale: str) -> Iterator[tuple[str, bytes]]:
@@ -108,8 +136,6 @@ def take_pictures(browser: Browser, url: str, key: str, locale: str) -> Iterator
     tab.goto("/login")
     tab.locator("button[name=person]").first.click()
     tab.wait_for_load_state()
-    # The daemon anchors the sample files within seconds.
-    tab.goto("/tenants/sample/evidence?state=anchored", timeout=_SECONDS)
     yield from visit(tab, OWNER)
     name, page, link = PIECE
     tab.goto(page)
@@ -130,12 +156,13 @@ def open_tab(browser: Browser, url: str, locale: str) -> Page:
     context = browser.new_context(
         base_url=url, locale=locale, viewport={"width": width, "height": height}
     )
+    context.set_default_timeout(_MILLISECONDS)
     return context.new_page()
 
 
 def visit(tab: Page, pages: dict[str, str]) -> Iterator[tuple[str, bytes]]:
     for name, path in pages.items():
-        answer = tab.goto(path, wait_until="networkidle")
+        answer = tab.goto(path)
         assert answer is not None and answer.ok, f"{path}: {answer and answer.status}"
         yield name, tab.screenshot()
 

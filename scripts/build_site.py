@@ -19,7 +19,6 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / ".build" / "site"
-SOURCE = ROOT / ".build" / "site-source"
 # Where the site keeps pages and files that lie outside docs/.
 REPOSITORY = PurePosixPath("repository")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
@@ -38,10 +37,10 @@ _UNUSED = ("sitemap.xml", "sitemap.xml.gz")
 def main() -> None:
     """Write the sources with links that stay inside the site, and let MkDocs build them."""
     site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else SITE
-    stage(ROOT, SOURCE)
+    source = site.with_name(f"{site.name}-source")
+    stage(ROOT, source)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)]
-    # Without network: MkDocs Material asks nobody, and its notice about MkDocs 2 is no warning.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "NO_MKDOCS_2_WARNING": "true"}
+    environment = {**os.environ, "SITE_SOURCE": str(source), "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, check=False
     )
