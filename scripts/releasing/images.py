@@ -98,7 +98,7 @@ def build(
     buildah = _Buildah(work)
     buildah.import_base(base, "localhost/anchor-base", seconds)
     buildah.run(
-        "build", "--format", "docker", "--isolation", "chroot", "--pull=never", "--network=none",
+        "build", "--format", "docker", "--isolation", "chroot", "--pull=never",
         "--timestamp", str(seconds), "--build-arg", "BASE=localhost/anchor-base:latest",
         "--build-arg", "BY_TAG=yes", "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
         "-f", str(source / "deploy/Containerfile"), "-t", "localhost/anchor", str(source),
