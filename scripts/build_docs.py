@@ -90,7 +90,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 
 ## Common options
 
-```
+```text
 {common}
 ```
 
@@ -118,7 +118,7 @@ def render() -> str:
     common = reference.write_common()
     parts = [_INTRODUCTION.format(codes=codes, common=common, lacking=reference.list_lacking())]
     for name, commands in groups.items():
-        parts.append(f"## anchor {name}\n\n```")
+        parts.append(f"## anchor {name}\n\n```text")
         parts.append("\n\n".join(map(reference.write_command, commands)) + "\n```\n")
     return "\n".join(parts)
 
@@ -220,7 +220,7 @@ def pages() -> dict[Path, str]:
     found[groups] = describe_groups(groups.read_text("utf-8"))
     service = make_app().openapi()
     page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
-    manual = ROOT / "man"
+    manual = ROOT / "docs" / "man"
     found |= {manual / name: text for name, text in write_manual().items()}
     found[ROOT / "docs" / "openapi.json"] = page
     found[ROOT / "docs" / "http-api.md"] = describe_http(service)

@@ -242,6 +242,15 @@ MARKED = {
         "examples/**/*",
         "pyproject.toml",
     ),
+    "repository": (
+        "docs/spec/*",
+        "tests/foreign_verifier/*",
+        "tests/vectors/**/*",
+        "anchor/ethereum/*.py",
+        "anchor/evidence/*.py",
+        "anchor/receipt/*.py",
+        "anchor/verification/*.py",
+    ),
     "objects": (
         "anchor/system/*.py",
         "anchor/evidence/*.py",

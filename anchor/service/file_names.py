@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any, Final
 from urllib.parse import quote
+
+NAMED_FILE: Final[dict[str, Any]] = {
+    "Content-Disposition": {
+        "description": "A name to save the file under (RFC 6266).",
+        "schema": {"type": "string"},
+    }
+}
+"""The description of that header in an OpenAPI document."""
 
 
 def name_download(name: str, plain: str = "") -> dict[str, str]:

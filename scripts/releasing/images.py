@@ -18,7 +18,14 @@ SUITE = "trixie"
 # What the image needs of Debian; what these depend on follows from them.
 PACKAGES = ("ca-certificates", "fonts-wqy-zenhei", "openssl", "python3", "python3-venv", "tzdata")
 PYTHON = "3.13"  # of that suite
-_PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "apt-get": "apt", "dpkg-deb": "dpkg"}
+# Each program that is needed, and the package of Debian that has it.
+_PROGRAMS = {
+    "buildah": "buildah netavark",
+    "mmdebstrap": "mmdebstrap",
+    "apt-get": "apt",
+    "dpkg-deb": "dpkg",
+    f"python{PYTHON}": "python3-venv",
+}
 # The file name of a package, its size and its hash, as apt prints them.
 _URI = re.compile(r"^'\S+' (\S+?)_(\S+)_(\w+)\.deb \d+ SHA256:([0-9a-f]{64})$", re.MULTILINE)
 _ESSENTIAL = "?and(?essential,?not(?exact-name(apt)))"  # apt is so to itself only
@@ -33,11 +40,11 @@ def check_programs() -> None:
     Raises:
         SystemExit: A program is missing, or this is not root.
     """
-    for program, package in _PROGRAMS.items():
+    for program, packages in _PROGRAMS.items():
         if shutil.which(program) is None:
             raise SystemExit(
                 f"{program} is missing, which images need: install it (on Debian: apt install "
-                f"{package}), or leave images out (--without images)"
+                f"{packages}), or leave images out (--without images)"
             )
     if os.geteuid() != 0:
         raise SystemExit("images are built by root, or left out (--without images)")
@@ -91,7 +98,7 @@ def build(
     buildah = _Buildah(work)
     buildah.import_base(base, "localhost/anchor-base", seconds)
     buildah.run(
-        "build", "--format", "docker", "--isolation", "chroot", "--pull=never", "--network=none",
+        "build", "--format", "docker", "--isolation", "chroot", "--pull=never",
         "--timestamp", str(seconds), "--build-arg", "BASE=localhost/anchor-base:latest",
         "--build-arg", "BY_TAG=yes", "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
         "-f", str(source / "deploy/Containerfile"), "-t", "localhost/anchor", str(source),

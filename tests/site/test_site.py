@@ -35,7 +35,7 @@ KINDS = (
     "http-api.html",
     "python-api.html",
     "performance.html",
-    "repository/README.html",
+    "repository/index.html",
 )
 
 

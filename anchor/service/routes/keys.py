@@ -15,7 +15,7 @@ from anchor.messages.message import Message
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day
 from anchor.service.auth import Auditor, Manager
-from anchor.service.file_names import name_download
+from anchor.service.file_names import NAMED_FILE, name_download
 from anchor.service.pagination import CurrentPage
 from anchor.service.people_schemas import (
     AuditTrailDocument,
@@ -138,6 +138,7 @@ async def audit_trail(
             "description": "Canonical JSON (RFC 8785), one event a line, in order. Once the day is "
             "over, their SHA-256 is that of the evidence that `Link` names.",
             "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+            "headers": NAMED_FILE,
         },
         **problems(401, 403, 404, 422),
     },

@@ -11,7 +11,7 @@ from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
 from anchor.service.downloads import prove_evidence
 from anchor.service.evidence_status import has_reached, load_status, wait_for_stage
-from anchor.service.file_names import name_download
+from anchor.service.file_names import NAMED_FILE, name_download
 from anchor.service.problems import RETRY_LATER
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
@@ -27,6 +27,7 @@ router = APIRouter(tags=["evidence"])
     responses={
         200: {
             "model": ReceiptDocument,
+            "headers": NAMED_FILE,
             "description": "The receipt (`anchor-receipt/1`), to be kept byte for byte. Until its "
             "anchor is final it holds the operator's promise instead.",
         },
