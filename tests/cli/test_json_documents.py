@@ -25,8 +25,9 @@ SCHEMAS = ROOT / "docs" / "schemas"
 # Measured values are typed; text is for names, reasons and what people are to read.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 # Commands without JSON, and those whose documents other tests hold to the same.
-WITHOUT = {"devnet", "demo"}
+WITHOUT = {"demo"}
 ELSEWHERE = {
+    "devnet": "tests/cli/test_devnet_command.py",
     "capture": "tests/capture/test_capture_command.py",
     "capture-worker": "tests/capture/test_capture_worker_command.py",
     "replay": "tests/capture/test_replay.py",
@@ -64,6 +65,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
     policy = anchored.folder / "trust.toml"
     words: dict[str, tuple[str | Path, ...]] = {
         "source": (),
+        "networks": (),
         "doctor": (),
         "add": ("b.txt",),
         "supersede": ("b.txt", "a.txt", "--reason", "a page was missing"),
