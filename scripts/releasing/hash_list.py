@@ -47,16 +47,16 @@ def hash_file(path: Path) -> str:
 def sign(path: Path, key: Path) -> None:
     """Sign a file with ``ssh-keygen``, which asks for the key's password itself."""
     command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(path)]
-    _run(command, path.parent, f"{path.name} could not be signed with {key}")
+    _run(command, f"{path.name} could not be signed with {key}")
 
 
 def anchor(path: Path, project: Path) -> None:
     """Anchor a file in the log of a project, and leave its receipt beside it."""
     command = [str(Path(sys.executable).with_name("anchor")), "stamp"]
     command += ["--config", str(project / "anchor.toml"), str(path)]
-    _run(command, path.parent, f"{path.name} could not be anchored with the project {project}")
+    _run(command, f"{path.name} could not be anchored with the project {project}")
 
 
-def _run(command: list[str], folder: Path, failure: str) -> None:
-    if subprocess.run(command, cwd=folder, check=False).returncode:
+def _run(command: list[str], failure: str) -> None:
+    if subprocess.run(command, check=False).returncode:
         raise SystemExit(f"{failure}: see above")

@@ -165,7 +165,9 @@ class _Buildah:
         self._options += ["--storage-driver", "vfs"]
         settings = work / "containers.conf"
         # The limits that it sets otherwise may be above those of the one who calls it.
-        settings.write_text('[containers]\ndefault_ulimits = ["nofile=1024:1024"]\n', "utf-8")
+        settings.write_text(
+            '[containers]\ndefault_ulimits = ["nofile=1024:1024", "nproc=4096:4096"]\n', "utf-8"
+        )
         self._environment = {"CONTAINERS_CONF": str(settings), "BUILDAH_ISOLATION": "chroot"}
 
     def run(self, *words: str) -> str:
