@@ -660,10 +660,10 @@ def test_the_files_are_what_the_script_writes(
     monkeypatch.setattr(sys, "argv", ["build_vectors.py", "--check"])
     builder.main()
 
-    for name, text in rendered.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
-    (tmp_path / "log/tiles.json").write_text(rendered["log/tiles.json"].replace("a", "b", 1))
+    for name, data in rendered.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    (tmp_path / "log/tiles.json").write_bytes(rendered["log/tiles.json"].replace(b"a", b"b", 1))
     (tmp_path / "log/inclusion.json").unlink()
     (tmp_path / "state/more.json").write_text("{}")
     monkeypatch.setattr(builder, "FOLDER", tmp_path)
