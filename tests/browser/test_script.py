@@ -130,6 +130,21 @@ def test_whole_verifications_end_as_their_labels_say(script: PageScript) -> None
     assert len(cases) > 500
 
 
+def test_policies_are_read_as_their_labels_say(script: PageScript) -> None:
+    cases = json.loads((VECTORS / "policies" / "policies.json").read_bytes())["policies"]
+    wrong = {}
+    for case in cases:
+        answer = script.ask("policy", text=base64.b64encode(case["toml"].encode()).decode())
+        expected: object = len(case["trust"]) if case["result"] == "valid" else None
+        if case["result"] != "valid":
+            expected, answer = {"invalid": 2, "unknown": 22}[case["result"]], answer.code
+        may_refuse = "may_refuse" in case and getattr(answer, "code", None) == 2
+        if answer != expected and not may_refuse:
+            wrong[case["name"]] = answer
+    assert wrong == {}
+    assert len(cases) > 60
+
+
 ONE_NODE = [
     ("http://127.0.0.1:8545", "http://localhost:8545/"),
     ("http://127.0.0.1:8545", "http://127.1:8545"),
