@@ -122,7 +122,7 @@ def make_key(config: Path, tenant: str, *scopes: str) -> str:
 
 def extend_log(url: str, key: str) -> None:
     """Add a fourth piece once the three samples are anchored, so that the log has two heads."""
-    with anchor.Client(url, key) as client:
+    with anchor.Client(url, key, timeout=_MILLISECONDS / 1_000) as client:
         (*_, newest) = client.list_evidence().evidence
         client.wait(newest.id)
         digest = hashlib.sha256(b"a reply").digest()
