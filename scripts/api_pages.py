@@ -102,7 +102,7 @@ def _describe_name(name: str) -> Iterator[str]:
         yield _convert(inspect.getdoc(value) or "")
     else:
         supertype = getattr(value, "__supertype__", None)
-        shown = f"{name} = NewType({name!r}, {supertype.__name__})" if supertype else name
+        shown = f'{name} = NewType("{name}", {supertype.__name__})' if supertype else name
         yield _fence(shown)
 
 

@@ -3,9 +3,9 @@
     python scripts/build_artifact.py            write the artifact
     python scripts/build_artifact.py --check    rebuild it and compare byte for byte
 
-There are two files: the artifact that the package reads, and the standard JSON input of the
-compiler, which Sourcify and Etherscan accept for verification.  Neither contains anything of the
-machine that built it.
+There are three files: the artifact that the package reads; the standard JSON input of the
+compiler, which Sourcify and Etherscan accept for verification; and an EthPM manifest, which ape
+reads instead of compiling.  None contains anything of the machine that built it.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import solcx
 ROOT = Path(__file__).resolve().parent.parent
 DATA = ROOT / "anchor" / "registry" / "data"
 ARTIFACT = DATA / "AnchorRegistry.json"
+MANIFEST = DATA / "AnchorRegistryManifest.json"
 STANDARD_INPUT = DATA / "AnchorRegistry.standard-input.json"
 
 VERSION = "0.8.37"
@@ -84,8 +85,12 @@ def load_artifact() -> dict[str, Any]:
 def build_files() -> dict[Path, str]:
     """Return the text of each file below ``anchor/registry/data``."""
     standard_input = make_standard_input(SOURCES)
-    artifact = make_artifact(standard_input, compile_input(standard_input))
-    return {ARTIFACT: _serialise(artifact), STANDARD_INPUT: _serialise(standard_input)}
+    output = compile_input(standard_input)
+    return {
+        ARTIFACT: _serialise(make_artifact(standard_input, output)),
+        MANIFEST: _serialise(make_manifest(standard_input, output)),
+        STANDARD_INPUT: _serialise(standard_input),
+    }
 
 
 def make_standard_input(sources: tuple[str, ...], **settings: Any) -> dict[str, Any]:
@@ -171,6 +176,42 @@ def trim_layout(layout: dict[str, Any]) -> dict[str, Any]:
 
     trimmed: dict[str, Any] = trim(layout)
     return trimmed
+
+
+def make_manifest(standard_input: dict[str, Any], output: dict[str, Any]) -> dict[str, Any]:
+    """Return the sources and what they compile to as an EthPM manifest (EIP-2678)."""
+    contracts = {
+        name: _describe_contract_type(name, source, contract)
+        for source, inner in output["contracts"].items()
+        for name, contract in inner.items()
+    }
+    return {
+        "manifest": "ethpm/3",
+        "sources": {
+            name: {"content": source["content"], "urls": []}
+            for name, source in standard_input["sources"].items()
+        },
+        "contractTypes": contracts,
+        "compilers": [
+            {
+                "name": "solidity",
+                "version": read_compiler_version(),
+                "contractTypes": sorted(contracts),
+                "settings": standard_input["settings"],
+            }
+        ],
+    }
+
+
+def _describe_contract_type(name: str, source: str, contract: dict[str, Any]) -> dict[str, Any]:
+    code = contract["evm"]
+    return {
+        "contractName": name,
+        "sourceId": source,
+        "abi": contract["abi"],
+        "deploymentBytecode": {"bytecode": "0x" + code["bytecode"]["object"]},
+        "runtimeBytecode": {"bytecode": "0x" + code["deployedBytecode"]["object"]},
+    }
 
 
 def _serialise(document: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 from api_pages import describe_http, describe_python
 from group_pages import describe_groups, describe_record_schema
 from manual_pages import find_command, write_manual
+from problem_pages import describe_problems
 from pydantic import BaseModel
 
 from anchor.certificate.model import Certificate
@@ -72,7 +73,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 
 | `format` | document |
 |---|---|
-| `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1` |
+| `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1`; [schemas](schemas/commands.json) of the others |
 | `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1`, `anchor-collect-template/1` |
 | `anchor-run-event/1` | event of `anchor run`, a line each |
 | `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values. Of a file in `anchor-verify/1`, `problem` has the same `id`, text and hint |
@@ -89,7 +90,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 
 ## Common options
 
-```
+```text
 {common}
 ```
 
@@ -117,7 +118,7 @@ def render() -> str:
     common = reference.write_common()
     parts = [_INTRODUCTION.format(codes=codes, common=common, lacking=reference.list_lacking())]
     for name, commands in groups.items():
-        parts.append(f"## anchor {name}\n\n```")
+        parts.append(f"## anchor {name}\n\n```text")
         parts.append("\n\n".join(map(reference.write_command, commands)) + "\n```\n")
     return "\n".join(parts)
 
@@ -219,11 +220,12 @@ def pages() -> dict[Path, str]:
     found[groups] = describe_groups(groups.read_text("utf-8"))
     service = make_app().openapi()
     page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
-    manual = ROOT / "man"
+    manual = ROOT / "docs" / "man"
     found |= {manual / name: text for name, text in write_manual().items()}
     found[ROOT / "docs" / "openapi.json"] = page
     found[ROOT / "docs" / "http-api.md"] = describe_http(service)
     found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
+    found[ROOT / "docs" / "problems.md"] = describe_problems(ROOT)
     return found
 
 

@@ -19,12 +19,16 @@ from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / ".build" / "site"
-SOURCE = ROOT / ".build" / "site-source"
 # Where the site keeps pages and files that lie outside docs/.
 REPOSITORY = PurePosixPath("repository")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 UNTRANSLATED = "> 本页尚无中文版，以下为英文原文。\n\n"
 _LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
+_HEADING_LINK = re.compile(r"(?<=\]\()([^)#:\s]+\.md)#[^)\s]+(?=\))")
+_SEARCH_OPTIONS = re.compile(r'<nav class="md-search__options"[^>]*>')
+_CONTENTS = re.compile(r'<nav class="md-nav" aria-label="[^"]*">')
+_EMPTY_HEADER = re.compile(r"<th[^>]*></th>")
+_ALTERNATE = re.compile(r'<link rel="alternate"[^>]* hreflang=[^>]*>\s*')
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 # HTML files of the theme that depend on the time of the build or serve only published addresses.
 _UNUSED = ("sitemap.xml", "sitemap.xml.gz")
@@ -33,10 +37,10 @@ _UNUSED = ("sitemap.xml", "sitemap.xml.gz")
 def main() -> None:
     """Write the sources with links that stay inside the site, and let MkDocs build them."""
     site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else SITE
-    stage(ROOT, SOURCE)
+    source = site.with_name(f"{site.name}-source")
+    stage(ROOT, source)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)]
-    # Without network: MkDocs Material asks nobody, and its notice about MkDocs 2 is no warning.
-    environment = {**os.environ, "SOURCE_DATE_EPOCH": "0", "NO_MKDOCS_2_WARNING": "true"}
+    environment = {**os.environ, "SITE_SOURCE": str(source), "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run(
         command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True, check=False
     )
@@ -45,6 +49,23 @@ def main() -> None:
         sys.exit("\n".join(line for line in lines if not line.startswith(("INFO", "  - "))))
     for name in _UNUSED:
         (site / name).unlink(missing_ok=True)
+    for page in site.rglob("*.html"):
+        page.write_text(finish_page(page.read_text("utf-8")), "utf-8")
+
+
+def finish_page(page: str) -> str:
+    """Return a page as the theme should have written it (WCAG 2.2, 1.3.1 and 4.1.2).
+
+    Its dialog for searching has a name; the parts of its table of contents are no landmarks of
+    their own; an empty cell heads no column.  Links to the other language are those in its header
+    alone, because for others the theme asks for the site maps of published addresses.
+    """
+    name = "搜索" if '<html lang="zh"' in page else "Search"
+    page = page.replace('role="dialog">', f'role="dialog" aria-label="{name}">')
+    page = _SEARCH_OPTIONS.sub('<nav class="md-search__options" role="none">', page)
+    page = _CONTENTS.sub('<nav class="md-nav" role="none">', page)
+    page = _EMPTY_HEADER.sub("<td></td>", page)
+    return _ALTERNATE.sub("", page)
 
 
 def stage(root: Path, target: Path) -> None:
@@ -71,11 +92,11 @@ def stage(root: Path, target: Path) -> None:
             if linked not in known and (linked.is_dir() or docs not in linked.parents):
                 known.add(linked)
                 waiting.append(linked)
-        text = move_links(text, page, root)
-        path.write_text(text, "utf-8")
+        path.write_text(move_links(text, page, root), "utf-8")
         chinese = path.with_suffix(".zh.md")
         if not path.name.endswith(".zh.md") and not page.with_suffix(".zh.md").exists():
-            chinese.write_text(mark_untranslated(text), "utf-8")
+            text = mark_untranslated(shorten_links(text, page))
+            chinese.write_text(move_links(text, page, root), "utf-8")
 
 
 def place(path: Path) -> PurePosixPath:
@@ -128,6 +149,16 @@ def move_links(text: str, page: Path, root: Path) -> str:
     return "".join(
         part if is_fence else _LINK.sub(move, part) for part, is_fence in split_fences(text)
     )
+
+
+def shorten_links(text: str, page: Path) -> str:
+    """Return an English page whose links to Chinese pages name no heading: theirs are Chinese."""
+
+    def shorten(match: re.Match[str]) -> str:
+        chinese = (page.parent / match[1]).with_suffix(".zh.md")
+        return match[1] if chinese.exists() else match[0]
+
+    return _HEADING_LINK.sub(shorten, text)
 
 
 def mark_untranslated(text: str) -> str:

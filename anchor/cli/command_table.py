@@ -208,7 +208,10 @@ EXAMPLES = {
     "trust remove": ("anchor trust remove acme",),
     "trust allow": ("anchor trust allow my-project",),
     "trust disallow": ("anchor trust disallow my-project",),
-    "source": ("anchor source > AnchorRegistry.json",),
+    "source": (
+        "anchor source > AnchorRegistry.json",
+        "anchor source --manifest > anchor-registry.json",
+    ),
     "key new": ("anchor key new KEY.json",),
     "key show": ("anchor key show KEY.json",),
     "operator add": (

@@ -60,6 +60,12 @@ def load_standard_input() -> bytes:
     return _read("AnchorRegistry.standard-input.json")
 
 
+@cache
+def load_manifest() -> bytes:
+    """Return sources and artifact as an EthPM manifest (EIP-2678), as stored, which ape reads."""
+    return _read("AnchorRegistryManifest.json")
+
+
 def _read(name: str) -> bytes:
     return (resources.files("anchor.registry") / "data" / name).read_bytes()
 

@@ -7,7 +7,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import quote
 
 from fastapi.responses import Response, StreamingResponse
 
@@ -18,6 +17,7 @@ from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
+from anchor.service.file_names import name_download
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.worker import Service
 from anchor.store.copy_events import note_copy_read
@@ -91,7 +91,7 @@ async def answer_copy(service: Service, caller: Caller, id: str, wanted: str | N
         raise
     headers = {
         "Content-Length": str(end - first),
-        "Content-Disposition": _disposition(stored),
+        **_name_file(stored),
         "Accept-Ranges": "bytes",
     }
     if part_of_it is not None:
@@ -129,12 +129,10 @@ async def _join(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]
         yield data
 
 
-def _disposition(stored: StoredEvidence) -> str:
-    """Return the header that names the file as the record does, without folders (RFC 6266)."""
+def _name_file(stored: StoredEvidence) -> dict[str, str]:
+    """Return the header that names the file as the record does, without folders."""
     plain = f"{stored.identity.hex()[:16]}.bin"
     recorded = "" if stored.record is None else parse_record(stored.record).name
     name = PureWindowsPath(PurePosixPath(recorded).name).name
     name = "".join(character for character in name if character.isprintable())[:200]
-    if not name:
-        return f'attachment; filename="{plain}"'
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
+    return name_download(name, plain)

@@ -8,6 +8,7 @@ from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
+from anchor.service.file_names import name_download
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 from anchor.store.certificates import IssuedCertificate, find_certificate, load_file
@@ -57,8 +58,7 @@ async def answer_receipt(service: Service, stored: StoredEvidence) -> Response:
     """
     service.check_chain()
     body = encode_receipt(await service.receipt_builder.prove(stored))
-    name = f"{stored.identity.hex()[:16]}.anchor.json"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    headers = name_download(f"{stored.identity.hex()[:16]}.anchor.json")
     return Response(body, media_type="application/json", headers=headers)
 
 
@@ -89,8 +89,6 @@ async def answer_certificate_file(service: Service, caller: Caller, id: str, kin
     body = await service.query(load_file, id, kind)
     if body is None:
         raise Problem(404, Message("certificate-format-missing"))
-    name = f"{issued.number}.{kind}" if issued.number.isascii() else f"{id}.{kind}"
-    disposition = f'attachment; filename="{name}"'
-    return Response(
-        body, media_type=MEDIA_TYPES[kind], headers={"Content-Disposition": disposition}
-    )
+    name = f"{issued.number}.{kind}"
+    headers = name_download(name, "" if name.isascii() else f"{id}.{kind}")
+    return Response(body, media_type=MEDIA_TYPES[kind], headers=headers)

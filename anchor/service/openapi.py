@@ -51,9 +51,20 @@ def build_openapi(app: FastAPI) -> dict[str, Any]:
         for operations in page["paths"].values():
             for operation in operations.values():
                 _mend_errors(operation)
+                _describe_pages(operation, schemas)
                 schemas.update(_take_definitions(operation))
         app.openapi_schema = page
     return app.openapi_schema
+
+
+def _describe_pages(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
+    """Describe the header that names the next page, on answers that are pages of a list."""
+    answer = operation["responses"].get("200", {})
+    schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
+    model = schemas.get(schema.get("$ref", "").rpartition("/")[2], {})
+    if "next" in model.get("properties", {}):
+        description = 'The next page, if there is one, as `rel="next"` (RFC 8288).'
+        answer["headers"] = {"Link": {"description": description, "schema": {"type": "string"}}}
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

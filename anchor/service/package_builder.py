@@ -27,6 +27,7 @@ from anchor.project.policy_sources import load_policy
 from anchor.receipt.format import encode_receipt
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
+from anchor.service.file_names import name_download
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow
@@ -94,8 +95,7 @@ async def answer_evidence_package(service: Service, caller: Caller, id: str) -> 
 
 def answer_zip(data: bytes, name: str) -> Response:
     """Return a ZIP file to be saved under a name."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(data, media_type="application/zip", headers=headers)
+    return Response(data, media_type="application/zip", headers=name_download(name))
 
 
 def _take_slot(service: Service, holder: str) -> ExitStack:

@@ -91,7 +91,8 @@ class Problem(Exception):
     """An error answer (RFC 9457).
 
     ``detail`` is a sentence for people, and ``id`` names it for programs, without a hint that
-    follows it; ``errors`` name members of the body (``/sha256``) or parameters (``wait``).
+    follows it; ``type`` is the address of a page that describes it; ``errors`` name members of the
+    body (``/sha256``) or parameters (``wait``).
     ``extension`` has further members of the document.
     """
 
@@ -117,7 +118,7 @@ class Problem(Exception):
         """Return the members of the problem document, in the language of the request."""
         language = ANSWER_LANGUAGE.get()
         members: dict[str, Any] = {
-            "type": "about:blank",
+            "type": f"/problems/{self.id}",
             "title": HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": translate(self.detail, language),

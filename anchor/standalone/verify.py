@@ -6,11 +6,12 @@
     python verify.py BAG --receipt RECEIPT --chain-id N --log 0x… --block-hash 0x…
 
 RECEIPT is the receipt of one FILE, or a bundle of receipts: that is read to its end before anything
-is verified by it. A bag (docs/spec/bag.md), which is a folder or a ZIP file, is named alone: all of it
-is read and compared with its lists before anything is verified by its receipts. Receipts of custody
-events in it are verified like those of originals, for claim C7. Whatever else is in it, such as a
-trust policy, is not used. The receipt of a bag that is one piece of evidence, such as a web
-capture, is beside it (BAG.anchor.json) or named with --receipt; so may the receipt of one file be.
+is verified by it. A bag (docs/spec/bag.md), which is a folder or a ZIP file, is named alone: all of
+it is read and compared with its lists before anything is verified by its receipts. Receipts of
+custody events in it are verified like those of originals, for claim C7. Whatever else is in it,
+such as a trust policy, is not used. The receipt of a bag that is one piece of evidence, such as a
+web capture, is beside it (BAG.anchor.json) or named with --receipt; so may the receipt of one file
+be.
 
 The program makes no network request. A receipt proves what a registry contract held in one block of
 a chain, and you name the hash of that block, which you obtained elsewhere (for example from block

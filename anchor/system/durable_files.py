@@ -109,7 +109,7 @@ def _write_batch(
     try:
         for path, chunks in files:
             # Unguessable, O_EXCL, O_NOFOLLOW: no other user can place a file or link in advance.
-            temporary = path.with_name(f".anchor-{secrets.token_hex(8)}.tmp")
+            temporary = path.parent / f".anchor-{secrets.token_hex(8)}.tmp"
             path.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             pending.append((os.open(temporary, flags, mode), temporary, path))

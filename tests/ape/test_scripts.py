@@ -296,10 +296,10 @@ def test_a_keyfile_account_signs_when_asked(
 def test_a_test_account_is_refused_on_a_real_network(
     ape: Run, work: Path, anvil: AnvilNode
 ) -> None:
-    # The URL names a devnet here, but ape was told that it is a node of Sepolia.
+    # ape is told that it is a devnet, but the node is on a chain that has no devnet's id.
     from anchor.chain.json_rpc import Rpc
 
-    Rpc(anvil.url).call("anvil_setChainId", [11155111])
-    done = ape("deploy", "--network", f"ethereum:sepolia:{anvil.url}", *DEV)
+    Rpc(anvil.url).call("anvil_setChainId", [700700])
+    done = ape("deploy", "--network", f"ethereum:local:{anvil.url}", *DEV)
     assert done.code == 31
-    assert "TEST::0 must not be used on chain 11155111; its key is public" in done.err
+    assert "TEST::0 must not be used on chain 700700; its key is public" in done.err

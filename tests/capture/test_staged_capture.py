@@ -42,6 +42,11 @@ def project(site: MemorySite) -> Iterator[OpenProject]:
     opened.database.close()
 
 
+@pytest.mark.fault(
+    "J22",
+    how="a hosts file, a proxy, a further root, a policy of the browser and a resolver that lies",
+    then="each check fails in the record",
+)
 def test_everything_that_is_wrong_with_a_machine_fails_in_the_record(
     project: OpenProject, site: MemorySite, web: WebSite, tmp_path: Path
 ) -> None:

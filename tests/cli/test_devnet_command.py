@@ -79,7 +79,7 @@ def test_what_cannot_be_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
         (("--exec", "no-such-program"), "no-such-program could not be started"),
         (("--exec", "./text"), "./text could not be started"),
         (("--ready-file", "text/ready.json", "--exec", "true"), "text/ready.json"),
-        (("--ready-file", ".", "--exec", "true"), "is a directory"),
+        (("--ready-file", ".", "--exec", "true"), "Is a directory"),
     ):
         run_anchor(*EMBEDDED, *words, cwd=tmp_path).refused(2, text)
 

@@ -67,6 +67,7 @@ def test_an_anchor_that_a_reorganisation_removed_is_made_again(
     included = project.project.run_once(wait="included").anchored
     assert included is not None and not included.final
     assert is_on_chain(project, included.head.root)
+    project.chain.mine()  # an empty block, which does not count
     project.chain.reorg(1)
     assert not is_on_chain(project, included.head.root)
     receipt = project.anchor(file, beside=True)

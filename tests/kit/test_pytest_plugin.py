@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from support.command import environment
 from support.paths import ROOT
 
+PAGE = ROOT / "docs" / "testing.md"
 EXAMPLE = ROOT / "examples" / "pytest" / "test_evidence.py"
 # In this environment ape's plugin would be loaded as well; ours is loaded once, by its module.
 PLUGINS = ("no:ape_test", "no:schemathesis", "no:anchor", "anchor.testing.pytest_plugin")
@@ -35,11 +37,13 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_example_of_twelve_lines_passes(folder: Path) -> None:
+def test_the_tests_of_the_example_and_of_the_page_pass(folder: Path) -> None:
     shutil.copy(EXAMPLE, folder)
+    [block] = re.findall(r"^```python\n(.*?)^```", PAGE.read_text("utf-8"), re.M | re.S)
+    (folder / "test_page.py").write_text(block)
     done = run_pytest(folder, "--anchor-chain=py-evm")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "1 passed" in done.stdout
+    assert "2 passed" in done.stdout
 
 
 LOADED = """

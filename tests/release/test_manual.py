@@ -15,7 +15,7 @@ from anchor.errors import ExitCode
 sys.path.append(str(ROOT / "scripts"))
 from manual_pages import escape
 
-MAN = ROOT / "man"
+MAN = ROOT / "docs" / "man"
 PAGES = sorted(MAN.glob("*.1"))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.page_blocks import find_missing, read_blocks, run_blocks
 from support.paths import ROOT
 
 from anchor.chain.devnet import find_anvil, open_devnet
@@ -41,15 +41,37 @@ def test_the_performance_page_has_the_gas_table_that_the_contracts_tests_hold_to
         assert f"| {call} | {figures['gas']:,} | {figures['ceiling']:,} |" in page
 
 
-@pytest.mark.parametrize(
-    "page",
-    sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").rglob("*.md")),
-    ids=lambda p: p.relative_to(ROOT).as_posix(),
-)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+_FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+
+
+def read_prose(page: Path) -> str:
+    """Return a page without its blocks."""
+    return _FENCE.sub("", page.read_text("utf-8"))
+
+
+def list_headings(page: Path) -> set[str]:
+    """Return what links name the headings of a page, by the rule of code hosts and of the site."""
+    names: dict[str, int] = {}
+    for heading in re.findall(r"^#+ (.*)$", read_prose(page), re.MULTILINE):
+        text = re.sub(r"[`*\[]|\]\([^)]*\)", "", heading).strip().lower()
+        name = re.sub(r"[^\w\- ]", "", text).replace(" ", "-")
+        names[name] = names.get(name, -1) + 1
+        if names[name]:
+            names[f"{name}-{names[name]}"] = 0
+    return set(names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_every_link_to_a_file_of_ours_leads_somewhere(page: Path):
-    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text("utf-8")):
-        if "://" not in target:
-            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+    for target in re.findall(r"\]\(([^)\s]+)\)", read_prose(page)):
+        if "://" in target:
+            continue
+        path, _, heading = target.partition("#")
+        linked = page.parent / path if path else page
+        assert linked.exists(), f"{page.name} links to {target}"
+        if heading and linked.suffix == ".md":
+            assert heading in list_headings(linked), f"{page.name} links to {target}"
 
 
 # Programs of others, which their makers publish under these names.
@@ -62,6 +84,8 @@ def texts_for_users() -> list[Path]:
         *ROOT.glob("*.md"),
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "requirements").glob("*.md"),
+        *(path for path in (ROOT / "examples").rglob("*") if path.is_file()),
+        ROOT / "action.yml",
     ]
     sources = [*(ROOT / "anchor").rglob("*.py"), *(ROOT / "web" / "src").rglob("*.ts")]
     return sorted(pages + sources)
@@ -69,7 +93,9 @@ def texts_for_users() -> list[Path]:
 
 def installed_by(text: str) -> list[str]:
     """What each ``pip install``, ``pipx install`` or ``uv tool install`` in a text names."""
-    commands = re.findall(r"\b(?:pipx?|uv tool) install\b((?: +-\S+)*)(?: +(\S+))?", text)
+    commands = re.findall(
+        r"\b(?:pipx?|uv tool) install\b((?: +-\S+)*)(?: +(\S+(?: @ \S+)?))?", text
+    )
     return [target.strip("`'\",;:)") for _, target in commands]
 
 
@@ -78,12 +104,14 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
     # A checkout, a wheel in the folder in which one is, or what is pinned with hashes.
     ours = r"(\.|\./anchor_evidence-[\d.]+-[\w-]+\.whl)(\[[a-z0-9,{}]+\])?"
     checkout = re.compile(rf"{ours}|requirements/\w+\.txt")
+    # A wheel by its URL, and of one hash only.
+    wheel = re.compile(r"anchor-evidence\[[a-z,]+\] @ \$(\w*WHEEL)#sha256=\$\1_SHA256")
     found = {page: installed_by(page.read_text("utf-8")) for page in texts_for_users()}
     others = {
         f"{page.relative_to(ROOT)}: {target}"
         for page, targets in found.items()
         for target in targets
-        if not checkout.fullmatch(target) and target not in THEIRS
+        if not (checkout.fullmatch(target) or wheel.fullmatch(target) or target in THEIRS)
     }
     assert not others
     assert sum(map(len, found.values())) > 5
@@ -96,6 +124,7 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
         ("`pip install -e '.[test]' && pytest`", [".[test]"]),
         ("pip install --no-deps anchor", ["anchor"]),
         ("uv tool install anchor", ["anchor"]),
+        ('pip install "anchor @ $URL#sha256=$HASH"  # it', ["anchor @ $URL#sha256=$HASH"]),
         (
             "pipx install './anchor_evidence-0.1.0-py3-none-any.whl[rpc]'",
             ["./anchor_evidence-0.1.0-py3-none-any.whl[rpc]"],
@@ -112,29 +141,20 @@ def test_the_installing_page_names_the_files_of_this_version():
     assert {*re.findall(r"anchor[_-](?:[a-z]+-)?(\d[\d.]*\d)", page)} == {version}
 
 
-def readme_commands() -> str:
-    """The commands of the README's ``sh`` blocks after the set-up, as one script."""
-    text = (ROOT / "README.md").read_text("utf-8")
-    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    usable = [block for block in blocks if not block.startswith("scripts/")]
-    assert len(usable) == 2, "a block was added or removed: look at what this test runs"
-    return "".join(usable)
-
-
+@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("kind", ["anvil", "py-evm"])
 def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
     anvil = find_anvil(ROOT)
     assert anvil is not None, "no working anvil: npm install"
     for name in ("anchor", "contracts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    blocks = read_blocks(ROOT / "README.md")
+    usable = [block for block in blocks if not block.commands.startswith("scripts/")]
+    assert len(usable) == 2, "a block was added or removed: look at what this test runs"
     with open_devnet(anvil=anvil if kind == "anvil" else None) as chain:
         # The README's reader has the devnet on its default port; a test takes a free one.
-        script = readme_commands().replace("init --devnet", f"init --devnet --rpc {chain.url}")
-        done = subprocess.run(
-            ["sh", "-eux", "-c", script],
-            cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=240,
-        )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("VERIFIED on a development chain (") == 3
-    assert "exit code 10" in done.stdout
+        replaced = {"init --devnet": f"init --devnet --rpc {chain.url}"}
+        first, second = run_blocks(usable, tmp_path, replaced)
+    assert find_missing(usable[0].transcript, first) is None, first
+    assert (first + second).count("VERIFIED on a development chain (") == 3
+    assert "exit code 10" in first

@@ -159,6 +159,11 @@ def test_a_result_of_another_page_kind_or_bag_is_refused(
     assert outside.read_bytes() == kept
 
 
+@pytest.mark.fault(
+    "J20",
+    how="the service fails before each step of taking a capture in",
+    then="one record",
+)
 def test_a_service_that_fails_before_the_end_records_once(
     acme: CaptureClient, spool: CaptureSpool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +247,11 @@ def test_a_day_has_its_limit(acme: CaptureClient, spool: CaptureSpool) -> None:
 NAMES = {url for url in URLS if ".attacker.example" in url}
 
 
+@pytest.mark.fault(
+    "J21",
+    how="addresses of private, link-local and other special networks, in many spellings",
+    then="refused with the reason",
+)
 def test_an_address_of_the_corpus_is_refused_with_its_reason(acme: CaptureClient) -> None:
     for url in URLS:
         if url in NAMES:
@@ -312,6 +322,11 @@ def test_an_order_whose_process_dies_each_time_ends_with_that_reason(tmp_path: P
     assert spool.list_claimed() == []
 
 
+@pytest.mark.fault(
+    "J20",
+    how="the worker was killed once, three times, and between the two steps of a result",
+    then="taken again, given up after three attempts, a result without its bag is empty",
+)
 def test_what_a_killed_worker_had_taken_is_taken_again_but_not_for_ever(tmp_path: Path) -> None:
     spool = CaptureSpool(tmp_path)
     spool.prepare()
@@ -330,6 +345,11 @@ def test_what_a_killed_worker_had_taken_is_taken_again_but_not_for_ever(tmp_path
     assert spool.list_claimed() == []
 
 
+@pytest.mark.fault(
+    "J20",
+    how="a capture beyond its limits of time and memory",
+    then="ended, with that reason",
+)
 def test_a_capture_beyond_its_time_or_memory_ends_with_the_reason(tmp_path: Path) -> None:
     spool = CaptureSpool(tmp_path)
     spool.prepare()

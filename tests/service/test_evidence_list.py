@@ -147,6 +147,42 @@ def test_pages_do_not_move_when_evidence_arrives(platform: Platform, key: str) -
         assert seen == EVERY
 
 
+@pytest.mark.parametrize("path", ["/v1/evidence?state=sealed", "/v1/heads", "/v1/search?q=b"])
+def test_the_header_link_leads_through_all_pages(platform: Platform, key: str, path: str) -> None:
+    headers = {"Authorization": f"Bearer {key}"}
+    bodies, following = [], f"{path}{'&' if '?' in path else '?'}limit=1"
+    while following:
+        answer = httpx.get(platform.url + following, headers=headers, trust_env=False)
+        bodies.append(answer.json())
+        following = answer.links.get("next", {}).get("url", "")
+        assert bool(following) == (bodies[-1]["next"] is not None)
+    (member,) = (name for name in ("evidence", "heads") if name in bodies[0])
+    whole = httpx.get(platform.url + path, headers=headers, trust_env=False).json()
+    assert [each for body in bodies for each in body[member]] == whole[member]
+    assert len(whole[member]) > 2
+
+
+def test_a_receipt_has_a_name_to_save_it_under(platform: Platform, key: str) -> None:
+    piece = ask(platform, key).json()["evidence"][-1]["id"]
+    headers = {"Authorization": f"Bearer {key}"}
+    answer = httpx.get(
+        f"{platform.url}/v1/evidence/{piece}/receipt", headers=headers, trust_env=False
+    )
+    assert answer.headers["Content-Disposition"] == (
+        f'attachment; filename="{piece[:16]}.anchor.json"'
+    )
+
+
+def test_the_type_of_a_problem_is_a_page_in_both_languages(platform: Platform, key: str) -> None:
+    problem = ask(platform, key, cursor="x" * 65).json()
+    assert problem["type"] == "/problems/request-parameter-invalid"
+    for language, text in (("en", "parameter"), ("zh", "参数")):
+        page = httpx.get(f"{platform.url}{problem['type']}?lang={language}", trust_env=False)
+        assert page.status_code == 200 and text in page.text
+    unknown = httpx.get(f"{platform.url}/problems/no-such-thing", trust_env=False)
+    assert unknown.status_code == 404
+
+
 def test_filters_choose_by_time_and_state(platform: Platform, key: str) -> None:
     for state, day in zip(STATES, BATCHES, strict=True):
         expected = [name for name in EVERY if name.startswith(day)]

@@ -189,3 +189,80 @@ def test_health_checks_say_what_they_answer(path: str, status: str):
     (ref,) = find_refs(page["paths"][path]["get"]["responses"]["200"])
     (member,) = page["components"]["schemas"][ref.rpartition("/")[2]]["properties"].items()
     assert member[0] == "status" and member[1]["const"] == status
+
+
+# Lists that come whole, and what keeps each short.
+WHOLE = {
+    "/v1/cases/{case}/exhibits": "at most 1,000",
+    "/v1/cases/{case}/links": "at most 100",
+    "/v1/cases/{case}/members": "people",
+    "/v1/evidence/{id}/certificates": "orders about one piece",
+    "/v1/invitations": "people",
+    "/v1/keys": "made by people",
+    "/v1/members": "people",
+    "/v1/operator/addresses": "those of a week",
+    "/v1/operator/jobs": "by kind, and a hundred that fail",
+    "/v1/operator/outbox": "a hundred that failed",
+    "/v1/operator/tenants": "made by the operator",
+    "/v1/tenants": "made by the operator",
+    "/v1/webhooks": "at most 20",
+    "/v1/webhooks/{id}/deliveries": "the newest hundred",
+}
+# What has arrays and is no list, but one thing or the answer to one question.
+SINGLE = (
+    "/v1/captures/{capture}",
+    "/v1/cases/{case}",
+    "/v1/evidence/{id}/receipt",
+    "/v1/lookup/{number}",
+    "/v1/notices/{record}",
+    "/v1/webhooks/{id}",
+)
+FILES = {
+    "/v1/audit-trail/{day}",
+    "/v1/cases/{case}/package",
+    "/v1/certificates/{certificate}/files/{kind}",
+    "/v1/evidence/{id}/copy",
+    "/v1/evidence/{id}/package",
+    "/v1/evidence/{id}/receipt",
+    "/v1/notices/{record}",
+}
+# What programs follow and people do not save: events, the log's tiles and checkpoints.
+STREAMS = {"/v1/evidence/{id}/events", "/checkpoint", "/tile/{path}", "/anchors/{number}"}
+
+
+def list_answers() -> Iterator[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]]:
+    """Yield the address, the request, the answer and its form of every GET."""
+    page = make_app().openapi()
+    for path, operations in page["paths"].items():
+        if request := operations.get("get"):
+            answer = request["responses"]["200"]
+            form = answer["content"].get("application/json", {}).get("schema", {})
+            name = form.get("$ref", "").rpartition("/")[2]
+            yield path, request, answer, page["components"]["schemas"].get(name, form)
+
+
+def test_every_list_comes_in_pages_or_is_known_to_be_short():
+    whole = set()
+    for path, request, answer, form in list_answers():
+        members = form.get("properties", {})
+        parameters = {each["name"] for each in request.get("parameters", ())}
+        is_list = form.get("type") == "array" or "array" in [
+            member.get("type") for member in members.values()
+        ]
+        if "next" in members:
+            assert "limit" in parameters and parameters & {"before", "after", "cursor"}, path
+            assert "Link" in answer["headers"], path
+        elif is_list and path not in SINGLE:
+            whole.add(path)
+    assert whole == set(WHOLE)
+
+
+def test_every_file_is_named_and_everything_else_is_a_document_or_a_stream():
+    named = {
+        path
+        for path, _, answer, _ in list_answers()
+        if "Content-Disposition" in answer.get("headers", {})
+    }
+    assert named == FILES
+    others = {path for path, _, answer, form in list_answers() if not form and path not in named}
+    assert others == STREAMS

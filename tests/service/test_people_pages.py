@@ -761,6 +761,7 @@ def test_a_program_manages_a_tenant_by_a_key_with_that_scope(platform: Platform)
         assert rest["events"][-1]["action"] == "tenant-created" and rest["next"] is None
         assert rest["events"][0]["actor"].startswith("key:")
         lines = program.get(f"/v1/audit-trail/{utc_now()[:10]}")
+        assert f'"audit-trail-{utc_now()[:10]}.jsonl"' in lines.headers["Content-Disposition"]
         assert lines.content.count(b"\n") == 2 + len(rest["events"])
         assert re.fullmatch(
             r'</v1/evidence/[0-9a-f]{64}>; rel="describedby"', lines.headers["Link"]

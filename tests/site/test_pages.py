@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import sys
 from pathlib import Path
@@ -37,8 +38,12 @@ def test_no_chinese_page_fell_behind_its_english_page() -> None:
 def test_a_chinese_page_is_behind_once_the_english_page_changes(tmp_path: Path) -> None:
     english, chinese = tmp_path / "page.md", tmp_path / "page.zh.md"
     english.write_text("# Page\n", "utf-8")
-    digest = "fcd8d0ca4a4d4b7a9f1d34e6b4fdb1c9ae2a4a1be4c7d1cb7e9e5b5f2c0a0c55"
+    chinese.write_text("# 页\n", "utf-8")
+    assert list(find_behind(tmp_path)) == [chinese]
+    digest = hashlib.sha256(english.read_bytes()).hexdigest()
     chinese.write_text(f"<!-- of the English page with SHA-256 {digest} -->\n\n# 页\n", "utf-8")
+    assert list(find_behind(tmp_path)) == []
+    english.write_text("# Page of today\n", "utf-8")
     assert list(find_behind(tmp_path)) == [chinese]
 
 

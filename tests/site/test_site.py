@@ -15,7 +15,10 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, Route
 from support.accessibility import find_violations
+from support.browser import browser
 from support.paths import ROOT
+
+__all__ = ["browser"]
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 
@@ -35,7 +38,7 @@ KINDS = (
     "http-api.html",
     "python-api.html",
     "performance.html",
-    "repository/README.html",
+    "repository/index.html",
 )
 
 

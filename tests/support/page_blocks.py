@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```\n?", re.MULTILINE | re.DOTALL)
 _MARK = "--- end of block {} ---"
-# What differs from run to run: hashes and addresses, moments, sizes and durations, other numbers.
+# What differs from run to run: numbers of records, hashes, moments, figures, columns' widths.
 _VARIABLE = (
+    (re.compile(r"\b[0-9A-Z]{4}(?:-[0-9A-Z]{4}){3}-[0-9A-Z*~$=]"), "NUMBER"),
     (re.compile(r"\b0x[0-9a-fA-F]{8,}|\b[0-9a-f]{16,}\b"), "HEX"),
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(Z| UTC)?"), "MOMENT"),
     (re.compile(r"\d[\d,.]*"), "N"),
     (re.compile(r" +"), " "),
 )
-_SECONDS = 240
+_SECONDS = 900
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +70,29 @@ def run_blocks(
         "HOME": str(folder / "home"),
         "COLUMNS": "200",
     }
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", "".join(parts)],
         cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        text=True, check=False, timeout=_SECONDS,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout
-    shown = re.split(r"--- end of block \d+ ---\n", done.stdout)
-    assert len(shown) == len(blocks) + 2, done.stdout
+        text=True, start_new_session=True,
+    ) as shell:  # fmt: skip
+        try:
+            printed, _ = shell.communicate(timeout=_SECONDS)
+        finally:
+            end_session(shell.pid)
+    assert shell.returncode == 0, printed
+    shown = re.split(r"--- end of block \d+ ---\n", printed)
+    assert len(shown) == len(blocks) + 2, printed
     return shown[1:-1]
+
+
+def end_session(leader: int) -> None:
+    """Kill what the page's commands left running: each has a process group of its own."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            pid = int(entry.name)
+            with suppress(ProcessLookupError):
+                if os.getsid(pid) == leader:
+                    os.kill(pid, signal.SIGKILL)
 
 
 def find_missing(transcript: Sequence[str], printed: str) -> str | None:

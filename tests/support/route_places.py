@@ -25,7 +25,7 @@ KINDS = {
     ("/", "capture"): "capture",
 }
 # Places that name nothing of a tenant, and what stands there.
-WORDS = {"kind": "pdf", "day": "2020-01-01"}
+WORDS = {"kind": "pdf", "day": "2020-01-01", "sentence": "address-not-found"}
 
 
 def find_places(path: str) -> dict[str, str]:

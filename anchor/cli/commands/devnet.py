@@ -95,6 +95,7 @@ def _announced(chain: Devnet, path: Path | None) -> Iterator[None]:
     if path is None:
         yield
         return
+    path = path.absolute()
     document = {"format": document_format(), **_describe(chain)}
     text = json.dumps(document, indent=1).encode() + b"\n"
     write_file(path, text, durable=False)

@@ -1,18 +1,35 @@
-"""``anchor source``: the registry's source in the input format of compilers and explorers."""
+"""``anchor source``: the registry's source for compilers, explorers and ape."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import sys
+from typing import Annotated
+
+import typer
 
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.ethereum.keccak import format_address
-from anchor.registry.artifact import load_artifact, load_standard_input, registry_address
+from anchor.registry.artifact import (
+    load_artifact,
+    load_manifest,
+    load_standard_input,
+    registry_address,
+)
 
 
-def command(as_json: JsonOption = False) -> None:
+def command(
+    manifest: Annotated[
+        bool,
+        typer.Option(
+            "--manifest",
+            help="Print the compiled contract as an EthPM manifest instead, for ape projects.",
+        ),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Print the registry's source as Solidity standard JSON, for block explorers.
 
     To submit it with Foundry, run in a checkout of this release:
@@ -21,9 +38,9 @@ def command(as_json: JsonOption = False) -> None:
     contracts/AnchorRegistry.sol:AnchorRegistry
 
     --json also prints the standard ADDRESS and the compiler version. docs/contract.md describes
-    other explorers.
+    other explorers, docs/ape.md the use of --manifest.
     """
-    artifact, source = load_artifact(), load_standard_input()
+    artifact, source = load_artifact(), load_manifest() if manifest else load_standard_input()
     output = Output(as_json=as_json)
     if not output.as_json:
         # The exact bytes: explorers and auditors hash them.
@@ -35,6 +52,6 @@ def command(as_json: JsonOption = False) -> None:
             "standard_address": format_address(registry_address()),
             "compiler": artifact.compiler_version,
             "sha256": hashlib.sha256(source).hexdigest(),
-            "standard_input": json.loads(source),
+            "manifest" if manifest else "standard_input": json.loads(source),
         }
     )

@@ -15,6 +15,7 @@ from anchor.service.capture_schemas import (
     CaptureRequest,
     describe_ordered,
 )
+from anchor.service.pagination import CurrentPage
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import IdempotencyKey, problems
 from anchor.service.worker import CurrentService
@@ -57,6 +58,7 @@ async def order(
 async def ordered(
     caller: Reader,
     service: CurrentService,
+    links: CurrentPage,
     before: Annotated[
         str | None, Query(pattern=r"^[0-9a-f]{32}$", description="`next` of the page before.")
     ] = None,
@@ -66,6 +68,7 @@ async def ordered(
     need_captures(service)
     rows = await service.query(load_captures, caller.tenant, limit, before)
     following = rows[-1].id if len(rows) == limit else None
+    links.name_next("before", following)
     return CaptureList(captures=list(map(describe_ordered, rows)), next=following)
 
 

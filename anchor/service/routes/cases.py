@@ -37,6 +37,7 @@ from anchor.service.case_schemas import (
     read_party_documents,
     refuse_texts,
 )
+from anchor.service.pagination import CurrentPage
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
@@ -63,6 +64,7 @@ router = APIRouter(tags=["cases"])
 async def list_cases(
     caller: StatusReader,
     service: CurrentService,
+    links: CurrentPage,
     before: BeforeCase = None,
     limit: PageLimit = 50,
     state: StateInQuery = None,
@@ -75,9 +77,10 @@ async def list_cases(
     viewer = viewer_of(caller.permissions, caller.actor)
     rows = await service.query(load_cases, caller.tenant, viewer, limit, before=before, state=state)
     counts = await service.query(count_exhibits, [row.id for row in rows])
+    following = rows[-1].id if len(rows) == limit else None
+    links.name_next("before", following)
     return CasesDocument(
-        cases=[describe_case(row, counts.get(row.id, 0)) for row in rows],
-        next=rows[-1].id if len(rows) == limit else None,
+        cases=[describe_case(row, counts.get(row.id, 0)) for row in rows], next=following
     )
 
 
@@ -168,6 +171,7 @@ async def list_notes(
     case: CaseInPath,
     caller: StatusReader,
     service: CurrentService,
+    links: CurrentPage,
     before: BeforeNote = None,
     limit: PageLimit = 50,
 ) -> CaseNotesDocument:
@@ -176,10 +180,9 @@ async def list_notes(
     notes = await service.query(load_case_notes, row.id, limit, before=before)
     authors = {Actor.decode(note.author).id for note in notes}
     persons = await service.query(find_persons, authors)
-    return CaseNotesDocument(
-        notes=[describe_note(note, persons) for note in notes],
-        next=notes[-1].id if len(notes) == limit else None,
-    )
+    following = notes[-1].id if len(notes) == limit else None
+    links.name_next("before", following)
+    return CaseNotesDocument(notes=[describe_note(note, persons) for note in notes], next=following)
 
 
 @router.post(

@@ -16,6 +16,7 @@ from anchor.service.downloads import (
     find_certificate_of,
 )
 from anchor.service.evidence_status import find_evidence
+from anchor.service.file_names import NAMED_FILE
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import (
@@ -92,7 +93,10 @@ async def state(
     summary="A file of a certificate",
     response_class=Response,
     responses={
-        200: {"content": {media_type: {} for media_type in MEDIA_TYPES.values()}},
+        200: {
+            "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
+            "headers": NAMED_FILE,
+        },
         **problems(401, 403, 404, 409, 410, 422),
     },
 )

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from anchor.service.auth import Manager, Reader
 from anchor.service.copy_download import answer_copy
 from anchor.service.copy_removal import remove_copy
+from anchor.service.file_names import NAMED_FILE
 from anchor.service.schemas import IdInPath, problems
 from anchor.service.worker import CurrentService
 
@@ -26,7 +27,11 @@ Range = Annotated[
     summary="The copy of the original that the tenant keeps",
     response_class=Response,
     responses={
-        200: {"content": _FILE, "description": "Byte for byte what was compared and kept."},
+        200: {
+            "content": _FILE,
+            "headers": NAMED_FILE,
+            "description": "Byte for byte what was compared and kept.",
+        },
         206: {"content": _FILE, "description": "The range that was asked for."},
         **problems(401, 403, 404, 409, 410, 416, 422),
     },

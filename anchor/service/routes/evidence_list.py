@@ -16,6 +16,7 @@ from anchor.monitor.tenant_listing import (
 )
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor, describe_retention
+from anchor.service.pagination import CurrentPage
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import EvidenceList, ListedEvidenceDocument, problems
 from anchor.service.worker import CurrentService
@@ -36,6 +37,7 @@ _TIME = "A day (2026-01-31) or a moment (2026-01-31T12:00:00Z), in UTC."
 async def evidence_list(
     caller: Reader,
     service: CurrentService,
+    links: CurrentPage,
     cursor: Annotated[
         str | None, Query(max_length=64, description="`next` of the page before.")
     ] = None,
@@ -67,6 +69,7 @@ async def evidence_list(
         raise _refuse("cursor", error) from error
     if any(piece.stage is Stage.ANCHORED for piece in page.evidence):
         service.check_chain()
+    links.name_next("cursor", page.next)
     return EvidenceList(evidence=list(map(_describe, page.evidence)), next=page.next)
 
 

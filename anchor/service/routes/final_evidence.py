@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from anchor.service.auth import Reader
+from anchor.service.pagination import CurrentPage
 from anchor.service.schemas import problems
 from anchor.service.webhook_schemas import (
     AfterIndex,
@@ -25,7 +26,11 @@ router = APIRouter(tags=["evidence"])
     responses=problems(401, 403, 422, 503),
 )
 async def final_evidence(
-    caller: Reader, service: CurrentService, after: AfterIndex = 0, limit: FinalLimit = 100
+    caller: Reader,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterIndex = 0,
+    limit: FinalLimit = 100,
 ) -> FinalEvidenceDocument:
     """Return a page; one may have less evidence than asked for, or none, and not be the last."""
     service.check_chain()
@@ -37,10 +42,12 @@ async def final_evidence(
             return load_final_page(connection, caller.tenant, after, end, limit), end
 
     page, end = await service.read(load)
+    is_last = page.following >= end
+    links.name_next("after", None if is_last else page.following)
     return FinalEvidenceDocument(
         evidence=[
             FinalPieceDocument(id=identity.hex(), index=index) for index, identity in page.pieces
         ],
         next=page.following,
-        is_last=page.following >= end,
+        is_last=is_last,
     )

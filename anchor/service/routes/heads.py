@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
+from anchor.service.pagination import CurrentPage
 from anchor.service.schemas import Heads, SealedHeadDocument, problems
 from anchor.service.worker import CurrentService
 from anchor.store.heads import find_anchored
@@ -26,6 +27,7 @@ router = APIRouter(tags=["log"])
 async def heads(
     _caller: Reader,
     service: CurrentService,
+    links: CurrentPage,
     before: Annotated[
         int, Query(ge=1, le=MAX_LOG_SIZE + 1, description="Only heads smaller than this.")
     ] = MAX_LOG_SIZE + 1,
@@ -52,4 +54,6 @@ async def heads(
         ]
 
     rows = await service.read(load)
-    return Heads(heads=rows, next=rows[-1].size if len(rows) == limit else None)
+    following = rows[-1].size if len(rows) == limit else None
+    links.name_next("before", following)
+    return Heads(heads=rows, next=following)

@@ -15,6 +15,8 @@ from anchor.messages.message import Message
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day
 from anchor.service.auth import Auditor, Manager
+from anchor.service.file_names import NAMED_FILE, name_download
+from anchor.service.pagination import CurrentPage
 from anchor.service.people_schemas import (
     AuditTrailDocument,
     BeforeEvent,
@@ -101,10 +103,16 @@ async def revoke(id: IdInPath, caller: Manager, service: CurrentService) -> None
     responses=problems(401, 403, 404, 422),
 )
 async def audit_trail(
-    caller: Auditor, service: CurrentService, before: BeforeEvent = None, limit: EventLimit = 100
+    caller: Auditor,
+    service: CurrentService,
+    links: CurrentPage,
+    before: BeforeEvent = None,
+    limit: EventLimit = 100,
 ) -> AuditTrailDocument:
     """List events, the newest first."""
     rows = await service.query(load_events, caller.tenant, limit, before=before)
+    following = rows[-1].id if len(rows) == limit else None
+    links.name_next("before", following)
     return AuditTrailDocument(
         events=[
             EventDocument(
@@ -117,7 +125,7 @@ async def audit_trail(
             )
             for row in rows
         ],
-        next=rows[-1].id if len(rows) == limit else None,
+        next=following,
     )
 
 
@@ -130,6 +138,7 @@ async def audit_trail(
             "description": "Canonical JSON (RFC 8785), one event a line, in order. Once the day is "
             "over, their SHA-256 is that of the evidence that `Link` names.",
             "content": {"application/x-ndjson": {"schema": {"type": "string"}}},
+            "headers": NAMED_FILE,
         },
         **problems(401, 403, 404, 422),
     },
@@ -140,5 +149,6 @@ async def day_lines(day: DayInPath, caller: Auditor, service: CurrentService) ->
     if not events:
         raise Problem(404, Message("audit-trail-day-empty"))
     submission, data = describe_day(caller.tenant, day, events)
-    link = f'</v1/evidence/{identify(submission).hex()}>; rel="describedby"'
-    return Response(data, media_type="application/x-ndjson", headers={"Link": link})
+    headers = name_download(f"audit-trail-{day}.jsonl")
+    headers["Link"] = f'</v1/evidence/{identify(submission).hex()}>; rel="describedby"'
+    return Response(data, media_type="application/x-ndjson", headers=headers)

@@ -11,6 +11,7 @@ from anchor.errors import CannotCheckError
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
 from anchor.receipt.format import ReceiptDocument, encode_receipt
+from anchor.service.file_names import NAMED_FILE, name_download
 from anchor.service.problems import Problem
 from anchor.service.schemas import DIGEST_PATTERN, problems
 from anchor.service.worker import CurrentService, Service
@@ -26,6 +27,7 @@ router = APIRouter(tags=["notices"])
     responses={
         200: {
             "model": ReceiptDocument,
+            "headers": NAMED_FILE,
             "description": "The receipt (`anchor-receipt/1`) of the notice that says so. Until its "
             "anchor is final it holds the operator's promise instead.",
         },
@@ -50,7 +52,8 @@ async def notice(
     if stored.leaf_index is None:
         raise Problem(409, Message("notice-not-sealed"))
     proven = await service.receipt_builder.prove(stored)
-    return Response(encode_receipt(proven), media_type="application/json")
+    headers = name_download(f"notice-{record[:16]}.anchor.json")
+    return Response(encode_receipt(proven), media_type="application/json", headers=headers)
 
 
 def _find(service: Service, record: bytes) -> StoredEvidence | None:

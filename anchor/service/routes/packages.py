@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from anchor.service.auth import Reader
 from anchor.service.case_access import find_visible_case
 from anchor.service.case_schemas import CaseInPath
+from anchor.service.file_names import NAMED_FILE
 from anchor.service.package_builder import answer_evidence_package, answer_zip, pack_case
 from anchor.service.schemas import IdInPath, problems
 from anchor.service.worker import CurrentService
@@ -23,7 +24,11 @@ _ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
     summary="A piece of evidence as a packed folder",
     response_class=Response,
     responses={
-        200: {"content": _ZIP, "description": "The same bytes until something in it changes."},
+        200: {
+            "content": _ZIP,
+            "headers": NAMED_FILE,
+            "description": "The same bytes until something in it changes.",
+        },
         **problems(401, 403, 404, 409, 410, 422, 429),
     },
 )
@@ -37,7 +42,11 @@ async def of_evidence(id: IdInPath, caller: Reader, service: CurrentService) -> 
     summary="A case as a packed folder",
     response_class=Response,
     responses={
-        200: {"content": _ZIP, "description": "The same bytes until something in it changes."},
+        200: {
+            "content": _ZIP,
+            "headers": NAMED_FILE,
+            "description": "The same bytes until something in it changes.",
+        },
         **problems(401, 403, 404, 409, 422, 429),
     },
 )

@@ -11,6 +11,7 @@ from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
 from anchor.service.downloads import prove_evidence
 from anchor.service.evidence_status import has_reached, load_status, wait_for_stage
+from anchor.service.file_names import NAMED_FILE, name_download
 from anchor.service.problems import RETRY_LATER
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
@@ -26,6 +27,7 @@ router = APIRouter(tags=["evidence"])
     responses={
         200: {
             "model": ReceiptDocument,
+            "headers": NAMED_FILE,
             "description": "The receipt (`anchor-receipt/1`), to be kept byte for byte. Until its "
             "anchor is final it holds the operator's promise instead.",
         },
@@ -53,7 +55,8 @@ async def receipt(
     # The operator accepted an incident meanwhile, so that the anchor is not final any more.
     if goal is Stage.ANCHORED and not proven.anchors:
         return _not_yet(await load_status(service, caller, id))
-    return Response(encode_receipt(proven), media_type="application/json")
+    headers = name_download(f"{id[:16]}.anchor.json")
+    return Response(encode_receipt(proven), media_type="application/json", headers=headers)
 
 
 def _not_yet(status: EvidenceStatusDocument) -> JSONResponse:

@@ -8,6 +8,7 @@ from anchor.errors import MalformedError
 from anchor.evidence.search_query import parse_query
 from anchor.messages.message import Message
 from anchor.service.auth import Reader
+from anchor.service.pagination import CurrentPage
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import problems
 from anchor.service.search_schemas import (
@@ -32,6 +33,7 @@ async def find(
     q: QueryText,
     caller: Reader,
     service: CurrentService,
+    links: CurrentPage,
     before: BeforePiece = None,
     limit: SearchLimit = 50,
 ) -> SearchDocument:
@@ -46,4 +48,6 @@ async def find(
     except MalformedError as error:
         fault = FieldError("q", error.message)
         raise Problem(422, Message("request-parameter-invalid"), errors=[fault]) from error
-    return await describe_matches(service, await search(service, caller, query, limit, before))
+    matches = await search(service, caller, query, limit, before)
+    links.name_next("before", matches.next)
+    return await describe_matches(service, matches)

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from support.tries import keccak256
 from support.vectors.offline_world import (
     INDEX,
-    NAMED,
-    NAMED_HEADER,
     Given,
     Json,
     World,
@@ -27,9 +24,7 @@ from support.vectors.offline_world import (
     world_of,
     write,
 )
-
-# name, rule (none of a valid one), exit code, steps that do not pass, what is given.
-Row = tuple[str, str, int, list[int], Given]
+from support.vectors.receipt_rows import A, Row, S, named, put_at
 
 MAX_RECEIPT = 1 << 20
 
@@ -123,17 +118,6 @@ def list_texts() -> Iterator[Row]:
         yield raw(f"bytes: {name}", "", 0, good)
 
 
-def put_at(document: Json, path: str, value: Any) -> None:
-    *parents, last = path.split(".")
-    holder: Any = document
-    for parent in parents:
-        holder = holder[int(parent) if parent.isdigit() else parent]
-    if value is ...:
-        del holder[last]
-    else:
-        holder[int(last) if last.isdigit() else last] = value
-
-
 def form(name: str, path: str, value: Any, *, rule: str = "members", code: int = 2) -> Row:
     # What is refused by its form needs no proof.
     base = full() if code == 0 or path.startswith(S) else unproven(honest_world())
@@ -142,8 +126,6 @@ def form(name: str, path: str, value: Any, *, rule: str = "members", code: int =
     return name, rule, code, steps, Given(receipt=write(changed), block_hashes=hashes_of(base))
 
 
-A = "anchors.0"
-S = f"{A}.state"
 REQUIRED = (
     "record", "log", "index", "anchors", *(f"{A}.{name}" for name in (
         "chain_id", "registry", "size", "root", "path", "sequence", "block_number", "timestamp"
@@ -326,16 +308,3 @@ def list_records() -> Iterator[Row]:
         beacon = {**beacon_of(world.chain()), "header": "0x80"}
         document["anchors"][0]["state"]["beacon"] = beacon
         yield f"record: not_before of another form: {name}", "", 0, [], given(document)
-
-
-def named(**changes: Any) -> Json:
-    """The member of a record that names the block of the world's beacon."""
-    value = {
-        "block_hash": f"0x{keccak256(NAMED_HEADER).hex()}",
-        "block_number": NAMED,
-        "chain_id": 31337,
-    }
-    return {**value, **changes}
-
-
-FORMS: tuple[Callable[[], Iterator[Row]], ...] = (list_texts, list_members, list_records)

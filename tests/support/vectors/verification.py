@@ -8,8 +8,12 @@ from collections.abc import Iterator
 
 from support.vectors.cases import Case
 from support.vectors.offline_world import Given
-from support.vectors.receipt_forms import FORMS, Row
-from support.vectors.receipt_steps import STEPS
+from support.vectors.receipt_forms import list_members, list_records, list_texts
+from support.vectors.receipt_pins import list_files, list_pins
+from support.vectors.receipt_proofs import list_blocks, list_stated, list_states
+from support.vectors.receipt_rows import Row
+from support.vectors.receipt_senders import list_senders, list_successors
+from support.vectors.receipt_times import list_beacons, list_several, list_times
 
 RULES = {
     "strict-json": "the receipt's bytes are strict JSON of at most 1,048,576 bytes",
@@ -59,6 +63,10 @@ RULES = {
     "later": "step 11: the named block is not of a later time than the anchor",
     "early": "step 11: the record does not claim an earlier time",
 }
+LISTS = (
+    list_files, list_pins, list_blocks, list_states, list_stated, list_senders, list_successors,
+    list_times, list_beacons, list_several, list_texts, list_members, list_records,
+)  # fmt: skip
 RESULTS = {0: "valid", 20: "unknown", 21: "unknown", 22: "unknown"}
 
 
@@ -83,7 +91,7 @@ def build_verification() -> tuple[dict[str, object], dict[str, bytes]]:
 
 
 def list_rows() -> Iterator[Row]:
-    for listing in (*STEPS, *FORMS):
+    for listing in LISTS:
         yield from listing()
 
 

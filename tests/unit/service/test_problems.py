@@ -35,7 +35,7 @@ def test_a_problem_names_its_message_beside_the_english_text() -> None:
     errors = [FieldError("/size", Message("submission-size-invalid"))]
     problem = Problem(422, Message("submission-invalid"), errors=errors)
     assert read(problem.response()) == {
-        "type": "about:blank",
+        "type": "/problems/submission-invalid",
         "title": "Unprocessable Entity",
         "status": 422,
         "detail": "the submission is invalid",

@@ -1,0 +1,3 @@
+"""The program that is built."""
+
+print("hello")

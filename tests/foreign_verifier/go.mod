@@ -1,0 +1,3 @@
+module foreign_verifier
+
+go 1.20

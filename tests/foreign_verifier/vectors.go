@@ -1,0 +1,289 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+)
+
+// reader returns what a verifier finds out of a case, or refuses it.
+type reader func(c *object) map[string]any
+
+var readers = []struct {
+	file, list string
+	read       reader
+}{
+	{"log/inclusion.json", "inclusion", readInclusion},
+	{"log/consistency.json", "consistency", readConsistency},
+	{"log/tiles.json", "trees", readTree},
+	{"log/tiles.json", "paths", readTile},
+	{"log/checkpoints.json", "keys", readKey},
+	{"log/checkpoints.json", "notes", readNote},
+	{"log/checkpoints.json", "checkpoints", readCheckpoint},
+	{"log/checkpoints.json", "origins", readOrigin},
+	{"state/trie.json", "proofs", readProof},
+	{"state/headers.json", "headers", readHeaderCase},
+	{"state/states.json", "states", readStateCase},
+	{"state/submitters.json", "submitters", readSubmitter},
+	{"state/beacons.json", "beacons", readBeaconCase},
+	{"bundles/bundles.json", "bundles", readBundle},
+	{"bundles/beacons.json", "bundles", readBundle},
+	{"numbers/numbers.json", "records", readNumbered},
+	{"numbers/numbers.json", "numbers", readNumber},
+}
+
+// runVectors prints each case that ends otherwise than its label says, and how many there are.
+func runVectors(folder string) int {
+	wrong, count := 0, 0
+	disagree := func(format string, operands ...any) {
+		wrong++
+		fmt.Printf(format+"\n", operands...)
+	}
+	for _, each := range readers {
+		data, err := os.ReadFile(filepath.Join(folder, each.file))
+		if err != nil {
+			disagree("%v", err)
+			continue
+		}
+		for _, entry := range parseJSON(data).(*object).members[each.list].([]any) {
+			count++
+			c := entry.(*object)
+			var found map[string]any
+			ended := try(func() { found = each.read(c) })
+			result, reason := resultOf(ended)
+			if label := c.members["result"]; result != label && !(result == "unknown" && each.list == "keys") {
+				disagree("%s, %q: %s, not %s (%s)", each.file, c.members["name"], result, label, reason)
+			}
+			for name, value := range found {
+				if !reflect.DeepEqual(value, c.members[name]) {
+					disagree("%s, %q: %s is %v", each.file, c.members["name"], name, value)
+				}
+			}
+		}
+	}
+	count += runVerifications(filepath.Join(folder, "verification"), disagree)
+	fmt.Printf("%d cases, %d disagreements\n", count, wrong)
+	if wrong > 0 {
+		return 1
+	}
+	return 0
+}
+
+func resultOf(ended *fault) (string, string) {
+	switch {
+	case ended == nil:
+		return "valid", ""
+	case ended.code == cannotCheck || ended.code == notFinal || ended.code == unknown:
+		return "unknown", ended.text
+	}
+	return "invalid", ended.text
+}
+
+func runVerifications(folder string, disagree func(string, ...any)) int {
+	var index struct {
+		Verifications []struct {
+			inputs
+			Name    string `json:"name"`
+			Receipt string `json:"receipt"`
+			Code    int    `json:"exit_code"`
+			Failing []int  `json:"failing_steps"`
+		} `json:"verifications"`
+	}
+	data, err := os.ReadFile(filepath.Join(folder, "index.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &index)
+	}
+	if err != nil {
+		disagree("%v", err)
+	}
+	for _, c := range index.Verifications {
+		receipt, err := os.ReadFile(filepath.Join(folder, c.Receipt))
+		if err != nil {
+			disagree("%v", err)
+		}
+		code, failing := verify(receipt, c.inputs)
+		if code != c.Code || !reflect.DeepEqual(failing, c.Failing) {
+			disagree("%q: %d at steps %v, not %d at %v", c.Name, code, failing, c.Code, c.Failing)
+		}
+	}
+	return len(index.Verifications)
+}
+
+func text(c *object, name string) string { return c.members[name].(string) }
+
+func hashes(value any) (found [][32]byte) {
+	for _, each := range value.([]any) {
+		found = append(found, hash(each, ""))
+	}
+	return found
+}
+
+func proofOf(value any) (proof [][]byte) {
+	for _, each := range value.([]any) {
+		proof = append(proof, hexBytes(each, "0x", 0, 1<<20))
+	}
+	return proof
+}
+
+func readInclusion(c *object) map[string]any {
+	leaf := hash(c.members["leaf"], "")
+	if c.has("record") {
+		require(hashLeaf(fromHex(text(c, "record"))) == leaf, mismatch, "the leaf of another record")
+	}
+	h := head{size: c.members["size"].(int64), root: hash(c.members["root"], ""), path: hashes(c.members["path"])}
+	foldPath(leaf, c.members["index"].(int64), h)
+	return nil
+}
+
+func readConsistency(c *object) map[string]any {
+	checkConsistency(c.members["old_size"].(int64), c.members["new_size"].(int64),
+		hash(c.members["old_root"], ""), hash(c.members["new_root"], ""), hashes(c.members["proof"]))
+	return nil
+}
+
+func readTree(c *object) map[string]any {
+	leaves := make([][32]byte, c.members["size"].(int64))
+	for at := range leaves {
+		leaves[at] = hashLeaf(binary.BigEndian.AppendUint64(nil, uint64(at)))
+	}
+	tiles, root := buildTiles(leaves)
+	require(hexOf(root[:]) == c.members["root"], mismatch, "another root")
+	stated := c.members["tiles"].(*object)
+	require(len(stated.names) == len(tiles), mismatch, "another number of tiles")
+	for _, path := range stated.names {
+		data, ok := tiles[path]
+		digest := sha256.Sum256(data)
+		require(ok && hexOf(digest[:]) == stated.members[path], mismatch, "another tile %s", path)
+	}
+	return nil
+}
+
+func readTile(c *object) map[string]any {
+	level, number, width := parseTilePath(text(c, "path"))
+	return map[string]any{"level": level, "number": number, "width": int64(width)}
+}
+
+func readKey(c *object) map[string]any {
+	key := parseVerifierKey(text(c, "verifier"))
+	return map[string]any{"key_name": key.name, "key_id": hexOf(key.id), "public_key": hexOf(key.public)}
+}
+
+func noteOf(c *object) []byte {
+	if c.has("note_hex") {
+		return fromHex(text(c, "note_hex"))
+	}
+	return []byte(text(c, "note"))
+}
+
+func readNote(c *object) map[string]any {
+	return map[string]any{"text": openNote(noteOf(c), parseVerifierKey(text(c, "verifier")))}
+}
+
+func readCheckpoint(c *object) map[string]any {
+	origin, size, root := parseCheckpoint(openNote(noteOf(c), parseVerifierKey(text(c, "verifier"))))
+	return map[string]any{"origin": origin, "size": size, "root": hexOf(root)}
+}
+
+func readOrigin(c *object) map[string]any {
+	chainID, registry, log := parseOrigin(text(c, "origin"))
+	return map[string]any{"chain_id": chainID, "registry": registry, "log": log}
+}
+
+func readProof(c *object) map[string]any {
+	value := prove(hash(c.members["root"], "0x"), hash(c.members["key"], "0x"), proofOf(c.members["proof"]))
+	if value == nil {
+		return map[string]any{"value": nil}
+	}
+	return map[string]any{"value": "0x" + hexOf(value)}
+}
+
+func bytesOf(c *object, name string) []byte { return hexBytes(c.members[name], "0x", 0, 1<<20) }
+
+func readHeaderCase(c *object) map[string]any {
+	h := parseHeader(bytesOf(c, "header"))
+	return map[string]any{
+		"hash": "0x" + hexOf(h.hash[:]), "state_root": "0x" + hexOf(h.stateRoot[:]),
+		"number": int64(h.number), "timestamp": int64(h.timestamp),
+	}
+}
+
+func proveCase(c *object) (h header, storageRoot [32]byte, held *entry) {
+	h = parseHeader(bytesOf(c, "header"))
+	require("0x"+hexOf(h.hash[:]) == text(c, "block_hash"), mismatch, "another block")
+	codeHash := hash(c.members["code_hash"], "0x")
+	storageRoot = proveAccount(h, bytesOf(c, "registry"), codeHash, proofOf(c.members["account_proof"]))
+	held = proveEntry(h, storageRoot, bytesOf(c, "log"), hash(c.members["root"], ""), proofOf(c.members["storage_proof"]))
+	return h, storageRoot, held
+}
+
+func readStateCase(c *object) map[string]any {
+	h, _, held := proveCase(c)
+	found := map[string]any{"number": int64(h.number), "timestamp": int64(h.timestamp), "word": nil}
+	if held != nil {
+		found["word"] = "0x" + hexOf(held.word[:])
+	}
+	return found
+}
+
+func readSubmitter(c *object) map[string]any {
+	_, storageRoot, held := proveCase(c)
+	var proof [][]byte
+	if c.members["operator_proof"] != nil {
+		proof = proofOf(c.members["operator_proof"])
+	}
+	sender := proveSender(storageRoot, bytesOf(c, "log"), held, proof)
+	return map[string]any{"operator_id": fmt.Sprintf("0x%x", held.operatorID), "submitter": "0x" + hexOf(sender)}
+}
+
+func readBeaconCase(c *object) map[string]any {
+	named := readNotBefore(c.members["not_before"])
+	require(named != nil, cannotCheck, "no block is named")
+	beacon := readBeacon(c.members["beacon"])
+	proven := parseHeader(bytesOf(c, "header"))
+	earlier := checkBeacon(beacon, named, proven, c.members["chain_id"].(int64), c.members["anchored_at"].(int64))
+	return map[string]any{"number": int64(earlier.number), "timestamp": int64(earlier.timestamp)}
+}
+
+func readBundle(c *object) map[string]any {
+	found := parseBundle(text(c, "bundle"))
+	if !c.has("receipts") {
+		return nil
+	}
+	stated := c.members["receipts"].([]any)
+	require(len(stated) == len(found), mismatch, "%d receipts", len(found))
+	for at, each := range found {
+		said := stated[at].(*object)
+		var path []any = []any{}
+		for _, node := range each.head.path {
+			path = append(path, hexOf(node[:]))
+		}
+		beacon := any(nil)
+		if each.beacon != nil {
+			hash := keccak256(each.beacon.header)
+			beacon = "0x" + hexOf(hash[:])
+		}
+		members := map[string]any{
+			"index": each.index, "record": each.record, "size": each.head.size,
+			"root": hexOf(each.head.root[:]), "path": path, "beacon": beacon,
+		}
+		for _, name := range said.names {
+			require(reflect.DeepEqual(members[name], said.members[name]), mismatch, "%s of receipt %d", name, at)
+		}
+	}
+	return nil
+}
+
+func readNumbered(c *object) map[string]any {
+	digest := sha256.Sum256([]byte(text(c, "record")))
+	require(formatNumber(digest[:10]) == text(c, "number"), mismatch, "the number of another record")
+	return nil
+}
+
+func readNumber(c *object) map[string]any {
+	digest := parseNumber(text(c, "text"))
+	return map[string]any{"digest": hexOf(digest), "number": formatNumber(digest)}
+}
