@@ -19,6 +19,7 @@ from support.vectors.bundle_beacons import build_bundle_beacons
 from support.vectors.bundles import build_bundles
 from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
+from support.vectors.choices import build_choices
 from support.vectors.consistency import build_consistency
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
@@ -48,6 +49,7 @@ def render() -> dict[str, bytes]:
         "state/beacons.json": dump(build_beacons()),
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
+        "bundles/choices.json": dump(build_choices()),
         "numbers/numbers.json": dump(build_numbers()),
         "policies/policies.json": dump(build_policies()),
         "verification/index.json": dump(index),

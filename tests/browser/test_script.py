@@ -27,11 +27,12 @@ from support.page_script import (
 from support.paths import VECTORS
 from support.tries import keccak256
 from support.two_verifiers import judge_by_package
+from support.vectors.policies import to_toml
 from support.world import MAIN, SIDE, World
 
 from anchor.canonical import encode_canonical, parse_strict
 from anchor.errors import ExitCode, MalformedError, UnknownVersionError
-from anchor.evidence.digests import digest_bytes
+from anchor.evidence.digests import Digests, digest_bytes
 from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 from anchor.system.urls import are_distinct
@@ -101,6 +102,47 @@ def test_the_kept_receipts_are_judged_as_by_the_package(script: PageScript, name
     page = script.judge_evidence(receipt, evidence, policy=None, block_hashes=[])
     theirs = as_on_the_page(describe_report("file", report).model_dump())
     assert without_advice(page["files"][0]) == without_advice(theirs)
+
+
+def test_whole_verifications_end_as_their_labels_say(script: PageScript) -> None:
+    folder = VECTORS / "verification"
+    cases = json.loads((folder / "index.json").read_bytes())["verifications"]
+    wrong = {}
+    for case in cases:
+        evidence = case["evidence"]
+        report = script.judge_evidence(
+            (folder / case["receipt"]).read_bytes(),
+            Digests(
+                sha256=bytes.fromhex(evidence["sha256"]),
+                sm3=bytes.fromhex(evidence["sm3"]),
+                size=evidence["size"],
+            ),
+            policy=case["policy"] and to_toml(case["policy"]),
+            block_hashes=case["block_hashes"],
+            chain_ids=case["chain_ids"],
+            accept_unpinned=case["accept_unpinned"],
+        )
+        (file,) = report["files"]
+        failing = sorted({step["number"] for step in file["steps"] if step["verdict"] != "pass"})
+        if (report["exit_code"], failing) != (case["exit_code"], case["failing_steps"]):
+            wrong[case["name"]] = report["exit_code"], failing
+    assert wrong == {}
+    assert len(cases) > 500
+
+
+def test_policies_are_read_as_their_labels_say(script: PageScript) -> None:
+    cases = json.loads((VECTORS / "policies" / "policies.json").read_bytes())["policies"]
+    wrong = {}
+    for case in cases:
+        answer = script.ask("policy", text=base64.b64encode(case["toml"].encode()).decode())
+        expected: object = len(case["trust"]) if case["result"] == "valid" else None
+        if case["result"] != "valid":
+            expected, answer = {"invalid": 2, "unknown": 22}[case["result"]], answer.code
+        may_refuse = "may_refuse" in case and getattr(answer, "code", None) == 2
+        if answer != expected and not may_refuse:
+            wrong[case["name"]] = answer
+    assert wrong == {}
+    assert len(cases) > 60
 
 
 ONE_NODE = [

@@ -131,3 +131,26 @@ func pathLength(index, size int64) (length int) {
 	}
 	return length
 }
+
+// choose returns the receipt of a file: the first of its name and digests, else the first of its
+// digests, else, as it may have been altered, the first of its name.
+func choose(receipts []*bundled, name string, file evidence) (chosen *bundled) {
+	best := 0
+	for _, each := range receipts {
+		var rec record
+		if try(func() { rec = parseRecord(each.record) }) != nil {
+			continue
+		}
+		rank := 0
+		if try(func() { checkFile(rec, file) }) == nil {
+			rank = 2
+		}
+		if rec.name[strings.LastIndex(rec.name, "/")+1:] == name {
+			rank++
+		}
+		if rank > best {
+			best, chosen = rank, each
+		}
+	}
+	return chosen
+}

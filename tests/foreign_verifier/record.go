@@ -15,6 +15,7 @@ type namedBlock struct {
 }
 
 type record struct {
+	name       string
 	digests    map[string]string
 	size       *int64
 	recordedAt int64
@@ -49,6 +50,7 @@ func parseRecord(text string) record {
 	name, ok := m["name"].(string)
 	require(ok && name != "" && utf8.RuneCountInString(name) <= 4_096, malformed, "no name")
 	hash(m["salt"], "")
+	found.name = name
 	found.recordedAt = readTime(m["recorded_at"])
 	if value, ok := m["media_type"]; ok {
 		_, isText := value.(string)

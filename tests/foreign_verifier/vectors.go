@@ -32,6 +32,7 @@ var readers = []struct {
 	{"state/beacons.json", "beacons", readBeaconCase},
 	{"bundles/bundles.json", "bundles", readBundle},
 	{"bundles/beacons.json", "bundles", readBundle},
+	{"bundles/choices.json", "choices", readChoice},
 	{"numbers/numbers.json", "records", readNumbered},
 	{"numbers/numbers.json", "numbers", readNumber},
 }
@@ -275,6 +276,14 @@ func readBundle(c *object) map[string]any {
 		}
 	}
 	return nil
+}
+
+func readChoice(c *object) map[string]any {
+	given := c.members["evidence"].(*object)
+	file := evidence{SHA256: text(given, "sha256"), SM3: text(given, "sm3"), Size: given.members["size"].(int64)}
+	chosen := choose(parseBundle(text(c, "bundle")), text(c, "file_name"), file)
+	require(chosen != nil, malformed, "no receipt is the file's")
+	return map[string]any{"index": chosen.index}
 }
 
 func readNumbered(c *object) map[string]any {

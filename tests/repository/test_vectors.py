@@ -32,6 +32,7 @@ from anchor.errors import (
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.trie import verify_trie_proof
+from anchor.evidence.digests import Digests
 from anchor.evidence.not_before import parse_not_before
 from anchor.evidence.preservation_number import format_number, number_record, parse_number
 from anchor.log.checkpoint import open_checkpoint, parse_origin
@@ -49,6 +50,7 @@ from anchor.receipt.state_proof import (
 )
 from anchor.registry.storage import encode_anchor
 from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
+from anchor.verification.receipt_choice import Wanted, choose_receipts
 
 FOLDER = ROOT / "tests" / "vectors"
 
@@ -314,6 +316,19 @@ def read_receipts(case: Case) -> Case:
     return {"bundle": case["bundle"], "receipts": found}
 
 
+def read_choice(case: Case) -> Case:
+    evidence = case["evidence"]
+    digests = Digests(
+        sha256=as_hash(evidence["sha256"]), sm3=as_hash(evidence["sm3"]), size=evidence["size"]
+    )
+    receipts = read_bundle(io.BytesIO(case["bundle"].encode("utf-8")))
+    (chosen,) = choose_receipts(receipts, [Wanted(name=case["file_name"], digests=digests)])
+    if chosen is None:
+        raise MalformedError("no receipt of the bundle is the file's")
+    given = {name: case[name] for name in ("bundle", "file_name", "evidence")}
+    return {**given, "index": chosen.index}
+
+
 def read_numbered(case: Case) -> Case:
     if number_record(case["record"].encode()) != case["number"]:
         raise MismatchError("the number is of another record")
@@ -342,6 +357,7 @@ FILES: dict[str, dict[str, Reader]] = {
     "state/beacons.json": {"beacons": read_earlier},
     "bundles/bundles.json": {"bundles": read_receipts},
     "bundles/beacons.json": {"bundles": read_receipts_with_beacons},
+    "bundles/choices.json": {"choices": read_choice},
     "numbers/numbers.json": {"records": read_numbered, "numbers": read_number},
 }
 KINDS = [(name, kind) for name, readers in FILES.items() for kind in readers]
@@ -509,6 +525,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "kept": (MismatchError, "the chain's history does not hold that hash for block"),
         "later": (MismatchError, "is of 1789999881, after the anchor of 1789999880"),
     },
+    "bundles/choices.json": {"none": (MalformedError, "^no receipt of the bundle is the file's$")},
     "bundles/beacons.json": {
         "members": (MalformedError, "^line [0-9]+ of the bundle: the receipt's member"),
         "state": (MalformedError, "does not follow an anchor with a state proof"),
@@ -661,9 +678,9 @@ def test_the_files_are_what_the_script_writes(
     monkeypatch.setattr(sys, "argv", ["build_vectors.py", "--check"])
     builder.main()
 
-    for name, text in rendered.items():
+    for name, data in rendered.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(text)
+        (tmp_path / name).write_bytes(data)
     (tmp_path / "log/tiles.json").write_bytes(rendered["log/tiles.json"].replace(b"a", b"b", 1))
     (tmp_path / "log/inclusion.json").unlink()
     (tmp_path / "state/more.json").write_text("{}")
