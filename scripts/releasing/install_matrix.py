@@ -55,7 +55,6 @@ def run(command: list[str | Path], folder: Path) -> str:
         **{name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"},
         **paths,
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
-        "PYTHONWARNINGS": "default",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     }
     done = subprocess.run(

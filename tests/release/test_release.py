@@ -155,10 +155,10 @@ def test_no_path_key_or_test_of_the_build_is_in_what_is_installed(
 
 
 def test_the_source_archive_has_every_file_that_git_has(release: Path, folder: Path) -> None:
-    command = ["git", "ls-files"]
+    command = ["git", "ls-files", "-z"]
     listed = subprocess.run(
         command, cwd=folder / "one" / "anchor", capture_output=True, text=True, check=True
-    ).stdout.split("\n")
+    ).stdout.split("\0")
     path = find(release, "*.tar.gz")
     with tarfile.open(path) as archive:
         names = {member.name.partition("/")[2] for member in archive}
