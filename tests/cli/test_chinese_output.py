@@ -44,6 +44,7 @@ NAMES = re.compile(
 # What is run on one project, in this order, with the code that it ends with.
 STEPS = {
     "at first": """
+        0 networks
         0 init --devnet --rpc {url}
         0 list
         0 search a

@@ -112,7 +112,6 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "source": (),
         "networks": (),
         "doctor": (),
-        "networks": (),
         "add": ("b.txt",),
         "supersede": ("b.txt", "a.txt", "--reason", "a page was missing"),
         "collect": ("b.txt", "--profile", "plain"),
