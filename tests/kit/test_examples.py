@@ -23,7 +23,8 @@ from support.wheels import build_wheel, make_environment
 
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 
-pytestmark = pytest.mark.release
+# A pipeline starts two dozen commands, which take long beside other jobs.
+pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 
 EXAMPLES = ROOT / "examples"
 INSTALL = """\
