@@ -106,10 +106,10 @@ def place(path: Path) -> PurePosixPath:
 
 
 def list_folder(folder: Path) -> str:
-    """Return a page that links to the files of a folder."""
+    """Return a page that lists the files of a folder, and links to those that are no pages."""
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
-    rows = "\n".join(f"- [`{name}`]({name})" for name in names)
-    return f"# {folder.name}/\n\n{rows}\n"
+    rows = [f"- `{name}`" if name.endswith(".html") else f"- [`{name}`]({name})" for name in names]
+    return f"# {folder.name}/\n\n" + "\n".join(rows) + "\n"
 
 
 def split_fences(text: str) -> Iterator[tuple[str, bool]]:
