@@ -48,6 +48,7 @@ WITHOUT_SCHEMA = {
     "operator add",
     "operator remove",
     "replay",
+    "devnet",
     "restore",
     "serve",
     "succeed",
