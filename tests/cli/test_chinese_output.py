@@ -37,7 +37,7 @@ QUOTED = re.compile(
 )
 # Paths, commands, and the names of things.
 NAMES = re.compile(
-    r"python3 -c .*|eip155:\S+|[\w.:~-]*[/.][\w./-]+|anchor [a-z-]+"
+    r"^[a-z-]+ +\d+  |python3 -c .*|eip155:\S+|[\w.:~-]*[/.][\w./-]+|anchor [a-z-]+"
     r"|\b(SHA-256|sha-ni|py-evm|gas|gwei|ether|acme|them|submit|read|audit|manage|admin|owner|member|reader|auditor|MY-PROJECT"
     r"|Base|Hoodi|(OP |Base |Arbitrum )?Sepolia|Arbitrum One|Gnosis Chain)\b"
 )
