@@ -46,7 +46,7 @@ ARTIFACT = ROOT / "anchor" / "registry" / "data" / "AnchorRegistry.json"
 INPUTS = (
     "contracts/**/*.sol",
     "tests/contracts/symbolic/*.sol",
-    "anchor/registry/data/*.json",
+    "anchor/registry/data/AnchorRegistry.*json",
     "foundry.toml",
     "package-lock.json",
     "requirements/analysis.txt",

@@ -105,7 +105,7 @@ python scripts/check_coverage.py .build/coverage.txt"""
 
 _CONTRACT = (
     "contracts/**/*.sol",
-    "anchor/registry/data/*.json",
+    "anchor/registry/data/AnchorRegistry.*json",
     "foundry.toml",
     "ape-config.yaml",
     "package-lock.json",

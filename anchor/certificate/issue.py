@@ -116,7 +116,7 @@ def issue_certificate(
             draft=draft,
             issued_at=format_utc(moment.at),
             clock=moment.clock,
-            statement=bilingual(_statement(basis, is_draft=draft, is_final=leading is not None)),
+            statement=bilingual(_statement(basis, leading, is_draft=draft)),
             evidence=_evidence(record, basis),
             place=place,
             path=path,
@@ -238,10 +238,14 @@ def _place_of(receipt: Receipt, proven: ProvenAnchor) -> int | None:
     return places.index(_key(proven)) if places else None
 
 
-def _statement(basis: Basis, *, is_draft: bool, is_final: bool) -> Message:
-    if not is_draft:
-        return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
-    return labels.DRAFT if is_final else labels.NOT_FINAL
+def _statement(basis: Basis, leading: VerifiedAnchor | None, *, is_draft: bool) -> Message:
+    if leading is None:
+        return labels.NOT_FINAL
+    if is_draft:
+        return labels.DRAFT
+    if leading.kind in ("test", "development"):
+        return labels.AGREES if basis.has_file else labels.DIGEST_AGREES
+    return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
 
 
 def _both(messages: Iterable[Message]) -> list[Bilingual]:

@@ -16,6 +16,9 @@ from anchor.verification.report import AGE_NOT_PROVEN, STATUS_NOT_PROVEN
 
 UNCHANGED = Message("certificate-statement-unchanged")
 DIGEST_UNCHANGED = Message("certificate-statement-digest-unchanged")
+# On chains that prove nothing about real time.
+AGREES = Message("certificate-statement-agrees")
+DIGEST_AGREES = Message("certificate-statement-digest-agrees")
 DRAFT = Message("certificate-statement-draft")
 NOT_FINAL = Message("certificate-statement-not-final", draft=DRAFT)
 

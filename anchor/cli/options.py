@@ -127,11 +127,11 @@ WaitOption = Annotated[
 ]
 
 FinalityOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--finality",
         metavar="RULE",
-        help="'finalized', or a number of blocks on a chain without that tag.",
+        help="'finalized' (default), or a number of blocks on a chain without that tag.",
     ),
 ]
 

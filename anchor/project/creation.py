@@ -11,10 +11,8 @@ from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DE
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import (
-    CannotCheckError,
     ChainGuardError,
     ConfigError,
-    NodeUnreachableError,
     UsageError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
@@ -28,6 +26,7 @@ from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Address, ChainId, Hash32, make_log_id
+from anchor.verification.pinning import find_devnet_finality
 from anchor.verification.policy import FinalityRule
 
 
@@ -183,7 +182,7 @@ def plan_dev_project(
                 Message("file-exists", path=path), hint=Message("project-file-exists-hint")
             )
     if finality is None:
-        finality = _find_finality(node)
+        finality = find_devnet_finality(node)
     return plan_project(
         folder,
         node,
@@ -199,16 +198,6 @@ def plan_dev_project(
         chain_id=chain_id,
         network=network,
     )
-
-
-def _find_finality(node: Node) -> FinalityRule:
-    try:
-        node.fetch_final_block("finalized")
-    except NodeUnreachableError:
-        raise
-    except CannotCheckError:
-        return 0
-    return "finalized"
 
 
 def make_folder(folder: Path) -> None:

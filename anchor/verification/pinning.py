@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Protocol
 
 import tomlkit
 
-from anchor.errors import MalformedError, NotTrustedError
+from anchor.errors import (
+    CannotCheckError,
+    MalformedError,
+    NodeUnreachableError,
+    NotTrustedError,
+)
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.messages.message import Message
@@ -15,7 +21,7 @@ from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import head_slot
 from anchor.signatures.trusted_signer import TrustedSigner
 from anchor.timestamps.trusted_tsa import TrustedTsa, encode_roots
-from anchor.types import Address, Assurance, Hash32, make_log_id
+from anchor.types import Address, Assurance, Block, Hash32, make_log_id
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
 from anchor.verification.steps import ChainView, assurance_of
 
@@ -25,9 +31,17 @@ _ADVICE = """\
 """
 
 
+class BlockSource(Protocol):
+    """One node or several, asked for the newest final block."""
+
+    def fetch_final_block(self, rule: FinalityRule) -> Block: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PinOptions:
     """Options of `anchor trust pin`; ``code_hash=None`` is the code of this release's contract.
+
+    ``finality=None``: `finalized`, or on a devnet whose blocks never become final its latest block.
 
     ``assurance=None``: ``rpc`` with one node, ``quorum`` with several.  ``time_slack=None``: the
     release's rule for the chain, if it has one.
@@ -37,7 +51,7 @@ class PinOptions:
     code_hash: Hash32 | None
     owner: Address
     logs: tuple[int, ...]
-    finality: FinalityRule
+    finality: FinalityRule | None
     time_slack: int | None
     assurance: Assurance | None
     block_hashes: tuple[Hash32, ...]
@@ -60,7 +74,10 @@ def pin_registry(
             Message("node-genesis-not-of-chain", actual=genesis.hex(), name=chain.name),
             hint=Message("node-of-right-chain-hint"),
         )
-    final = view.fetch_final_block(options.finality)
+    finality = options.finality
+    if finality is None:
+        finality = find_devnet_finality(view) if chain.kind == "development" else "finalized"
+    final = view.fetch_final_block(finality)
     code_hash = view.fetch_code_hash(options.registry, final)
     expected = options.code_hash or expected_code_hash(chain_id)
     if code_hash != expected:
@@ -90,12 +107,27 @@ def pin_registry(
         logs=options.logs,
         operators=None,
         time_slack=chain.time_slack if options.time_slack is None else options.time_slack,
-        finality=options.finality,
+        finality=finality,
         rpc=rpc,
         quorum=quorum,
         assurance=options.assurance or assurance_of(view),
         block_hashes=options.block_hashes,
     )
+
+
+def find_devnet_finality(node: BlockSource) -> FinalityRule:
+    """Return ``finalized``, or 0 if no block of the devnet becomes final: nobody reorganises it.
+
+    Raises:
+        NodeUnreachableError: The node does not answer.
+    """
+    try:
+        node.fetch_final_block("finalized")
+    except NodeUnreachableError:
+        raise
+    except CannotCheckError:
+        return 0
+    return "finalized"
 
 
 def find_empty_logs(view: ChainView, entry: TrustEntry) -> list[int]:

@@ -92,7 +92,7 @@ def check_block(
     if connect is None and named:
         raise CannotCheckError(
             Message("block-hashes-of-others", block=shown),
-            hint=Message("block-not-vouched-for-hint"),
+            hint=Message("block-hashes-of-others-hint"),
         )
     if connect is None:
         raise CannotCheckError(

@@ -162,6 +162,21 @@ def test_a_bag_verifies_in_one_drop(desk: Desk, packed: PackingDesk) -> None:
     desk.check_accessible()
 
 
+def test_a_bag_that_is_printed_at_once_has_every_report_whole(
+    desk: Desk, packed: PackingDesk
+) -> None:
+    desk.drop(**{"bag.zip": (packed.folder / "bag.zip").read_bytes()})
+    fill(desk, packed)
+    desk.verify()
+    assert desk.tab.locator("#report ul.closing").count() == 0
+    desk.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
+    desk.tab.emulate_media(media="print")
+    assert desk.tab.locator("#report ul.closing:visible").count() == 3
+    assert desk.tab.locator("#report .hashes li:visible").count() >= 3
+    desk.tab.emulate_media(media="screen")
+    desk.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+
+
 def test_without_an_own_policy_a_bag_cannot_be_told(desk: Desk, packed: PackingDesk) -> None:
     desk.give(file=packed.folder / "bag.zip")
     desk.fill(hashes=packed.block_hash)

@@ -37,7 +37,13 @@ from support.world import (
 
 from anchor.canonical import encode_canonical, parse_canonical
 from anchor.certificate.front_page import build_front
-from anchor.certificate.labels import ABANDONED_SINCE, AGE_OF_EVIDENCE, UNCHANGED, describe_network
+from anchor.certificate.labels import (
+    ABANDONED_SINCE,
+    AGE_OF_EVIDENCE,
+    AGREES,
+    UNCHANGED,
+    describe_network,
+)
 from anchor.certificate.layout import Fields
 from anchor.certificate.model import Bilingual, Certificate, bilingual, encode_certificate
 from anchor.certificate.statements import Details
@@ -108,7 +114,7 @@ def test_every_verified_value_is_there(issued: Issued) -> None:
     assert (anchor.assurance, anchor.finality) == ("proof", "observed")
     assert [policy.sha256 for policy in found.verification.policies] == [POLICY_SHA256]
     assert found.verification.retrieved_at == found.issued_at == "2026-10-01T08:00:00Z"
-    assert found.statement == bilingual(UNCHANGED)
+    assert found.statement == bilingual(AGREES)
     assert not found.draft
     assert found.clock == "given"
 
@@ -221,6 +227,7 @@ def test_a_chain_of_no_value_is_said_to_be_one(issued: Issued) -> None:
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE, SIDE)))
     found = issue(world, receipt, policy=world.policy(world.entry(SIDE))).certificate
     assert found.anchors[0].kind == "main"
+    assert found.statement == bilingual(UNCHANGED)
     assert found.anchors[0].network == describe_network(SIDE)
     assert not any("The chain is" in item.en for item in found.assumptions)
 
@@ -347,8 +354,8 @@ def test_only_the_fixed_sentences_speak_of_truth(issued: Issued) -> None:
     """The words may deny and delimit; nothing claims them."""
     encoded = json.loads(encode_certificate(issued.certificate))
     allowed = {
-        bilingual(UNCHANGED).zh,
-        bilingual(UNCHANGED).en,
+        bilingual(AGREES).zh,
+        bilingual(AGREES).en,
         *(text for item in issued.certificate.not_proven for text in (item.zh, item.en)),
     }
 

@@ -42,7 +42,7 @@ export async function checkBlock(
   }
   if (connect === null && named.length > 0) {
     throw cannotCheck(
-      message("block-hashes-of-others", { block }), message("page-block-not-vouched-for-hint"),
+      message("block-hashes-of-others", { block }), message("block-hashes-of-others-hint"),
     );
   }
   if (connect === null) {

@@ -74,7 +74,7 @@ def pin(
             help="Number of nodes that must agree, now and in the policy; default: two of several.",
         ),
     ] = None,
-    finality: FinalityOption = "finalized",
+    finality: FinalityOption = None,
     time_slack: Annotated[
         int | None,
         typer.Option(
@@ -124,7 +124,7 @@ def pin(
         code_hash=None if code_hash is None else parse_hash(code_hash, subject="--code-hash"),
         owner=parse_address(owner, subject="--owner"),
         logs=tuple(log or (0,)),
-        finality=parse_finality(finality),
+        finality=None if finality is None else parse_finality(finality),
         time_slack=time_slack,
         assurance=_parse_assurance(assurance),
         block_hashes=tuple(parse_hash(text, subject="--block-hash") for text in block_hash or ()),

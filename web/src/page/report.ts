@@ -77,8 +77,15 @@ export const spellVerdict = (words: string): string =>
 
 /** Open for printing what can be opened: on paper nothing can. */
 export function openOnPaper(): void {
+  const parts = document.getElementById("report")!.getElementsByTagName("details");
   const open = (isOpen: boolean) => () => {
-    document.querySelectorAll("#report details").forEach((part) => part.toggleAttribute("open", isOpen));
+    // The list is live: some parts get contents, and further parts in them, once they are opened.
+    for (let at = 0; at < parts.length; at += 1) {
+      parts[at]!.toggleAttribute("open", isOpen);
+      if (isOpen) {
+        parts[at]!.dispatchEvent(new Event("toggle"));
+      }
+    }
   };
   addEventListener("beforeprint", open(true));
   addEventListener("afterprint", open(false));
