@@ -124,6 +124,11 @@ def test_the_vectors_constants_are_those_of_this_release() -> None:
     assert main.genesis.hex() == offline_world.GENESIS[offline_world.MAIN]
     assert find_chain(ChainId(offline_world.UNLISTED)).kind == "unlisted"
     assert beacons.WINDOW == standalone.HISTORY_WINDOW
+    stated = json.loads((FOLDER / "verification" / "index.json").read_bytes())["release"]
+    assert [each["chain_id"] for each in stated["chains"]] == [*offline_world.CODE_HASHES]
+    for each in stated["chains"]:
+        chain = find_chain(ChainId(each["chain_id"]))
+        assert (each["kind"], each["time_slack"]) == (chain.kind, chain.time_slack)
 
 
 def test_every_rule_is_broken_and_every_receipt_used() -> None:

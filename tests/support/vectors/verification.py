@@ -7,7 +7,14 @@ import re
 from collections.abc import Iterator
 
 from support.vectors.cases import Case
-from support.vectors.offline_world import Given
+from support.vectors.offline_world import (
+    CODE_HASHES,
+    DEVELOPMENT,
+    GENESIS,
+    MAIN,
+    REGISTRY,
+    Given,
+)
 from support.vectors.receipt_forms import list_members, list_records, list_texts
 from support.vectors.receipt_pins import list_files, list_pins
 from support.vectors.receipt_proofs import list_blocks, list_stated, list_states
@@ -85,9 +92,31 @@ def build_verification() -> tuple[dict[str, object], dict[str, bytes]]:
         "is a file beside this one; the others are the inputs. exit_code is the result, "
         "failing_steps are those with another result than 0.",
         "rules": RULES,
+        "release": describe_release(),
         "verifications": cases,
     }
     return document, files
+
+
+def describe_release() -> dict[str, object]:
+    """Return the constants of the release that results depend on (docs/spec/verification.md)."""
+    chains = (
+        (MAIN, "main", f"0x{GENESIS[MAIN]}", 13 * 3_600),
+        (DEVELOPMENT, "development", None, 12),
+    )
+    return {
+        "registry": f"0x{REGISTRY.hex()}",
+        "chains": [
+            {
+                "chain_id": chain_id,
+                "kind": kind,
+                "genesis": genesis,
+                "time_slack": slack,
+                "code_hash": f"0x{CODE_HASHES[chain_id]}",
+            }
+            for chain_id, kind, genesis, slack in chains
+        ],
+    }
 
 
 def list_rows() -> Iterator[Row]:
