@@ -37,6 +37,8 @@ class LocalProject(AbstractContextManager["LocalProject"]):
         """
         self.folder = folder
         self.chain = chain
+        # The key is shared: what an earlier test left included would have to become final first.
+        chain.mine_until_final()
         self.project = Project.create_on_devnet(
             folder,
             rpc=chain.url,

@@ -153,3 +153,14 @@ def test_a_chain_that_cannot_be_opened_is_refused_with_a_reason(
         open_chain("anvil")
     with open_chain("auto") as chain:
         assert chain.kind == "py-evm"
+
+
+@pytest.mark.timeout(120)
+def test_what_a_test_left_included_keeps_no_later_one_waiting(
+    make_project: MakeProject, chain: LocalChain, file: Path, tmp_path: Path
+) -> None:
+    with LocalProject(tmp_path / "earlier", chain) as earlier:
+        earlier.project.add([file])
+        earlier.project.run_once(wait="included")
+    later = make_project(chain)
+    assert later.verify_offline(later.anchor(file)).existed_by
