@@ -256,22 +256,21 @@ def test_both_commands_of_the_readme_run_from_the_source_archive(
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "1 file" in done.stdout
-    site = subprocess.Popen(
+    with subprocess.Popen(
         ["scripts/demo", "--site", "--port", "0"],
         cwd=source, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    try:
+    ) as site:  # fmt: skip
         assert site.stdout is not None
         printed = []
-        for line in site.stdout:
-            printed.append(line)
-            if re.search(r"http://127\.0\.0\.1:[1-9]", line):
-                break
-        else:
-            pytest.fail("".join(printed))
-    finally:
-        site.terminate()
-        site.wait()
+        try:
+            for line in site.stdout:
+                printed.append(line)
+                if re.search(r"http://127\.0\.0\.1:[1-9]", line):
+                    break
+            else:
+                pytest.fail("".join(printed))
+        finally:
+            site.terminate()
 
 
 def test_a_part_of_the_source_archive_that_is_missing_is_named(
