@@ -41,8 +41,7 @@ class BlockSource(Protocol):
 class PinOptions:
     """Options of `anchor trust pin`; ``code_hash=None`` is the code of this release's contract.
 
-    ``finality=None``: `finalized`, or on a devnet whose blocks never become final its latest block.
-
+    ``finality=None``: ``finalized``, or what ``find_devnet_finality`` returns for a devnet.
     ``assurance=None``: ``rpc`` with one node, ``quorum`` with several.  ``time_slack=None``: the
     release's rule for the chain, if it has one.
     """
@@ -116,7 +115,7 @@ def pin_registry(
 
 
 def find_devnet_finality(node: BlockSource) -> FinalityRule:
-    """Return ``finalized``, or 0 if no block of the devnet becomes final: nobody reorganises it.
+    """Return ``finalized``, or 0 (the latest block) for a devnet of which no block becomes final.
 
     Raises:
         NodeUnreachableError: The node does not answer.

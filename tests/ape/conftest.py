@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from support.paths import ROOT
+
+from anchor.chain.devnet import AnvilNode, find_anvil
 
 HERE = Path(__file__).resolve().parent
 
@@ -65,6 +67,14 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.syspath_prepend(ROOT)
     return tmp_path
+
+
+@pytest.fixture
+def anvil() -> Iterator[AnvilNode]:
+    program = find_anvil(ROOT)
+    assert program is not None, "anvil is not installed: npm ci"
+    with AnvilNode(program) as node:
+        yield node
 
 
 _NO_CHAIN = "Timed out waiting for successful RPC connection to the 'anvil' process"

@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from conftest import ROOT, Run
 from evmchains import get_chain_meta
 
-from anchor.chain.devnet import AnvilNode, find_anvil
+from anchor.chain.devnet import AnvilNode
 from anchor.ethereum.known_chains import NETWORKS
 
 PAGE = (ROOT / "docs" / "ape.md").read_text("utf-8")
@@ -60,14 +58,6 @@ def test_bare_ape_test_is_the_contract_lane() -> None:
     listed = shell("ape test --collect-only -q -k views", ROOT)
     assert "test_registry_views.py::" in listed
     assert "tests collected" in listed
-
-
-@pytest.fixture
-def anvil() -> Iterator[AnvilNode]:
-    program = find_anvil(ROOT)
-    assert program is not None, "anvil is not installed: npm ci"
-    with AnvilNode(program) as node:
-        yield node
 
 
 def test_deploying_anchoring_and_verifying_go_as_the_page_has_it(

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from conftest import ROOT, Done, Run
+from conftest import Done, Run
 from support.readme import readme_examples
 
-from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode, find_anvil
+from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.errors import NodeRefusedError
 from anchor.ethereum.keccak import format_address
@@ -34,14 +34,6 @@ transaction  """
 
 def deployed(chain: int) -> str:
     return DEPLOYED.format(chain=chain, code_hash=expected_code_hash(ChainId(chain)).hex())
-
-
-@pytest.fixture
-def anvil() -> Iterator[AnvilNode]:
-    program = find_anvil(ROOT)
-    assert program is not None, "anvil is not installed: npm ci"
-    with AnvilNode(program) as node:
-        yield node
 
 
 @pytest.fixture

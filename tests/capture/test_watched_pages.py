@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +35,9 @@ def site(new_site: MakeSite, embedded: Devnet) -> Site:
     return new_site(embedded)
 
 
-def plan(site: Site, *urls: str, every: int = 60) -> None:
+def plan(site: Site, *urls: str, every: int = 60, more: str = "") -> None:
     pages = "".join(f'[[page]]\nurl = "{url}"\n' for url in urls)
-    site.write("pages.toml", f"every = {every}\nwait = 0\ntimeout = 10\n{pages}".encode())
+    site.write("pages.toml", f"every = {every}\nwait = 0\ntimeout = 10\n{more}{pages}".encode())
 
 
 def watch(site: Site, *words: str, code: int = 0, **options: Any) -> Ran:
@@ -50,7 +51,7 @@ def bags(site: Site) -> list[str]:
 @pytest.mark.release
 def test_only_a_change_is_recorded_and_is_shown_side_by_side(site: Site, web: WebSite) -> None:
     web.altered["/prices"] = PAGE.format(100)
-    plan(site, web.url("/prices"))
+    plan(site, web.url("/prices"), more="sign_wacz = true\nfilm = true\n")
     (first,) = watch(site, "--json").document["pages"]
     assert (first["state"], first["reasons"]) == ("recorded", ["first capture of the page"])
     asked = len(web.asked)
@@ -69,6 +70,10 @@ def test_only_a_change_is_recorded_and_is_shown_side_by_side(site: Site, web: We
     folder = site.folder / "watched"
     comparison = (folder / f"{second}.comparison.html").read_text("utf-8")
     assert "<del>100</del>" in comparison and "<ins>120</ins>" in comparison
+    with zipfile.ZipFile(folder / second / "data" / "capture.wacz") as archive:
+        assert "signedData" in json.loads(archive.read("datapackage-digest.json"))
+    options = json.loads((folder / second / "data" / "capture.json").read_bytes())["options"]
+    assert (options["wacz_signed"], options["film"]) == (True, True)
     _check_index(folder, second)
     site.anchor()
     site.run("prove", f"watched/{second}").expect(0)

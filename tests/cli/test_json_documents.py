@@ -142,8 +142,6 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
             anchored.url,
             "--owner",
             DEV,
-            "--finality",
-            "0",
             "--output",
             "pinned.toml",
         ),

@@ -71,7 +71,7 @@ def test_the_package_ends_every_verification_as_its_label_says() -> None:
 
 
 def is_sayable(policy: Case | None) -> bool:
-    """Tell whether the standalone verifier's options say what a policy says."""
+    """Return whether the standalone verifier has an option for every member of a policy."""
     plain = offline_world.entry_of()
     names = ("registry", "logs", "operators")
     listed = [{**entry, "operators": plain["operators"]} if "operators" not in entry else entry
