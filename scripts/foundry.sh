@@ -5,7 +5,7 @@
 for folder in "$PWD"/node_modules/@foundry-rs/forge-*/bin; do
     PATH="$folder:$PATH"
 done
-FOUNDRY_SOLC=$(python scripts/setup_compiler.py)
+FOUNDRY_SOLC=$(python scripts/_build/setup_compiler.py)
 # Nothing is looked up or downloaded; without this forge asks the network for signatures.
 FOUNDRY_OFFLINE=true
 export PATH FOUNDRY_SOLC FOUNDRY_OFFLINE

@@ -1,6 +1,6 @@
 """The verifier page: one self-contained HTML file that verifies a receipt in a browser.
 
-``web/`` holds its sources; ``scripts/build_page.py --check`` rebuilds it byte for byte.
+``web/`` holds its sources; ``scripts/_build/build_page.py --check`` rebuilds it byte for byte.
 """
 
 from __future__ import annotations

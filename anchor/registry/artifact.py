@@ -1,6 +1,7 @@
 """The compiled registry as package data, with the code hash and address derived from it.
 
-Users need no compiler; ``scripts/build_artifact.py --check`` rebuilds the artifact byte for byte.
+Users need no compiler; ``scripts/_build/build_artifact.py --check`` rebuilds the artifact byte for
+byte.
 """
 
 from __future__ import annotations

@@ -63,6 +63,17 @@ def policy(work: Path, member: str, value: str) -> tuple[str, str]:
     return ("--trust", "other.toml")
 
 
+def test_only_the_scripts_for_users_are_listed(ape: Run) -> None:
+    listed = ape("--help")
+    assert listed.code == 0, listed.err
+    _, _, commands = listed.out.partition("Commands:\n")
+    assert [line.split()[0] for line in commands.splitlines() if line.strip()] == [
+        "anchor_evidence",
+        "deploy",
+        "verify_receipt",
+    ]
+
+
 HEADLINES = {
     **dict.fromkeys((10, 11, 12), "NOT VERIFIED"),
     **dict.fromkeys((20, 22), "CANNOT TELL"),

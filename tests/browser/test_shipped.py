@@ -67,7 +67,7 @@ def test_its_policy_lets_its_own_script_and_style_run_and_nothing_else() -> None
 
 
 def test_a_build_elsewhere_gives_the_same_bytes() -> None:
-    command = [sys.executable, "scripts/build_page.py", "--check"]
+    command = [sys.executable, "scripts/_build/build_page.py", "--check"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert hashlib.sha256(PAGE).hexdigest() in done.stdout
@@ -84,7 +84,7 @@ def test_a_build_elsewhere_gives_the_same_bytes() -> None:
     ],
 )
 def test_a_format_that_the_page_does_not_spell_is_found(template: str, found: str | None) -> None:
-    path = ROOT / "scripts" / "build_page.py"
+    path = ROOT / "scripts/_build/build_page.py"
     specification = importlib.util.spec_from_file_location("build_page", path)
     assert specification is not None
     assert specification.loader is not None

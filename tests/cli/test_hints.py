@@ -21,7 +21,7 @@ from anchor.cli.typer_app import LazyCommand
 PACKAGE = ROOT / "anchor"
 SPOKEN = re.compile(r"`anchor ([^`\n]+)`")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
-SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").glob("*.py")])
+SOURCES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "scripts").rglob("*.py")])
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "deploy").iterdir()])
 
 

@@ -138,14 +138,14 @@ def test_the_policy_can_hold_the_block_hash(verify: Verify, tmp_path: Path) -> N
 
 def test_without_the_right_block_hash_nothing_is_told(verify: Verify) -> None:
     other = ("--block-hash", "0x" + "ab" * 32)
-    for options, said in (
-        ((), "nobody vouches for block"),
-        (other, "no block hash that you named"),
+    for options, said, hint in (
+        ((), "nobody vouches for block", "--block-hash"),
+        (other, "no block hash that you named", "check the number and the chain"),
     ):
         ran = verify("--trust", "trust.toml", *options)
         assert ran.returncode == 20, ran
         assert said in ran.stdout
-        assert "--block-hash" in ran.stdout
+        assert hint in ran.stdout
 
 
 def test_a_projects_store_is_not_opened(stamped: Path, tmp_path: Path) -> None:

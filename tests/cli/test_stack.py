@@ -128,7 +128,7 @@ def test_one_command_serves_as_in_production_and_leaves_nothing(
     tmp_path: Path, anvil_path: Path, scratch: Path, end: signal.Signals
 ):
     check_program("nginx", "apt install nginx")
-    command = (sys.executable, str(ROOT / "scripts/stack.py"), "--port", "0")
+    command = (sys.executable, str(ROOT / "scripts/_stack.py"), "--port", "0")
     variables = {"ANCHOR_ANVIL": str(anvil_path), "TMPDIR": str(scratch)}
     with start_anchor(
         cwd=tmp_path, log=tmp_path / "log", env=variables, command=command

@@ -58,7 +58,7 @@ def test_verify_explain_and_the_recomputing_script_need_no_operator_packages(
     certified = run_verifier("certify", "deed.txt", "--trust", "trust.toml", cwd=away)
     assert certified.returncode == 0, certified
 
-    script = ROOT / "scripts" / "recompute_receipt.py"
+    script = ROOT / "examples/standard-library/recompute_receipt.py"
     receipt = away / "deed.txt.anchor.json"
     redone = subprocess.run(
         [sys.executable, "-I", str(script), str(receipt), str(away / "deed.txt"), site.url],

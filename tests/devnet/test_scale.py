@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_bench"))
 
 from bench_scale_figures import Figure, find_lines, print_tables
 from bench_scale_store import measure_store

@@ -12,7 +12,7 @@ from support.paths import ROOT
 from anchor.cli.command_table import COMMANDS, EXAMPLES
 from anchor.errors import ExitCode
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_build"))
 from manual_pages import escape
 
 MAN = ROOT / "docs" / "man"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
-sys.path.append(str(ROOT / "scripts" / "releasing"))
+sys.path.append(str(ROOT / "scripts/_release"))
 import changelog
 import debian_lock
 import hash_list

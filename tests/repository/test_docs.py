@@ -20,7 +20,9 @@ from anchor.verification.verifier import TITLES
 
 
 def test_the_command_line_page_is_what_the_program_prints():
-    subprocess.run([sys.executable, "scripts/build_docs.py", "--check"], cwd=ROOT, check=True)
+    subprocess.run(
+        [sys.executable, "scripts/_build/build_docs.py", "--check"], cwd=ROOT, check=True
+    )
 
 
 def test_the_verification_page_has_every_step_by_its_number():

@@ -13,7 +13,7 @@ from support.fault_markers import find_markers
 from support.faults import name_test
 from support.paths import ROOT
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_build"))
 from build_faults import collect, render
 
 # Of these no test injects any yet.  The set may only shrink.

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT, TESTS
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_check"))
 import prove
 import run_tests
 from run_tests import (
@@ -128,7 +128,7 @@ def test_a_job_fails_with_its_first_command_that_does(
 
 
 def test_proofs_are_keyed_to_how_they_are_made_and_not_to_imports() -> None:
-    source = (ROOT / "scripts" / "prove.py").read_text("utf-8")
+    source = (ROOT / "scripts/_check/prove.py").read_text("utf-8")
     method = prove.cut_method(source)
     assert "def prove(" in method and "def hash_inputs(" not in method
     assert prove.cut_method(source.replace("import hash_keccak256", "import other")) == method

@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from support.paths import ROOT
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_build"))
 from build_licences import LICENCES, list_bundled, list_entries, read_package, render
 
 ALLOWED = {

@@ -63,7 +63,7 @@ Reader = Callable[[Case], Case]
 def load_builder() -> ModuleType:
     """Import the script, which is no module of a package."""
     spec = importlib.util.spec_from_file_location(
-        "build_vectors", ROOT / "scripts" / "build_vectors.py"
+        "build_vectors", ROOT / "scripts/_build/build_vectors.py"
     )
     assert spec is not None
     assert spec.loader is not None

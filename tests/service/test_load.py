@@ -10,7 +10,7 @@ from support.paths import ROOT
 
 from anchor.store.location import SqliteFile
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_bench"))
 
 import bench_service
 

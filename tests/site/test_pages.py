@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
-sys.path.append(str(ROOT / "scripts"))
+sys.path.append(str(ROOT / "scripts/_build"))
 from build_site import mark_untranslated, move_links
 from chinese_pages import find_behind
 
@@ -31,7 +31,7 @@ def test_every_page_is_in_the_navigation() -> None:
 
 def test_no_chinese_page_fell_behind_its_english_page() -> None:
     behind = [page.name for page in find_behind(DOCS)]
-    assert not behind, f"revise {behind}, then run scripts/chinese_pages.py with their paths"
+    assert not behind, f"revise {behind}, then run scripts/_build/chinese_pages.py with their paths"
     assert len(CHINESE) >= 15
 
 

@@ -45,7 +45,7 @@ KINDS = (
 def build(site: Path) -> Path:
     """Build the site where there is no network."""
     assert _PYTHON.is_file(), "the site's environment is missing: run scripts/site once"
-    command = ("unshare", "-rn", str(_PYTHON), "scripts/build_site.py", str(site))
+    command = ("unshare", "-rn", str(_PYTHON), "scripts/_build/build_site.py", str(site))
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return site

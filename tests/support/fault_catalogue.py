@@ -1,7 +1,7 @@
 """The faults this program is to survive: what each is, and what must come of it.
 
-``scripts/build_faults.py`` makes a page of this list and of what the tests injected.  A fault with
-a reason is one that cannot be injected here, or cannot happen.
+``scripts/_build/build_faults.py`` makes a page of this list and of what the tests injected.  A
+fault with a reason is one that cannot be injected here, or cannot happen.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ A test that injects faults of ``fault_catalogue.py`` says so::
 
 and, if it does so more than once, counts them with the fixture ``injected``: ``injected(64)`` for
 all its faults, ``injected(64, "E1")`` for one.  Every run adds what
-it saw to ``.build/faults.json``, from which ``scripts/build_faults.py`` makes the page.
+it saw to ``.build/faults.json``, from which ``scripts/_build/build_faults.py`` makes the page.
 """
 
 from __future__ import annotations

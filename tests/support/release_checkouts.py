@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.paths import ROOT
 
-PROGRAM = ROOT / "scripts" / "releasing"
+PROGRAM = ROOT / "scripts/_release"
 PYTHON = ROOT / ".venv-release" / "bin" / "python"
 _WHO = {
     f"GIT_{role}_{field}": value

@@ -1,1 +1,1 @@
-"""What is in the test vectors, tests/vectors; scripts/build_vectors.py writes them."""
+"""What is in the test vectors, tests/vectors; scripts/_build/build_vectors.py writes them."""

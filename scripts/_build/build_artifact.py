@@ -1,7 +1,7 @@
 """Compile the registry into ``anchor/registry/data``, or check the files there.
 
-    python scripts/build_artifact.py            write the artifact
-    python scripts/build_artifact.py --check    rebuild it and compare byte for byte
+    python scripts/_build/build_artifact.py            write the artifact
+    python scripts/_build/build_artifact.py --check    rebuild it and compare byte for byte
 
 There are three files: the artifact that the package reads; the standard JSON input of the
 compiler, which Sourcify and Etherscan accept for verification; and an EthPM manifest, which ape
@@ -20,7 +20,7 @@ from typing import Any
 
 import solcx
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "anchor" / "registry" / "data"
 ARTIFACT = DATA / "AnchorRegistry.json"
 MANIFEST = DATA / "AnchorRegistryManifest.json"
@@ -70,7 +70,7 @@ def main() -> int:
     if stale:
         print(
             f"{' and '.join(stale)} differ from what contracts/ compiles to: "
-            "run scripts/build_artifact.py and commit the result",
+            "run scripts/_build/build_artifact.py and commit the result",
             file=sys.stderr,
         )
     return 1 if stale else 0
@@ -107,7 +107,7 @@ def compile_input(standard_input: dict[str, Any]) -> dict[str, Any]:
     try:
         output = solcx.compile_standard(standard_input, solc_version=VERSION)
     except solcx.exceptions.SolcNotInstalled:
-        sys.exit(f"solc {VERSION} is not installed: run scripts/setup_compiler.py")
+        sys.exit(f"solc {VERSION} is not installed: run scripts/_build/setup_compiler.py")
     if complaints := output.get("errors"):
         sys.exit("\n".join(complaint["formattedMessage"] for complaint in complaints))
     return dict(output)

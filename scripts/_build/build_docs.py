@@ -28,7 +28,7 @@ from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
 from anchor.verification.report_json import VerificationDocument
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "command-line.md"
 # Described once; `anchor verify` has all of them.
 _COMMON = (
@@ -45,7 +45,7 @@ _COMMON = (
 _INTRODUCTION = """\
 # Command line
 
-For everybody who runs `anchor` by hand or from a script. `scripts/build_docs.py` writes this page
+For everybody who runs `anchor` by hand or from a script. `scripts/_build/build_docs.py` writes this page
 from the program.
 
 ## Exit codes
@@ -241,7 +241,7 @@ def main() -> None:
             path.write_text(text, encoding="utf-8")
         elif not path.is_file() or path.read_text("utf-8") != text:
             shown = path.relative_to(ROOT)
-            sys.exit(f"{shown} is out of date: run `python scripts/build_docs.py`")
+            sys.exit(f"{shown} is out of date: run `python scripts/_build/build_docs.py`")
 
 
 if __name__ == "__main__":

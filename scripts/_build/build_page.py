@@ -1,6 +1,6 @@
 """Build the verifier page and the scripts of the service's pages from web/, or check them.
 
-    python scripts/build_page.py [--check]
+    python scripts/_build/build_page.py [--check]
 
 Needs Node 20 or later, and the packages that ``npm ci`` installs in web/.
 """
@@ -29,7 +29,7 @@ from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.verification.report import NOT_PROVEN
 from anchor.verification.verifier import CLAIMS, TITLES
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 RELEASE = WEB / "src" / "release.json"
 TEXTS = WEB / "src" / "submit" / "texts.json"
@@ -268,7 +268,7 @@ def build_elsewhere() -> dict[Path, bytes]:
 
 
 def complain(text: str) -> int:
-    print(f"{text}: run `python scripts/build_page.py`", file=sys.stderr)
+    print(f"{text}: run `python scripts/_build/build_page.py`", file=sys.stderr)
     return 1
 
 

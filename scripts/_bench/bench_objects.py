@@ -43,7 +43,7 @@ from anchor.store.location import SqliteFile
 _MIB = 1 << 20
 _ALGORITHMS = ("sha256",)
 WAYS = ("loop", "threads", "dask")
-_PICTURE = Path(__file__).resolve().parent.parent / "docs" / "pictures" / "objects.svg"
+_PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "objects.svg"
 _PANELS = {
     "cpu": "µs of CPU per object",
     "wall": "µs per object",

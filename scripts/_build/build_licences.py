@@ -1,6 +1,6 @@
 """Collect the licences of what the verifier page and the service's scripts hold, or --check them.
 
-    python scripts/build_licences.py [--check]
+    python scripts/_build/build_licences.py [--check]
 
 Other packages bring their licences along when they are installed.  Needs Node 20 or later, and the
 packages that ``npm ci`` installs in web/.
@@ -16,12 +16,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LICENCES = ROOT / "THIRD-PARTY-LICENSES.txt"
 _PACKAGES = ROOT / "web" / "node_modules"
 _HEADER = """\
 The verifier page (anchor/page/verify.html) and the scripts of the service's pages
-(anchor/service/pages/static) hold code of the packages below, which scripts/build_licences.py
+(anchor/service/pages/static) hold code of the packages below, which scripts/_build/build_licences.py
 lists.  Everything else here is under the Apache License 2.0 (LICENSE).
 """
 
@@ -77,7 +77,7 @@ def main() -> None:
     if "--check" not in sys.argv:
         LICENCES.write_text(text, "utf-8")
     elif LICENCES.read_text("utf-8") != text:
-        sys.exit(f"{LICENCES.name} is out of date: run `python scripts/build_licences.py`")
+        sys.exit(f"{LICENCES.name} is out of date: run `python scripts/_build/build_licences.py`")
 
 
 if __name__ == "__main__":

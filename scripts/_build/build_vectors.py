@@ -12,7 +12,7 @@ import json
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
 from support.vectors.beacons import build_beacons
 from support.vectors.bundle_beacons import build_bundle_beacons
@@ -31,7 +31,7 @@ from support.vectors.tiles import build_tiles
 from support.vectors.tries import build_tries
 from support.vectors.verification import build_verification
 
-FOLDER = Path(__file__).resolve().parents[1] / "tests" / "vectors"
+FOLDER = Path(__file__).resolve().parents[2] / "tests" / "vectors"
 
 
 def render() -> dict[str, bytes]:
@@ -104,7 +104,7 @@ def main() -> None:
     elif stale := find_stale():
         sys.exit(
             f"{', '.join(stale)} in tests/vectors: out of date, run "
-            "`python scripts/build_vectors.py`"
+            "`python scripts/_build/build_vectors.py`"
         )
 
 

@@ -1,4 +1,6 @@
-"""Measure a command with all its processes: python scripts/bench_capture.py anchor capture URL.
+"""Measure a command with all its processes.
+
+    python scripts/_bench/bench_capture.py anchor capture URL
 
 Memory is the proportional set size (PSS) of the command and everything below it, so that what
 processes share counts once; `/usr/bin/time -v` sees the largest single process only.

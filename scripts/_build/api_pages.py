@@ -19,13 +19,13 @@ _PYTHON = """\
 # Python API
 
 For Python developers: signatures and documentation of every name that `import anchor` offers.
-`scripts/build_docs.py` writes them from the docstrings. [The library](library.md) says in a line
+`scripts/_build/build_docs.py` writes them from the docstrings. [The library](library.md) says in a line
 what each is for.
 """
 _HTTP = """\
 # HTTP API
 
-For developers: every request and document of the service. `scripts/build_docs.py` writes them from
+For developers: every request and document of the service. `scripts/_build/build_docs.py` writes them from
 [openapi.json](openapi.json). [The service](service.md) explains keys, states, limits and refusals.
 `$SERVICE` is the address of the service, `$KEY` an API key, BODY a file with the request's body.
 """

@@ -11,7 +11,7 @@ from anchor.messages.catalogue import load_catalogue
 _INTRODUCTION = """\
 # Problems
 
-For programs that talk to [the service](service.md). `scripts/build_docs.py` writes this page from
+For programs that talk to [the service](service.md). `scripts/_build/build_docs.py` writes this page from
 the program.
 
 Every error answer is `application/problem+json` (RFC 9457):

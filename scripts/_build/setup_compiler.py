@@ -1,10 +1,10 @@
 """Install the Solidity compiler where py-solc-x, ape and forge find it.
 
-    python scripts/setup_compiler.py          native if it can be downloaded, otherwise npm's
-    python scripts/setup_compiler.py --npm    npm's (after `npm ci`), even over a native one
+    python scripts/_build/setup_compiler.py          native if it can be downloaded, otherwise npm's
+    python scripts/_build/setup_compiler.py --npm    npm's (after `npm ci`), even over a native one
 
 The native compiler comes from binaries.soliditylang.org through py-solc-x.  If that host cannot be
-reached, an executable wrapper around npm's solc takes its place (scripts/solc_front.js).  Both are
+reached, an executable wrapper around npm's solc takes its place (scripts/_build/solc_front.js).  Both are
 the same release and give the same bytes, as ``build_artifact.py --check`` shows.  The path is
 printed.
 """
@@ -23,9 +23,9 @@ from pathlib import Path
 import solcx
 
 VERSION = "0.8.37"
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 NPM_PACKAGE = ROOT / "node_modules" / "solc"
-FRONT = ROOT / "scripts" / "solc_front.js"
+FRONT = Path(__file__).parent / "solc_front.js"
 
 # py-solc-x has no time-out, so the host is queried first and the download is a separate process.
 _DOWNLOADS = "https://binaries.soliditylang.org/linux-amd64/list.json"

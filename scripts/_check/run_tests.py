@@ -1,8 +1,8 @@
 """Run the tests as parallel jobs, the longest first; ``scripts/test`` sets up what they need.
 
-    python scripts/run_tests.py [PYTEST ARGUMENT...]
-    python scripts/run_tests.py --release    every job, with all examples
-    python scripts/run_tests.py --due        print the environments that the jobs to run need
+    python scripts/_check/run_tests.py [PYTEST ARGUMENT...]
+    python scripts/_check/run_tests.py --release    every job, with all examples
+    python scripts/_check/run_tests.py --due        print the environments that the jobs to run need
 
 A job that lists inputs takes long.  It runs in the release lane, and in the ordinary lane unless
 tests/recorded.json records that it passed with the same inputs.  A run that passes is recorded
@@ -33,7 +33,7 @@ from typing import IO, Any
 
 import prove
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 LOGS = ROOT / ".build" / "jobs"
 TIMES = ROOT / ".build" / "job-times.json"
@@ -101,7 +101,7 @@ def read_content(path: Path) -> bytes:
 
 _COVERAGE = """\
 forge coverage --no-match-contract Invariant --no-match-coverage '^tests/' >.build/coverage.txt
-python scripts/check_coverage.py .build/coverage.txt"""
+python scripts/_check/check_coverage.py .build/coverage.txt"""
 
 _CONTRACT = (
     "contracts/**/*.sol",
@@ -120,7 +120,7 @@ LONG = (
         "contract",
         (
             ("forge", "fmt", "--check"),
-            (".venv-analysis/bin/python", "scripts/check_static.py"),
+            (".venv-analysis/bin/python", "scripts/_check/check_static.py"),
             ("forge", "test"),
             ("sh", "-ec", _COVERAGE),
             ("pytest", "-q", "-c", "tests/contracts/pytest.ini", "tests/contracts"),
@@ -130,9 +130,9 @@ LONG = (
             *_CONTRACT,
             "requirements/analysis.txt",
             "tests/contracts/**/*",
-            "scripts/check_*.py",
-            "scripts/build_artifact.py",
-            "scripts/setup_compiler.py",
+            "scripts/_check/check_*.py",
+            "scripts/_build/build_artifact.py",
+            "scripts/_build/setup_compiler.py",
             "anchor/log/merkle.py",
         ),
         "analysis",
@@ -219,7 +219,8 @@ MARKED = {
         "anchor/service/*.py",
         "deploy/nginx.conf",
         "docs/operating.md",
-        "scripts/stack*",
+        "scripts/stack",
+        "scripts/_stack.py",
     ),
     "faults": (
         "anchor/system/*.py",
@@ -267,7 +268,7 @@ MARKED = {
         "scripts/demo",
         "scripts/environment.sh",
         "scripts/release",
-        "scripts/releasing/*.py",
+        "scripts/_release/*.py",
         "anchor/native/*",
     ),
     "service": (
@@ -286,7 +287,7 @@ MARKED = {
         "deploy/*",
         "mkdocs.yml",
         "requirements/site.txt",
-        "scripts/build_site.py",
+        "scripts/_build/build_site.py",
         "anchor/cli/*.py",
         "anchor/messages/*.po",
         "anchor/verification/*.py",
@@ -307,15 +308,15 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
         Job(
             "built",
             (
-                ("python", "scripts/build_artifact.py", "--check"),
+                ("python", "scripts/_build/build_artifact.py", "--check"),
                 ("web/node_modules/.bin/tsc", "--project", "web"),
-                ("python", "scripts/build_page.py", "--check"),
+                ("python", "scripts/_build/build_page.py", "--check"),
             ),
             20,
         ),
     ]
     if read_json(prove.RECORD).get("inputs") != prove.hash_inputs():
-        command = (".venv-analysis/bin/python", "scripts/prove.py")
+        command = (".venv-analysis/bin/python", "scripts/_check/prove.py")
         jobs.append(Job("proofs", (command,), 520, environment="analysis"))
     tests = sorted(path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py"))
     for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
@@ -464,7 +465,7 @@ def main() -> int:
     write_json(TIMES, {**times, **passed})
     if not arguments:
         note_passed(keys, runner.seconds, runner.failed, record)
-    subprocess.run([sys.executable, "scripts/build_faults.py"], cwd=ROOT, check=True)
+    subprocess.run([sys.executable, "scripts/_build/build_faults.py"], cwd=ROOT, check=True)
     for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
         cpu = runner.cpu.get(name, 0.0)
         failed = "  FAILED" if name in runner.failed else ""

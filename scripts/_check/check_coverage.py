@@ -1,7 +1,7 @@
 """Fail unless forge's own tests cover every part of every contract.
 
     forge coverage --no-match-contract Invariant --no-match-coverage '^tests/' > .build/coverage.txt
-    python scripts/check_coverage.py .build/coverage.txt
+    python scripts/_check/check_coverage.py .build/coverage.txt
 
 forge measures coverage without the optimizer and without IR, so its tests must compile that way,
 too.
@@ -13,7 +13,7 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 CONTRACTS = ROOT / "contracts"
 KINDS = ("lines", "statements", "branches", "functions")
 

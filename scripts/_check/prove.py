@@ -1,9 +1,10 @@
 """Prove the contract's properties in tests/contracts/symbolic with Halmos.
 
-    python scripts/prove.py                     prove everything, and record the proofs
-    python scripts/prove.py --deep              with larger bounds
-    python scripts/prove.py --unless-recorded   for continuous integration: skip proofs that are
-                                                recorded for the present files
+    python scripts/_check/prove.py           prove everything, and record the proofs
+    python scripts/_check/prove.py --deep    with larger bounds
+    python scripts/_check/prove.py --unless-recorded
+                                             for continuous integration: skip proofs that are
+                                             recorded for the present files
 
 The proofs depend only on what `hash_inputs` reads; proven.json holds the SHA-256 of the inputs of
 the last complete run.  The modules that this script imports are not part of them.
@@ -39,7 +40,7 @@ from typing import Any
 
 from anchor.ethereum.keccak import hash_keccak256
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 ARTIFACT = ROOT / "anchor" / "registry" / "data" / "AnchorRegistry.json"
 
 # Everything that a proof depends on: the contract, the properties, the tools and their settings.

@@ -1,6 +1,6 @@
 """Build the documentation as a static site.
 
-    python scripts/build_site.py [SITE]    default: .build/site
+    python scripts/_build/build_site.py [SITE]    default: .build/site
 
 The site holds the pages of docs/ in English and Chinese, the repository's own pages, and every
 file of the repository that one of them links to, so that it is complete without a network.
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".build" / "site"
 # Where the site keeps pages and files that lie outside docs/.
 REPOSITORY = PurePosixPath("repository")

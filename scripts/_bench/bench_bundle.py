@@ -1,6 +1,6 @@
 """Measure a bundle of receipts: bytes and time for each, and memory, at a million leaves.
 
-    python scripts/bench_bundle.py [--leaves 1000000] [--folder DIR]
+    python scripts/_bench/bench_bundle.py [--leaves 1000000] [--folder DIR]
 
 The records are like those of ``anchor add``: two digests, a name of 15 characters, the log.  They
 are in one tree under one anchor.

@@ -1,7 +1,7 @@
 """Note from which English page each Chinese page was written.
 
-python scripts/chinese_pages.py            print the Chinese pages that fell behind
-python scripts/chinese_pages.py PAGE...    note that these fit the English pages as they are
+python scripts/_build/chinese_pages.py            print the Chinese pages that fell behind
+python scripts/_build/chinese_pages.py PAGE...    note that these fit the English pages as they are
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 _NOTE = re.compile(r"\A<!-- of the English page with SHA-256 ([0-9a-f]{64}) -->\n\n?")
 
 

@@ -1,6 +1,6 @@
 """Run slither and Foundry's linter on the contract, and compare slither's findings with its triage.
 
-    python scripts/check_static.py
+    python scripts/_check/check_static.py
 
 Runs in .venv-analysis, which contains slither, with forge and the compiler from scripts/foundry.sh.
 """
@@ -15,7 +15,7 @@ import tomllib
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 TRIAGE = ROOT / "tests" / "contracts" / "slither-triage.toml"
 OUT = ".build/slither"
 

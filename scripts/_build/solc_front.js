@@ -1,6 +1,6 @@
 // An executable front over npm's solc, for machines that cannot download the native compiler.
 //
-// scripts/setup_compiler.py copies it to where py-solc-x looks for `solc-v<version>`, with the two
+// scripts/_build/setup_compiler.py copies it to where py-solc-x looks for `solc-v<version>`, with the two
 // constants filled in. py-solc-x, ape-solidity and forge then use it like the native program:
 //   solc --version
 //   solc --standard-json [--base-path DIR] [--include-path DIR] [--allow-paths …] < in > out
@@ -15,7 +15,7 @@ const path = require("path");
 
 function main(args) {
   if (!fs.existsSync(path.join(PACKAGE, "package.json"))) {
-    return fail(`npm's solc is no longer in ${PACKAGE}: run scripts/setup_compiler.py again`);
+    return fail(`npm's solc is no longer in ${PACKAGE}: run scripts/_build/setup_compiler.py again`);
   }
   if (args.includes("--version")) {
     // Without loading the compiler, which takes a second.

@@ -23,7 +23,7 @@ from bench_scale_store import DATABASES, measure_store
 
 from anchor.system.clock import utc_now
 
-PICTURES = Path(__file__).resolve().parent.parent / "docs" / "pictures"
+PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 
 
 def main() -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 sys.path.append(str(ROOT / "tests"))
 
 from support.fault_catalogue import FAULTS, GROUPS, Fault  # noqa: E402
@@ -26,7 +26,7 @@ REPRODUCE = """\
 ```sh
 scripts/test --release                                  # all but the long campaigns
 pytest -m slow                                          # the long campaigns
-python scripts/build_faults.py                          # this page, from those runs
+python scripts/_build/build_faults.py                          # this page, from those runs
 ```"""
 
 
@@ -75,7 +75,7 @@ def render(rows: list[Row]) -> str:
     lines = [
         "# Faults",
         "",
-        "Written by `scripts/build_faults.py` from recorded test runs.",
+        "Written by `scripts/_build/build_faults.py` from recorded test runs.",
         "",
         f"Of {len(rows)} faults {len(injected)} are injected,",
         f"{sum(row.times for row in rows):,} times in the recorded runs;",

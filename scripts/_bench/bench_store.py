@@ -40,7 +40,7 @@ from anchor.store.sealing import seal, write_tiles
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import SystemClock
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 BATCH = 100_000
 
 # The members of a configuration that intake uses; no chain was seen, so no clock is checked.

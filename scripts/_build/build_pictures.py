@@ -1,6 +1,6 @@
 """Take pictures of every page of the product, in English and Chinese.
 
-    python scripts/build_pictures.py [NAME...]    default: all, into docs/pictures/pages
+    python scripts/_build/build_pictures.py [NAME...]    default: all, into docs/pictures/pages
 
 The pages are those of `anchor serve --demo` on a chain of its own, and the verifier page.  Numbers,
 times and hashes on them are new each time.
@@ -24,10 +24,10 @@ from playwright.sync_api import Browser, Page
 
 import anchor
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from support.browser import open_browser
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "pictures" / "pages"
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 _SIZE = (1120, 760)

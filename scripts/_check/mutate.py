@@ -1,6 +1,6 @@
 """Mutation-test the contract: apply every small edit, and check that a test fails.
 
-    python scripts/mutate.py [--only TEXT] [--first NUMBER] [--last NUMBER] [--list]
+    python scripts/_check/mutate.py [--only TEXT] [--first NUMBER] [--last NUMBER] [--list]
 
 Works on a copy, never on the sources themselves.  A mutant is one edit of contracts/.  It is killed
 if it does not compile, if a forge test fails, or if an ape test fails other than the gas and
@@ -27,7 +27,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ("contracts/AnchorRegistry.sol", "contracts/Rfc9162.sol")
 EQUIVALENTS = ROOT / "tests" / "contracts" / "equivalent-mutants.toml"
 NOT_COPIED = {".git", "node_modules", ".build", "__pycache__", ".hypothesis"}
@@ -254,7 +254,7 @@ class Laboratory:
         return self._run("forge", "test", "--fail-fast") == 0
 
     def _passes_ape(self, broken: str = SOURCES[0]) -> bool:
-        if self._run(sys.executable, "scripts/build_artifact.py"):
+        if self._run(sys.executable, "scripts/_build/build_artifact.py"):
             return False
         lane = sorted(
             path.relative_to(self._tree).as_posix()

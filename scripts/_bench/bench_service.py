@@ -41,7 +41,7 @@ from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.replication import CopyRule
 from anchor.system.clock import SystemClock, utc_now
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 # Two copies, the second one on the standby of this name.
 COPIES = CopyRule(copies=2, standbys=("standby",))
 # Rows of a record batch.

@@ -44,8 +44,8 @@ from anchor.system.clock import format_time
 from anchor.system.cores import count_usable_cores
 from anchor.types import Hash32, Head
 
-ROOT = Path(__file__).resolve().parent.parent
-PEERS = ROOT / "scripts" / "bench_peers" / "time_trees.js"
+ROOT = Path(__file__).resolve().parents[2]
+PEERS = Path(__file__).parent / "peers" / "time_trees.js"
 CHUNK = 1 << 20
 PASS = 1 << 18  # leaves in memory at a time on the way to a root
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
