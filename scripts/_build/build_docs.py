@@ -5,6 +5,7 @@ With --check the files are only compared.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from api_pages import describe_http, describe_python
+from chinese_pages import PAGE_HASH
 from group_pages import describe_groups, describe_record_schema
 from manual_pages import find_command, write_manual
 from problem_pages import describe_problems
@@ -23,6 +25,7 @@ from anchor.certificate.statements import Details
 from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
 from anchor.errors import ExitCode
+from anchor.page import load_page
 from anchor.receipt.bundle import BundleLine
 from anchor.receipt.format import ReceiptDocument
 from anchor.service.app import make_app
@@ -226,6 +229,10 @@ def pages() -> dict[Path, str]:
     found[ROOT / "docs" / "http-api.md"] = describe_http(service)
     found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
     found[ROOT / "docs" / "problems.md"] = describe_problems(ROOT)
+    digest = hashlib.sha256(load_page()).hexdigest()
+    for name in ("verifier-page.md", "verifier-page.zh.md"):
+        verifier = ROOT / "docs" / name
+        found[verifier] = PAGE_HASH.sub(digest, verifier.read_text("utf-8"))
     return found
 
 

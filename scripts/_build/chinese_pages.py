@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# The SHA-256 of the verifier page, which scripts/_build/build_docs.py writes into pages of both languages.
+PAGE_HASH = re.compile(r"^[0-9a-f]{64}(?=  verify\.html$)", re.MULTILINE)
 _NOTE = re.compile(r"\A<!-- of the English page with SHA-256 ([0-9a-f]{64}) -->\n\n?")
 
 
@@ -25,9 +27,14 @@ def find_behind(docs: Path) -> Iterator[Path]:
 
 
 def hash_english(page: Path) -> str | None:
-    """Return the SHA-256 of a Chinese page's English page, or None if there is none."""
+    """Return the SHA-256 of a Chinese page's English page, or None if there is none.
+
+    The verifier page's hash is left out of it: nothing is to be revised when that changes.
+    """
     english = page.with_name(page.name.removesuffix(".zh.md") + ".md")
-    return hashlib.sha256(english.read_bytes()).hexdigest() if english.is_file() else None
+    if not english.is_file():
+        return None
+    return hashlib.sha256(PAGE_HASH.sub("", english.read_text("utf-8")).encode()).hexdigest()
 
 
 def main() -> None:

@@ -65,7 +65,7 @@ def test_a_chinese_page_leads_to_pages_that_say_so_if_they_are_english(page: Pat
     ):
         english = (page.parent / target).resolve()
         assert english.is_file(), f"{page.name} links to {target}"
-        is_chinese = english.with_suffix(".zh.md").exists() or english.name == "glossary.md"
+        is_chinese = english.with_suffix(".zh.md").exists()
         assert is_chinese != text.endswith("（英文）"), f"{page.name}: {text}"
 
 
