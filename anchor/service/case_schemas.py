@@ -25,6 +25,7 @@ from anchor.people.case_rules import (
     CaseState,
     Party,
 )
+from anchor.service.pagination import NextPosition
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import Digest, Id, Number
 from anchor.store.case_exhibits import ExhibitRow
@@ -44,7 +45,6 @@ BeforeCase = Annotated[
 BeforeNote = Annotated[
     int | None, Query(ge=1, le=MAX_INTEGER, description="Only notes with a smaller id.")
 ]
-PageLimit = Annotated[int, Query(ge=1, le=200)]
 StateInQuery = Annotated[CaseState | None, Query(description="Only cases in this state.")]
 
 _CaseNumber = Annotated[
@@ -218,9 +218,10 @@ class CaseMemberDocument(_Document):
 
 
 class CaseMembersDocument(_Document):
-    """The members of a case, the earliest first."""
+    """A page of the members of a case, the earliest first."""
 
     members: list[CaseMemberDocument]
+    next: NextPosition
 
 
 def read_party_documents(parties: Sequence[PartyDocument]) -> tuple[Party, ...]:

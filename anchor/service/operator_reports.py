@@ -38,11 +38,16 @@ from anchor.store.tenant_accounts import TenantAccount, load_accounts
 _DAY = 86_400
 
 
-async def view_tenants(service: Service, at: str) -> TenantAccountsDocument:
-    """Return every tenant with its figures."""
-    accounts = await service.query(load_accounts, at[:10])
-    limit = None if service.vault is None else service.vault.config.tenant_bytes
-    return TenantAccountsDocument(tenants=[_describe_account(each, limit) for each in accounts])
+async def view_tenants(
+    service: Service, at: str, *, after: str = "", limit: int | None = None
+) -> TenantAccountsDocument:
+    """Return up to ``limit`` tenants whose names follow ``after``, with their figures."""
+    accounts = await service.query(load_accounts, at[:10], after=after, limit=limit)
+    copies = None if service.vault is None else service.vault.config.tenant_bytes
+    return TenantAccountsDocument(
+        tenants=[_describe_account(each, copies) for each in accounts],
+        next=accounts[-1].name if accounts and len(accounts) == limit else None,
+    )
 
 
 async def view_addresses(service: Service, at: str) -> AddressesDocument:

@@ -39,9 +39,10 @@ class TenantAccountDocument(Document):
 
 
 class TenantAccountsDocument(Document):
-    """Every tenant, by name."""
+    """A page of the tenants, by name."""
 
     tenants: list[TenantAccountDocument]
+    next: Annotated[str | None, Field(description="`after` of the next page.")]
 
 
 class QuotaRequest(Document):

@@ -1,11 +1,38 @@
-"""``Link`` headers of lists in pages (RFC 8288): the address of the next page."""
+"""Lists in pages: their parameters, and ``Link`` headers with the next page (RFC 8288)."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.responses import Response
+from pydantic import Field
+
+from anchor.store.list_position import ListPosition
+
+Row = TypeVar("Row")
+
+PageLimit = Annotated[int, Query(ge=1, le=200)]
+AfterTenant = Annotated[
+    str, Query(max_length=64, description="Only tenants whose names come after this one.")
+]
+
+
+AfterPosition = Annotated[
+    str | None,
+    Query(
+        max_length=100,
+        pattern="^[0-9TZ:.-]{1,40}/[0-9a-f]{1,32}$",
+        description="`next` of the page before.",
+    ),
+]
+NextPosition = Annotated[str | None, Field(description="`after` of the next page.")]
+
+
+def read_position(after: str | None) -> ListPosition | None:
+    """Return the position that a request's ``AfterPosition`` names."""
+    return None if after is None else ListPosition.parse(after)
 
 
 class PageLinks:
@@ -19,6 +46,17 @@ class PageLinks:
         if value is not None:
             url = self._request.url.include_query_params(**{parameter: value})
             self._response.headers["Link"] = f'<{url.path}?{url.query}>; rel="next"'
+
+    def name_position(
+        self, rows: Sequence[Row], limit: int, place: Callable[[Row], tuple[str, str]]
+    ) -> str | None:
+        """Name the page after these rows unless they are the last; return its ``after``.
+
+        ``place`` returns the time and the id by which the list is ordered.
+        """
+        following = str(ListPosition(*place(rows[-1]))) if len(rows) == limit else None
+        self.name_next("after", following)
+        return following
 
 
 CurrentPage = Annotated[PageLinks, Depends()]

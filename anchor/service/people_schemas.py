@@ -13,6 +13,7 @@ from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS
 from anchor.people.roles import Role
+from anchor.service.pagination import NextPosition
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.worker import Service
@@ -49,9 +50,10 @@ class MemberDocument(_Document):
 
 
 class MembersDocument(_Document):
-    """The members of the tenant, the earliest first."""
+    """A page of the tenant's members, the earliest first."""
 
     members: list[MemberDocument]
+    next: NextPosition
 
 
 class RoleDocument(_Document):
@@ -80,9 +82,10 @@ class InvitationDocument(_Document):
 
 
 class InvitationsDocument(_Document):
-    """The open invitations of the tenant, oldest first."""
+    """A page of the tenant's open invitations, oldest first."""
 
     invitations: list[InvitationDocument]
+    next: NextPosition
 
 
 class MadeInvitationDocument(_Document):
@@ -113,9 +116,10 @@ class KeyDocument(_Document):
 
 
 class KeysDocument(_Document):
-    """The API keys of the tenant, oldest first."""
+    """A page of the tenant's API keys, oldest first."""
 
     keys: list[KeyDocument]
+    next: NextPosition
 
 
 class MadeKeyDocument(_Document):

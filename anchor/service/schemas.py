@@ -340,6 +340,13 @@ class UsageDocument(Document):
     per_minute: int | None
 
 
+class TenantsUsageDocument(Document):
+    """A page of the tenants, by name."""
+
+    tenants: list[UsageDocument]
+    next: Annotated[str | None, Field(description="`after` of the next page.")]
+
+
 class FieldErrorDocument(Document):
     """An error in one member or parameter."""
 
@@ -369,6 +376,13 @@ class CertificateDocument(Document):
     files: Annotated[dict[str, str], Field(description="SHA-256 of each file, by its format.")]
     refusal: Annotated[ProblemDocument | None, Field(description="Why it was not issued.")]
     revocation: RevocationDocument | None
+
+
+class CertificatesDocument(Document):
+    """A page of the certificates of a piece of evidence, the first order first."""
+
+    certificates: list[CertificateDocument]
+    next: Annotated[str | None, Field(description="`after` of the next page.")]
 
 
 class Revocation(Document):

@@ -181,9 +181,12 @@ def describe_key_state(key: ApiKey, time: str) -> Message:
     return Message("api-key-state-expired", time=key.expires_at)
 
 
-def load_limits(connection: Connection) -> dict[str, Quota]:
-    """Return every tenant's limits, by name."""
-    rows = connection.execute(select(tenants).order_by(tenants.c.name))
+def load_limits(
+    connection: Connection, *, after: str = "", limit: int | None = None
+) -> dict[str, Quota]:
+    """Return the limits of up to ``limit`` tenants whose names follow ``after``, by name."""
+    query = select(tenants).where(tenants.c.name > after).order_by(tenants.c.name).limit(limit)
+    rows = connection.execute(query)
     return {row.name: Quota(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
 
 

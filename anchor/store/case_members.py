@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from anchor.people.actors import Actor
 from anchor.store.cases import CaseRow
+from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import case_members, memberships, people
 from anchor.store.tenant_events import note_tenant_event
@@ -21,14 +22,21 @@ class CaseMember:
     since: str
 
 
-def load_case_members(connection: Connection, case: str) -> list[CaseMember]:
+def load_case_members(
+    connection: Connection,
+    case: str,
+    *,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[CaseMember]:
     """Return the members of a case, the earliest first."""
-    rows = connection.execute(
+    query = (
         select(people, case_members.c.since)
         .join(case_members, case_members.c.person == people.c.id)
         .where(case_members.c.case == case)
-        .order_by(case_members.c.since, people.c.id)
     )
+    query = order_by_time(query, case_members.c.since, people.c.id, after=after, limit=limit)
+    rows = connection.execute(query)
     return [CaseMember(person=parse_person(row), since=row.since) for row in rows]
 
 

@@ -17,6 +17,7 @@ from anchor.store import fingerprints
 from anchor.store.announcements import announce
 from anchor.store.fingerprint_pages import About
 from anchor.store.jobs import order_job
+from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.schema import certificate_files, certificates
 from anchor.store.tenant_events import note_tenant_event
 
@@ -113,14 +114,22 @@ def find_certificates_by_number(connection: Connection, number: str) -> list[Iss
     return [_parse(row) for row in rows]
 
 
-def load_certificates(connection: Connection, identity: bytes) -> list[IssuedCertificate]:
+def load_certificates(
+    connection: Connection,
+    identity: bytes,
+    *,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[IssuedCertificate]:
     """Return the certificates of a piece of evidence, the first request first."""
-    rows = connection.execute(
-        select(certificates)
-        .where(certificates.c.identity == identity)
-        .order_by(certificates.c.requested_at, certificates.c.id)
+    query = order_by_time(
+        select(certificates).where(certificates.c.identity == identity),
+        certificates.c.requested_at,
+        certificates.c.id,
+        after=after,
+        limit=limit,
     )
-    return [_parse(row) for row in rows]
+    return [_parse(row) for row in connection.execute(query)]
 
 
 def load_certificates_of(

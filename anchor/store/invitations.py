@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import is_in_force
 from anchor.people.roles import Role, parse_role
+from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.memberships import add_member, load_memberships
 from anchor.store.schema import invitations
 from anchor.store.tenant_events import note_tenant_event
@@ -78,18 +79,22 @@ def find_invitation(connection: Connection, token: str, at: str) -> Invitation |
     return _parse(row)
 
 
-def load_invitations(connection: Connection, tenant: str, at: str) -> list[Invitation]:
+def load_invitations(
+    connection: Connection,
+    tenant: str,
+    at: str,
+    *,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[Invitation]:
     """Return a tenant's open invitations, oldest first."""
-    rows = connection.execute(
-        select(*_COLUMNS)
-        .where(
-            (invitations.c.tenant == tenant)
-            & invitations.c.ended_at.is_(None)
-            & (invitations.c.expires_at > at)
-        )
-        .order_by(invitations.c.made_at, invitations.c.id)
+    query = select(*_COLUMNS).where(
+        (invitations.c.tenant == tenant)
+        & invitations.c.ended_at.is_(None)
+        & (invitations.c.expires_at > at)
     )
-    return [_parse(row) for row in rows]
+    query = order_by_time(query, invitations.c.made_at, invitations.c.id, after=after, limit=limit)
+    return [_parse(row) for row in connection.execute(query)]
 
 
 def use_invitation(

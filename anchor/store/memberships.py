@@ -14,6 +14,7 @@ from anchor.people.actors import Actor
 from anchor.people.roles import Role, check_owner_remains, parse_role
 from anchor.store.announcements import announce
 from anchor.store.api_keys import Quota
+from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import case_members, cases, memberships, people, tenants
 from anchor.store.tenant_events import Action, note_tenant_event
@@ -38,17 +39,23 @@ class Membership:
     is_suspended: bool = False
 
 
-def load_members(connection: Connection, tenant: str) -> list[TenantMember]:
+def load_members(
+    connection: Connection,
+    tenant: str,
+    *,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[TenantMember]:
     """Return a tenant's members, the earliest first."""
-    rows = connection.execute(
+    query = (
         select(people, memberships.c.role, memberships.c.since)
         .join(memberships, memberships.c.person == people.c.id)
         .where(memberships.c.tenant == tenant)
-        .order_by(memberships.c.since, people.c.id)
     )
+    query = order_by_time(query, memberships.c.since, people.c.id, after=after, limit=limit)
     return [
         TenantMember(person=parse_person(row), role=parse_role(row.role), since=row.since)
-        for row in rows
+        for row in connection.execute(query)
     ]
 
 

@@ -35,33 +35,41 @@ class TenantAccount:
     copy_bytes: int
 
 
-def load_accounts(connection: Connection, day: str) -> list[TenantAccount]:
-    """Return every tenant, by name; ``day`` is today (UTC)."""
+def load_accounts(
+    connection: Connection, day: str, *, after: str = "", limit: int | None = None
+) -> list[TenantAccount]:
+    """Return up to ``limit`` tenants whose names follow ``after``; ``day`` is today (UTC)."""
+    query = select(tenants).where(tenants.c.name > after).order_by(tenants.c.name).limit(limit)
+    rows = connection.execute(query).all()
+    if not rows:
+        return []
+    first, last = rows[0].name, rows[-1].name
     member_rows = connection.execute(
-        select(memberships.c.tenant, func.count().label("size")).group_by(memberships.c.tenant)
+        select(memberships.c.tenant, func.count().label("size"))
+        .where(memberships.c.tenant.between(first, last))
+        .group_by(memberships.c.tenant)
     )
     members: dict[str, int] = {row.tenant: row.size for row in member_rows}
     key_rows = connection.execute(
         select(api_keys.c.tenant, func.count().label("size"))
-        .where(api_keys.c.revoked_at.is_(None))
+        .where(api_keys.c.revoked_at.is_(None) & api_keys.c.tenant.between(first, last))
         .group_by(api_keys.c.tenant)
     )
     keys: dict[str, int] = {row.tenant: row.size for row in key_rows}
-    total = func.sum(usage.c.accepted)
-    used = {
-        row.tenant: row
-        for row in connection.execute(
-            select(
-                usage.c.tenant,
-                total.label("accepted"),
-                func.max(usage.c.day).filter(usage.c.accepted > 0).label("last_day"),
-                func.sum(usage.c.accepted).filter(usage.c.day == day).label("today"),
-            ).group_by(usage.c.tenant)
+    used_rows = connection.execute(
+        select(
+            usage.c.tenant,
+            func.sum(usage.c.accepted).label("accepted"),
+            func.max(usage.c.day).filter(usage.c.accepted > 0).label("last_day"),
+            func.sum(usage.c.accepted).filter(usage.c.day == day).label("today"),
         )
-    }
+        .where(usage.c.tenant.between(first, last))
+        .group_by(usage.c.tenant)
+    )
+    used = {row.tenant: row for row in used_rows}
     copies = count_all_copy_bytes(connection)
     accounts = []
-    for row in connection.execute(select(tenants).order_by(tenants.c.name)):
+    for row in rows:
         figures = used.get(row.name)
         accounts.append(
             TenantAccount(

@@ -19,6 +19,7 @@ from anchor.store.api_keys import (
     load_keys,
     revoke_key,
 )
+from anchor.store.list_position import ListPosition
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_events import note_tenant_event
 
@@ -30,9 +31,19 @@ MAX_KEY_DAYS = 3_650
 _OPERATORS = "admin"
 
 
-def load_tenant_keys(connection: Connection, tenant: str) -> list[ApiKey]:
+def load_tenant_keys(
+    connection: Connection,
+    tenant: str,
+    *,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[ApiKey]:
     """Return a tenant's keys, oldest first, without the operator's own."""
-    return [key for key in load_keys(connection, tenant) if _OPERATORS not in key.scopes]
+    keys = [key for key in load_keys(connection, tenant) if _OPERATORS not in key.scopes]
+    if after is not None:
+        last = (after.time, after.id)
+        keys = [key for key in keys if (key.created_at, key.id) > last]
+    return keys[:limit]
 
 
 def key_id_of(token: str) -> str:

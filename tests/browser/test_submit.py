@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Route
@@ -102,7 +103,14 @@ def test_a_certificate_is_ordered_followed_and_saved(
         with platform.project.database.read() as connection:
             assert count_waiting(connection, "paper") == 1
         issued = {"id": "1" * 32, "state": "issued", "files": {"pdf": "0" * 64, "json": "0" * 64}}
-        desk.tab.route("**/certificates", lambda route: route.fulfill(json=[issued]))
+        pages = {
+            "": {"certificates": [], "next": "2026-01-01T00:00:00Z/1"},
+            "after=2026-01-01T00%3A00%3A00Z%2F1": {"certificates": [issued], "next": None},
+        }
+        desk.tab.route(
+            "**/certificates*",
+            lambda route: route.fulfill(json=pages[urlsplit(route.request.url).query]),
+        )
         desk.tab.route(
             "**/files/pdf",
             lambda route: route.fulfill(

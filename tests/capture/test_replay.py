@@ -28,6 +28,7 @@ from support.chinese_text import what_is_english
 from support.command import ANCHOR, environment
 from support.foreign_programs import PYWB, install_program
 from support.in_process import run_in_process
+from support.json_documents import check_document
 from support.web_site import STATIC, WebSite
 
 from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
@@ -115,7 +116,7 @@ def replaying(bag: Path, programs: Path, scratch: Path, *trace: str) -> Iterator
         assert line, process.stderr and process.stderr.read()
         text += line
     try:
-        yield json.loads(text)
+        yield check_document(json.loads(text))
     finally:
         os.killpg(process.pid, signal.SIGINT)
         _, said = process.communicate(timeout=60)

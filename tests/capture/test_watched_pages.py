@@ -19,6 +19,7 @@ from support.browser import find_chromium
 from support.chinese_text import what_is_english
 from support.command import ANCHOR, LAUNCHER, Ran, environment
 from support.fixtures import MakeSite
+from support.json_documents import check_document
 from support.projects import Site
 from support.store_contents import load_pieces
 from support.web_site import WebSite
@@ -170,7 +171,7 @@ def test_the_loop_captures_at_intervals_and_ends_when_told(site: Site, web: WebS
         ) as process:
             assert process.stdout is not None
             if state is not None:
-                event = json.loads(process.stdout.readline())
+                event = check_document(json.loads(process.stdout.readline()))
                 assert event["format"] == "anchor-watch-pages-event/1"
                 assert event["state"] == state
                 held = site.run("watch-pages", "pages.toml", "--once")

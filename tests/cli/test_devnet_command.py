@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from support.command import Running, run_anchor, start_anchor
+from support.json_documents import check_document
 from support.nodes import ask
 
 EMBEDDED = ("devnet", "--embedded", "--port", "0")
@@ -88,7 +89,7 @@ def test_the_ready_file_is_there_while_the_chain_answers(tmp_path: Path) -> None
     ready = tmp_path / "ready.json"
     words = (*EMBEDDED, "--json", "--ready-file", ready)
     with start_anchor(*words, cwd=tmp_path, log=tmp_path / "log") as running:
-        printed: dict[str, Any] = json.loads(running.printed("}"))
+        printed: dict[str, Any] = check_document(json.loads(running.printed("}")))
         assert json.loads(ready.read_text()) == printed
         assert printed.keys() == {"format", "url", "chain_id", "kind", "pid"}
         assert (printed["format"], printed["kind"]) == ("anchor-devnet/1", "py-evm")

@@ -95,7 +95,7 @@ def test_an_order_that_waits_is_not_made_twice(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["id"]) == (409, "certificate-not-issued-yet")
     desk.site.round(wait_for="final")
     assert follow(desk, first["id"])["state"] == "issued"
-    assert len(get(desk, f"/v1/evidence/{id}/certificates").json()) == 1
+    assert len(get(desk, f"/v1/evidence/{id}/certificates").json()["certificates"]) == 1
 
 
 def test_a_revoked_certificate_says_so_once(desk: Desk, evidence: str) -> None:

@@ -27,6 +27,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
+from support.json_documents import check_document
 from support.nursery import LENGTH
 
 LAUNCHER = Path(__file__).with_name("launcher.py")
@@ -56,10 +57,10 @@ class Ran:
 
     @property
     def document(self) -> dict[str, Any]:
-        """Return standard output, which must be exactly one JSON object."""
+        """Return standard output, which must be exactly one JSON object that fits its schema."""
         document = json.loads(self.out)
         assert isinstance(document, dict), self
-        return document
+        return check_document(document)
 
     def expect(self, code: int, *texts: str) -> Ran:
         """Check the exit code, and that each text stands in what was printed."""

@@ -8,6 +8,7 @@ from anchor.messages.message import Message
 from anchor.service.auth import Manager, StatusReader
 from anchor.service.case_access import change_visible_case, find_visible_case
 from anchor.service.case_schemas import CaseInPath, CaseMembersDocument, describe_case_member
+from anchor.service.pagination import AfterPosition, CurrentPage, PageLimit, read_position
 from anchor.service.people_schemas import PersonInPath
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
@@ -24,12 +25,20 @@ router = APIRouter(tags=["cases"])
     responses=problems(401, 403, 404, 422),
 )
 async def list_members(
-    case: CaseInPath, caller: StatusReader, service: CurrentService
+    case: CaseInPath,
+    caller: StatusReader,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterPosition = None,
+    limit: PageLimit = 50,
 ) -> CaseMembersDocument:
     """List the persons who see the case because they are its members, the earliest first."""
-    row = await find_visible_case(service, caller, case)
-    members = await service.query(load_case_members, row.id)
-    return CaseMembersDocument(members=list(map(describe_case_member, members)))
+    visible = await find_visible_case(service, caller, case)
+    rows = await service.query(
+        load_case_members, visible.id, after=read_position(after), limit=limit
+    )
+    following = links.name_position(rows, limit, lambda row: (row.since, row.person.id))
+    return CaseMembersDocument(members=list(map(describe_case_member, rows)), next=following)
 
 
 @router.post(

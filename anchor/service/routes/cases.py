@@ -30,14 +30,13 @@ from anchor.service.case_schemas import (
     CaseNotesDocument,
     CaseRequest,
     CasesDocument,
-    PageLimit,
     StateInQuery,
     describe_case,
     describe_note,
     read_party_documents,
     refuse_texts,
 )
-from anchor.service.pagination import CurrentPage
+from anchor.service.pagination import CurrentPage, PageLimit
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems

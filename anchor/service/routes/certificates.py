@@ -17,11 +17,13 @@ from anchor.service.downloads import (
 )
 from anchor.service.evidence_status import find_evidence
 from anchor.service.file_names import NAMED_FILE
+from anchor.service.pagination import AfterPosition, CurrentPage, PageLimit, read_position
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import (
     CertificateDocument,
     CertificateId,
+    CertificatesDocument,
     FileKind,
     IdInPath,
     ProblemDocument,
@@ -68,12 +70,22 @@ async def order(id: IdInPath, caller: Submitter, service: CurrentService) -> Cer
     responses=problems(401, 403, 404, 410, 422),
 )
 async def of_evidence(
-    id: IdInPath, caller: Reader, service: CurrentService
-) -> list[CertificateDocument]:
-    """Return all certificates that were ordered, the first order first."""
+    id: IdInPath,
+    caller: Reader,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterPosition = None,
+    limit: PageLimit = 50,
+) -> CertificatesDocument:
+    """Return the certificates that were ordered, the first order first."""
     stored = await service.read(lambda: find_evidence(service, caller, id))
-    certificates = await service.query(load_certificates, stored.identity)
-    return [await _describe(service, certificate) for certificate in certificates]
+    rows = await service.query(
+        load_certificates, stored.identity, after=read_position(after), limit=limit
+    )
+    following = links.name_position(rows, limit, lambda row: (row.requested_at, row.id))
+    return CertificatesDocument(
+        certificates=[await _describe(service, row) for row in rows], next=following
+    )
 
 
 @router.get(

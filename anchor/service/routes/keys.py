@@ -16,7 +16,7 @@ from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day
 from anchor.service.auth import Auditor, Manager
 from anchor.service.file_names import NAMED_FILE, name_download
-from anchor.service.pagination import CurrentPage
+from anchor.service.pagination import AfterPosition, CurrentPage, PageLimit, read_position
 from anchor.service.people_schemas import (
     AuditTrailDocument,
     BeforeEvent,
@@ -42,9 +42,18 @@ router = APIRouter(tags=["people"])
 
 
 @router.get("/v1/keys", summary="The tenant's API keys", responses=problems(401, 403, 404, 422))
-async def keys(caller: Manager, service: CurrentService) -> KeysDocument:
+async def keys(
+    caller: Manager,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterPosition = None,
+    limit: PageLimit = 50,
+) -> KeysDocument:
     """List the keys, without the keys themselves."""
-    rows = await service.query(load_tenant_keys, caller.tenant)
+    rows = await service.query(
+        load_tenant_keys, caller.tenant, after=read_position(after), limit=limit
+    )
+    following = links.name_position(rows, limit, lambda row: (row.created_at, row.id))
     return KeysDocument(
         keys=[
             KeyDocument(
@@ -55,7 +64,8 @@ async def keys(caller: Manager, service: CurrentService) -> KeysDocument:
                 revoked_at=row.revoked_at,
             )
             for row in rows
-        ]
+        ],
+        next=following,
     )
 
 

@@ -9,6 +9,7 @@ from anchor.messages.message import Message
 from anchor.people.lifetimes import invitation_end
 from anchor.people.stated_person import clean_email
 from anchor.service.auth import Auditor, Manager
+from anchor.service.pagination import AfterPosition, CurrentPage, PageLimit, read_position
 from anchor.service.people_schemas import (
     IdInPath,
     InvitationDocument,
@@ -33,9 +34,16 @@ router = APIRouter(tags=["people"])
 
 
 @router.get("/v1/members", summary="The tenant's members", responses=problems(401, 403, 404, 422))
-async def members(caller: Auditor, service: CurrentService) -> MembersDocument:
+async def members(
+    caller: Auditor,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterPosition = None,
+    limit: PageLimit = 50,
+) -> MembersDocument:
     """List the members, the earliest first."""
-    rows = await service.query(load_members, caller.tenant)
+    rows = await service.query(load_members, caller.tenant, after=read_position(after), limit=limit)
+    following = links.name_position(rows, limit, lambda row: (row.since, row.person.id))
     return MembersDocument(
         members=[
             MemberDocument(
@@ -47,7 +55,8 @@ async def members(caller: Auditor, service: CurrentService) -> MembersDocument:
                 since=row.since,
             )
             for row in rows
-        ]
+        ],
+        next=following,
     )
 
 
@@ -96,9 +105,18 @@ async def remove(person: PersonInPath, caller: Manager, service: CurrentService)
     summary="The tenant's open invitations",
     responses=problems(401, 403, 404, 422),
 )
-async def invitations(caller: Manager, service: CurrentService) -> InvitationsDocument:
+async def invitations(
+    caller: Manager,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterPosition = None,
+    limit: PageLimit = 50,
+) -> InvitationsDocument:
     """List the invitations that were neither used nor withdrawn and have not expired."""
-    rows = await service.query(load_invitations, caller.tenant, utc_now())
+    rows = await service.query(
+        load_invitations, caller.tenant, utc_now(), after=read_position(after), limit=limit
+    )
+    following = links.name_position(rows, limit, lambda row: (row.made_at, row.id))
     return InvitationsDocument(
         invitations=[
             InvitationDocument(
@@ -110,7 +128,8 @@ async def invitations(caller: Manager, service: CurrentService) -> InvitationsDo
                 expires_at=row.expires_at,
             )
             for row in rows
-        ]
+        ],
+        next=following,
     )
 
 

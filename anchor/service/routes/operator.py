@@ -31,6 +31,7 @@ from anchor.service.operator_schemas import (
     TenantAccountsDocument,
     TenantInPath,
 )
+from anchor.service.pagination import AfterTenant, CurrentPage, PageLimit
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
@@ -44,9 +45,17 @@ _CHANGING = problems(401, 403, 404, 408, 413, 422)
 
 
 @router.get("/v1/operator/tenants", summary="Every tenant with its figures", responses=_READING)
-async def tenants(_caller: Administrator, service: CurrentService) -> TenantAccountsDocument:
-    """Return members, keys, evidence, quotas and suspension of every tenant."""
-    return await view_tenants(service, utc_now())
+async def tenants(
+    _caller: Administrator,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterTenant = "",
+    limit: PageLimit = 50,
+) -> TenantAccountsDocument:
+    """Return members, keys, evidence, quotas and suspension of every tenant, sorted by name."""
+    page = await view_tenants(service, utc_now(), after=after, limit=limit)
+    links.name_next("after", page.next)
+    return page
 
 
 @router.put(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from anchor.service.auth import Administrator, Reader
-from anchor.service.schemas import UsageDocument, problems
+from anchor.service.pagination import AfterTenant, CurrentPage, PageLimit
+from anchor.service.schemas import TenantsUsageDocument, UsageDocument, problems
 from anchor.service.worker import CurrentService
 from anchor.store.api_keys import Quota, load_limits, load_usage
 from anchor.system.clock import utc_now
@@ -30,19 +31,25 @@ async def usage(caller: Reader, service: CurrentService) -> UsageDocument:
     summary="What every tenant submitted today, and may",
     responses=problems(401, 403, 422),
 )
-async def tenants(_caller: Administrator, service: CurrentService) -> list[UsageDocument]:
+async def tenants(
+    _caller: Administrator,
+    service: CurrentService,
+    links: CurrentPage,
+    after: AfterTenant = "",
+    limit: PageLimit = 50,
+) -> TenantsUsageDocument:
     """Return today's new evidence and the quotas of every tenant, sorted by name."""
     day = utc_now()[:10]
-
-    def load() -> list[UsageDocument]:
-        with service.project.database.read() as connection:
-            used = load_usage(connection, day)
-            limits = load_limits(connection)
-        return [
-            _describe(tenant, day, used.get(tenant, 0), limit) for tenant, limit in limits.items()
-        ]
-
-    return await service.read(load)
+    quotas = await service.query(load_limits, after=after, limit=limit)
+    used = await service.query(load_usage, day)
+    following = list(quotas)[-1] if len(quotas) == limit else None
+    links.name_next("after", following)
+    return TenantsUsageDocument(
+        tenants=[
+            _describe(tenant, day, used.get(tenant, 0), quota) for tenant, quota in quotas.items()
+        ],
+        next=following,
+    )
 
 
 def _describe(tenant: str, day: str, accepted: int, limits: Quota) -> UsageDocument:

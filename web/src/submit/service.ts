@@ -108,7 +108,12 @@ export function connect(tenant: string): Service {
     },
     async certify(id) {
       const path = `/v1/evidence/${id}/certificates`;
-      const ordered = (await read(path) as CertificateDocument[]).map(readCertificate);
+      const ordered: Certificate[] = [];
+      for (let query: string | null = ""; query !== null;) {
+        const page = await read(path + query) as CertificatesDocument;
+        ordered.push(...page.certificates.map(readCertificate));
+        query = page.next === null ? null : `?after=${encodeURIComponent(page.next)}`;
+      }
       const standing = ordered.filter(({ state }) => state === "issued" || state === "waiting").at(-1);
       return standing ?? readCertificate(await post(path));
     },
@@ -139,6 +144,7 @@ interface BulkLine {
   readonly problem?: ProblemDocument;
 }
 
+type CertificatesDocument = { readonly certificates: readonly CertificateDocument[]; readonly next: string | null };
 type CertificateDocument = Omit<Certificate, "files"> & { readonly files: object | null };
 
 const readCertificate = (document: unknown): Certificate => {

@@ -1,0 +1,141 @@
+"""Lists read page by page are the whole list, in its order, also if rows go meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+from support.memory_projects import MemorySite
+from support.service import bearer, digest
+from support.sign_in_providers import Platform, serve_platform
+from support.visitors import OPERATOR, Visitor, close_browsers, visit
+
+from anchor.store.api_keys import create_key
+from anchor.store.certificates import request_certificate, save_issue
+from anchor.store.location import SqliteFile
+from anchor.store.memberships import ensure_tenant
+from anchor.system.clock import utc_now
+
+TENANTS = ("acme", "bolt", "crane", "delta", "east")
+
+
+@pytest.fixture(scope="module")
+def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    folder = tmp_path_factory.mktemp("lists") / "project"
+    shutil.copytree(grown.config.folder, folder)
+    config = replace(
+        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
+    )
+    with serve_platform(MemorySite(grown.chain, config)) as served:
+        yield served
+    close_browsers()
+
+
+@pytest.fixture(scope="module")
+def owner(platform: Platform) -> Visitor:
+    """The owner of a tenant with five of everything."""
+    return visit(platform, "Ann", acme="owner")
+
+
+@pytest.fixture(scope="module")
+def addresses(platform: Platform, owner: Visitor) -> dict[str, str]:
+    """The address of each list in pages that comes by time or by name, and its member."""
+    headers = {"Origin": platform.url, "Anchor-Tenant": "acme"}
+
+    def call(path: str, body: object = None) -> Any:
+        answer = owner.http.post(f"/v1{path}", json=body, headers=headers)
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    case = call("/cases", {"number": "1", "title": "one"})["id"]
+    piece = call("/evidence", {"sha256": digest(880_001)})["id"]
+    for number in range(5):
+        person = visit(platform, f"Bob{number}", acme="reader").id
+        call(f"/cases/{case}/members/{person}")
+        call("/keys", {"scopes": ["read"]})
+        call("/invitations", {"role": "reader"})
+        with platform.project.database.write() as connection:
+            ensure_tenant(connection, TENANTS[number], OPERATOR, utc_now())
+            order = request_certificate(
+                connection, "acme", bytes.fromhex(piece), requested_by="x", at=utc_now()
+            )
+            save_issue(
+                connection, order.id, number=f"AC-{number}", issued_at=utc_now(),
+                files={"json": b"{}"},
+            )  # fmt: skip
+    return {
+        "/v1/members": "members",
+        "/v1/keys": "keys",
+        "/v1/invitations": "invitations",
+        f"/v1/cases/{case}/members": "members",
+        f"/v1/evidence/{piece}/certificates": "certificates",
+        "/v1/tenants": "tenants",
+        "/v1/operator/tenants": "tenants",
+    }
+
+
+@pytest.fixture(scope="module")
+def ask(platform: Platform, owner: Visitor) -> Iterator[httpx.Client]:
+    """A program with a key that may read all of it."""
+    scopes = ["admin", "manage", "read", "audit"]
+    with platform.project.database.write() as connection:
+        key = create_key(connection, "acme", scopes, created_at=utc_now())
+    with httpx.Client(base_url=platform.url, headers=bearer(key), trust_env=False) as http:
+        yield http
+
+
+def follow(ask: httpx.Client, address: str, name: str, limit: int) -> list[list[Any]]:
+    """Return the rows of each page, as its ``Link`` leads to the next one."""
+    answer = ask.get(address, params={"limit": limit})
+    pages = []
+    while True:
+        assert answer.status_code == 200, answer.text
+        document = answer.json()
+        pages.append(document[name])
+        assert (document["next"] is None) == ("next" not in answer.links)
+        if document["next"] is None:
+            return pages
+        answer = ask.get(answer.links["next"]["url"])
+
+
+def test_the_pages_of_each_list_are_the_whole_list(
+    ask: httpx.Client, addresses: dict[str, str]
+) -> None:
+    for address, name in addresses.items():
+        (whole,) = follow(ask, address, name, 200)
+        assert len(whole) >= 5, address
+        for limit in (1, 2, 5):
+            pages = follow(ask, address, name, limit)
+            assert [row for page in pages for row in page] == whole, (address, limit)
+            assert {len(page) for page in pages[:-1]} <= {limit}, (address, limit)
+
+
+def test_a_row_that_went_does_not_end_the_list(
+    platform: Platform, owner: Visitor, ask: httpx.Client, addresses: dict[str, str]
+) -> None:
+    first = ask.get("/v1/members", params={"limit": 2})
+    leaver = first.json()["members"][-1]["person"]
+    (whole,) = follow(ask, "/v1/members", "members", 200)
+    headers = {"Origin": platform.url, "Anchor-Tenant": "acme"}
+    removed = owner.http.delete(f"/v1/members/{leaver}", headers=headers)
+    assert removed.status_code == 204
+    following = ask.get("/v1/members", params={"limit": 200, "after": first.json()["next"]})
+    assert following.json()["members"] == whole[2:]
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x"])
+def test_a_wrong_limit_is_refused(ask: httpx.Client, addresses: dict[str, str], query: str) -> None:
+    for address in addresses:
+        assert ask.get(f"{address}?{query}").status_code == 422, address
+
+
+@pytest.mark.parametrize("after", ["x", "2026-01-01", "2026-01-01T00:00:00Z/", "/1", "a/b/c"])
+def test_a_malformed_position_is_refused(
+    ask: httpx.Client, addresses: dict[str, str], after: str
+) -> None:
+    for address in (each for each in addresses if not each.endswith("/tenants")):
+        assert ask.get(address, params={"after": after}).status_code == 422, address
