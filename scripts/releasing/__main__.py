@@ -50,12 +50,15 @@ def main() -> None:
     parser.add_argument("--python", action="append", choices=install_matrix.PYTHONS)
     parser.add_argument("--installer", action="append", choices=tuple(install_matrix.INSTALLERS))
     parser.add_argument("--cut", metavar="VERSION", help="give the unreleased changes a version")
-    parser.add_argument("--lock-debian", action="store_true", help=f"renew {images.LOCK}")
+    parser.add_argument(
+        "--lock-debian", action="store_true", help="renew the images' lists of packages"
+    )
     options = parser.parse_args()
     os.umask(0o022)
     if options.lock_debian:
-        with tempfile.TemporaryDirectory() as name:
-            images.lock(options.source, Path(name))
+        for image in images.IMAGES:
+            with tempfile.TemporaryDirectory() as name:
+                images.lock(options.source, Path(name), image)
     elif options.cut:
         cut_changelog(options.source, options.cut)
     elif options.check:
@@ -105,10 +108,12 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
         _note("list of components")
         bill_of_materials.write_python(source, out / f"anchor-evidence-{number}.cdx.json")
         if "images" not in without:
-            _note("image")
-            image = out / f"anchor-{number}-image-amd64.tar"
-            packages = images.build(source, native, image, Path(name), commit.time)
-            bill_of_materials.write_debian(packages, image.with_suffix(".cdx.json"))
+            for image in images.IMAGES:
+                _note(f"image {image.name}")
+                made = out / f"{image.name}-{number}-image-amd64.tar"
+                work = Path(name) / image.name
+                packages = images.build(image, source, native, made, work, commit.time)
+                bill_of_materials.write_debian(packages, made.with_suffix(".cdx.json"))
     (out / "build.json").write_text(describe_build(commit, number, without), "utf-8")
 
 
