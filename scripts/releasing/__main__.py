@@ -6,7 +6,7 @@
     scripts/release --lock-debian
 
 One commit gives the same bytes in whatever folder it is checked out.  With --key the list of hashes
-is signed by ssh-keygen, with --project it is anchored in that project's log.
+is signed by ssh-keygen or minisign, with --project it is anchored in that project's log.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("out", nargs="?", type=Path, help="new folder for the release")
     parser.add_argument("--without", action="append", choices=PARTS, default=[])
     parser.add_argument("--source", type=Path, default=ROOT, help="checkout to release")
-    parser.add_argument("--key", type=Path, help="OpenSSH key that signs the list of hashes")
+    parser.add_argument("--key", type=Path, help="key of OpenSSH or minisign that signs the list")
     parser.add_argument("--project", type=Path, help="project whose log anchors the list")
     parser.add_argument("--check", type=Path, metavar="OUT")
     parser.add_argument("--python", action="append", choices=install_matrix.PYTHONS)
@@ -68,8 +68,8 @@ def main() -> None:
             options.check, pythons, options.installer or install_matrix.INSTALLERS
         )
     elif options.out:
-        if options.key and not options.key.is_file():
-            raise SystemExit(f"there is no key {options.key}")
+        if options.key:
+            hash_list.find_signer(options.key)
         make_release(options.source, options.out, options.without)
         made = hash_list.write_list(options.out)
         if options.key:

@@ -199,7 +199,6 @@ class _Buildah:
 
     def __init__(self, work: Path) -> None:
         self._options = ["--root", str(work / "storage"), "--runroot", str(work / "run")]
-        self._options += ["--storage-driver", "vfs"]
         settings = work / "containers.conf"
         # The limits that it sets otherwise may be above those of the one who calls it.
         settings.write_text(
