@@ -185,7 +185,7 @@ def build_base(image: Image, packages: Path, made: Path, environment: Mapping[st
         [
             "mmdebstrap", "--variant=essential", "--mode=root",
             f"--include={','.join(image.packages)}",
-            *excludes, f"--dpkgopt=path-include={_LICENCES}",
+            "--dpkgopt=force-unsafe-io", *excludes, f"--dpkgopt=path-include={_LICENCES}",
             *(f"--customize-hook={hook}" for hook in hooks),
             SUITE, str(made), f"deb [trusted=yes] copy:{packages.resolve()} ./",
         ],

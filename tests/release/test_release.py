@@ -23,6 +23,7 @@ import anchor
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.cli.command_table import COMMANDS
 from anchor.errors import ExitCode
+from anchor.ethereum.keccak import hash_keccak256
 
 sys.path.append(str(ROOT / "scripts" / "releasing"))
 import hash_list
@@ -319,5 +320,21 @@ def test_the_list_is_anchored_and_a_bent_one_does_not_fit_its_receipt(
         with (tmp_path / "SHA256SUMS").open("ab") as file:
             file.write(bent)
         done = subprocess.run([*command, tmp_path / "SHA256SUMS"], capture_output=True)
+        codes.append(done.returncode)
+    assert codes == [ExitCode.DONE, ExitCode.MISMATCH]
+
+
+def test_the_standalone_verifier_of_the_release_verifies_its_list_offline(
+    release: Path, devnet: Devnet, tmp_path: Path
+) -> None:
+    (anchored,) = json.loads((release / RECEIPT).read_text())["anchors"]
+    block = hash_keccak256(bytes.fromhex(anchored["state"]["header"].removeprefix("0x"))).hex()
+    log = json.loads((release / RECEIPT).read_text())["log"]
+    command = [sys.executable, "-I", "-S", find(release, "anchor-verify-*.py"), release / RECEIPT]
+    pinned = ["--chain-id", str(anchored["chain_id"]), "--log", log, "--block-hash", f"0x{block}"]
+    codes = []
+    for bent in (b"", b"\n"):
+        (tmp_path / "SHA256SUMS").write_bytes((release / "SHA256SUMS").read_bytes() + bent)
+        done = subprocess.run([*command, tmp_path / "SHA256SUMS", *pinned], capture_output=True)
         codes.append(done.returncode)
     assert codes == [ExitCode.DONE, ExitCode.MISMATCH]
