@@ -263,6 +263,10 @@ MARKED = {
     "release": (
         "MANIFEST.in",
         "pyproject.toml",
+        ".containerignore",
+        "deploy/Containerfile",
+        "deploy/debian-packages*.txt",
+        "requirements/capture.txt",
         "requirements/deploy.txt",
         "requirements/release.txt",
         "scripts/demo",

@@ -6,7 +6,7 @@
     scripts/release --lock-debian
 
 One commit gives the same bytes in whatever folder it is checked out.  With --key the list of hashes
-is signed by ssh-keygen, with --project it is anchored in that project's log.
+is signed by ssh-keygen or minisign, with --project it is anchored in that project's log.
 """
 
 from __future__ import annotations
@@ -44,18 +44,21 @@ def main() -> None:
     parser.add_argument("out", nargs="?", type=Path, help="new folder for the release")
     parser.add_argument("--without", action="append", choices=PARTS, default=[])
     parser.add_argument("--source", type=Path, default=ROOT, help="checkout to release")
-    parser.add_argument("--key", type=Path, help="OpenSSH key that signs the list of hashes")
+    parser.add_argument("--key", type=Path, help="key of OpenSSH or minisign that signs the list")
     parser.add_argument("--project", type=Path, help="project whose log anchors the list")
     parser.add_argument("--check", type=Path, metavar="OUT")
     parser.add_argument("--python", action="append", choices=install_matrix.PYTHONS)
     parser.add_argument("--installer", action="append", choices=tuple(install_matrix.INSTALLERS))
     parser.add_argument("--cut", metavar="VERSION", help="give the unreleased changes a version")
-    parser.add_argument("--lock-debian", action="store_true", help=f"renew {images.LOCK}")
+    parser.add_argument(
+        "--lock-debian", action="store_true", help="renew the images' lists of packages"
+    )
     options = parser.parse_args()
     os.umask(0o022)
     if options.lock_debian:
-        with tempfile.TemporaryDirectory() as name:
-            images.lock(options.source, Path(name))
+        for image in images.IMAGES:
+            with tempfile.TemporaryDirectory() as name:
+                images.lock(options.source, Path(name), image)
     elif options.cut:
         cut_changelog(options.source, options.cut)
     elif options.check:
@@ -65,8 +68,8 @@ def main() -> None:
             options.check, pythons, options.installer or install_matrix.INSTALLERS
         )
     elif options.out:
-        if options.key and not options.key.is_file():
-            raise SystemExit(f"there is no key {options.key}")
+        if options.key:
+            hash_list.find_signer(options.key)
         make_release(options.source, options.out, options.without)
         made = hash_list.write_list(options.out)
         if options.key:
@@ -105,10 +108,12 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
         _note("list of components")
         bill_of_materials.write_python(source, out / f"anchor-evidence-{number}.cdx.json")
         if "images" not in without:
-            _note("image")
-            image = out / f"anchor-{number}-image-amd64.tar"
-            packages = images.build(source, native, image, Path(name), commit.time)
-            bill_of_materials.write_debian(packages, image.with_suffix(".cdx.json"))
+            for image in images.IMAGES:
+                _note(f"image {image.name}")
+                made = out / f"{image.name}-{number}-image-amd64.tar"
+                work = Path(name) / image.name
+                packages = images.build(image, source, native, made, work, commit.time)
+                bill_of_materials.write_debian(packages, made.with_suffix(".cdx.json"))
     (out / "build.json").write_text(describe_build(commit, number, without), "utf-8")
 
 

@@ -1,8 +1,9 @@
-"""The list of a release's hashes: written, checked, signed with a key of OpenSSH, and anchored."""
+"""The list of a release's hashes: written, checked, signed by OpenSSH or minisign, and anchored."""
 
 from __future__ import annotations
 
 import hashlib
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -44,10 +45,33 @@ def hash_file(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def find_signer(key: Path) -> list[str]:
+    """Return the command that signs with a key, without the file: minisign's, else OpenSSH's.
+
+    Raises:
+        SystemExit: The key cannot be read, or its program is missing.
+    """
+    try:
+        with key.open("rb") as file:
+            is_minisign = file.readline(1024).startswith(b"untrusted comment:")
+    except OSError as error:
+        raise SystemExit(f"the key {key} cannot be read: {error.strerror}") from error
+    if is_minisign:
+        command = ["minisign", "-S", "-s", str(key), "-t", NAMESPACE, "-m"]
+    else:
+        command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE]
+    if shutil.which(command[0]) is None:
+        package = "minisign" if is_minisign else "openssh-client"
+        raise SystemExit(
+            f"{command[0]} is missing, which signs with {key}: install it (on Debian: apt install "
+            f"{package})"
+        )
+    return command
+
+
 def sign(path: Path, key: Path) -> None:
-    """Sign a file with ``ssh-keygen``, which asks for the key's password itself."""
-    command = ["ssh-keygen", "-q", "-Y", "sign", "-f", str(key), "-n", NAMESPACE, str(path)]
-    _run(command, f"{path.name} could not be signed with {key}")
+    """Sign a file with the key's program, which asks for the key's password itself."""
+    _run([*find_signer(key), str(path)], f"{path.name} could not be signed with {key}")
 
 
 def anchor(path: Path, project: Path) -> None:

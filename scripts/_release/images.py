@@ -1,4 +1,4 @@
-"""The container image, on a base of the Debian packages that a lock file lists."""
+"""The container images, each on a base of the Debian packages that a lock file lists."""
 
 from __future__ import annotations
 
@@ -9,15 +9,45 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import debian_lock
 
-LOCK = Path("deploy/debian-packages.txt")
 SUITE = "trixie"
-# What the image needs of Debian; what these depend on follows from them.
-PACKAGES = ("ca-certificates", "fonts-wqy-zenhei", "openssl", "python3", "python3-venv", "tzdata")
 PYTHON = "3.13"  # of that suite
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Image:
+    """A container image; ``target`` is its stage in ``deploy/Containerfile``.
+
+    ``packages`` are what it needs of Debian; the lock file has what these depend on as well.
+    """
+
+    name: str
+    target: str
+    lock: Path
+    requirements: Path
+    packages: tuple[str, ...]
+
+
+_PACKAGES = ("ca-certificates", "openssl", "python3", "python3-venv", "tzdata")
+SERVICE = Image(
+    name="anchor",
+    target="service",
+    lock=Path("deploy/debian-packages.txt"),
+    requirements=Path("requirements/deploy.txt"),
+    packages=(*_PACKAGES, "fonts-wqy-zenhei"),
+)
+CAPTURE = Image(
+    name="anchor-capture",
+    target="capture",
+    lock=Path("deploy/debian-packages-capture.txt"),
+    requirements=Path("requirements/capture.txt"),
+    packages=(*_PACKAGES, "chromium", "fonts-noto-cjk"),
+)
+IMAGES = (SERVICE, CAPTURE)
 # Each program that is needed, and the package of Debian that has it.
 _PROGRAMS = {
     "buildah": "buildah netavark",
@@ -50,8 +80,8 @@ def check_programs() -> None:
         raise SystemExit("images are built by root, or left out (--without images)")
 
 
-def lock(root: Path, work: Path) -> None:
-    """Write the lock file anew, from what Debian has today."""
+def lock(root: Path, work: Path, image: Image) -> None:
+    """Write an image's lock file anew, from what Debian has today."""
     (work / "status").write_text("")  # as on a machine on which nothing is installed
     options = {
         "Dir::State::status": str(work / "status"),
@@ -64,50 +94,56 @@ def lock(root: Path, work: Path) -> None:
     }
     words = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
     printed = _run(
-        ["apt-get", *words, "-q", "-y", "--print-uris", "install", _ESSENTIAL, *PACKAGES]
+        ["apt-get", *words, "-q", "-y", "--print-uris", "install", _ESSENTIAL, *image.packages]
     )
     lines = [
         " ".join((name, version.replace("%3a", ":"), architecture, sha256))
         for name, version, architecture, sha256 in sorted(_URI.findall(printed))
     ]
-    header = f"# Debian {SUITE}, packages of the image: name, version, architecture, SHA-256.\n"
-    (root / LOCK).write_text(header + "\n".join(lines) + "\n", "utf-8")
+    header = f"# Debian {SUITE}, packages of {image.name}: name, version, architecture, SHA-256."
+    (root / image.lock).write_text("\n".join((header, *lines, "")), "utf-8")
 
 
 def build(
-    source: Path, wheel: Path, out: Path, work: Path, seconds: int
+    image: Image, source: Path, wheel: Path, out: Path, work: Path, seconds: int
 ) -> list[debian_lock.Package]:
-    """Build the image with a wheel into a file for ``podman load``; return its Debian packages."""
-    packages = debian_lock.load(source / LOCK)
+    """Build an image with a wheel into a file for ``podman load``; return its Debian packages."""
+    work.mkdir()
+    packages = debian_lock.load(source / image.lock)
     environment = {"SOURCE_DATE_EPOCH": str(seconds)}
-    fetch_packages(packages, work / "packages")
-    base = build_base(work / "packages", work / "base.tar", environment)
+    fetch_packages(packages, work / "packages", image.lock)
+    base = build_base(image, work / "packages", work / "base.tar", environment)
     installed = {tuple(line.split()) for line in (work / "installed").read_text().splitlines()}
     if installed != {(each.name, each.version) for each in packages}:
-        raise SystemExit(f"the image's packages are not those of {LOCK}: renew it (--lock-debian)")
+        raise SystemExit(
+            f"the image's packages are not those of {image.lock}: renew it (--lock-debian)"
+        )
     dist = source / "dist"
+    shutil.rmtree(dist, ignore_errors=True)
     dist.mkdir()
     shutil.copy(wheel, dist)
     _run(
         [
             f"python{PYTHON}", "-m", "pip", "download", "-q", "--require-hashes", "--no-deps",
-            "--only-binary", ":all:", "-r", str(source / "requirements/deploy.txt"),
-            "-d", str(dist),
+            "--only-binary", ":all:", "-r", str(source / image.requirements), "-d", str(dist),
         ]
     )  # fmt: skip
     buildah = _Buildah(work)
-    buildah.import_base(base, "localhost/anchor-base", seconds)
+    name = f"localhost/{image.name}"
+    buildah.import_base(base, f"{name}-base", seconds)
     buildah.run(
         "build", "--format", "docker", "--isolation", "chroot", "--pull=never",
-        "--timestamp", str(seconds), "--build-arg", "BASE=localhost/anchor-base:latest",
-        "--build-arg", "BY_TAG=yes", "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
-        "-f", str(source / "deploy/Containerfile"), "-t", "localhost/anchor", str(source),
+        "--timestamp", str(seconds), "--target", image.target,
+        "--build-arg", f"BASE={name}-base:latest", "--build-arg", "BY_TAG=yes",
+        "--build-arg", f"REQUIREMENTS={image.requirements.name}",
+        "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
+        "-f", str(source / "deploy/Containerfile"), "-t", name, str(source),
     )  # fmt: skip
-    buildah.run("push", "-q", "localhost/anchor", f"docker-archive:{out}:localhost/anchor:latest")
+    buildah.run("push", "-q", name, f"docker-archive:{out}:{name}:latest")
     return packages
 
 
-def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path) -> None:
+def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path, lock_file: Path) -> None:
     """Download packages into a folder, with an index of them for apt.
 
     Raises:
@@ -122,7 +158,7 @@ def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path) -> Non
     for package in listed:
         path = files.get(package.sha256)
         if path is None:
-            raise SystemExit(f"{package.name} {package.version} is not the package in {LOCK}")
+            raise SystemExit(f"{package.name} {package.version} is not the package in {lock_file}")
         fields = _run(["dpkg-deb", "-f", str(path)]).strip()
         size = path.stat().st_size
         entries.append(
@@ -136,7 +172,7 @@ def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path) -> Non
     (folder / "Release").write_text(release, "utf-8")
 
 
-def build_base(packages: Path, made: Path, environment: Mapping[str, str]) -> Path:
+def build_base(image: Image, packages: Path, made: Path, environment: Mapping[str, str]) -> Path:
     """Unpack and configure the packages of a folder, without anything that names the time."""
     excludes = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
     form = "${Package} ${Version}\\n"
@@ -147,8 +183,9 @@ def build_base(packages: Path, made: Path, environment: Mapping[str, str]) -> Pa
     )
     _run(
         [
-            "mmdebstrap", "--variant=essential", "--mode=root", f"--include={_join(PACKAGES)}",
-            *excludes, f"--dpkgopt=path-include={_LICENCES}",
+            "mmdebstrap", "--variant=essential", "--mode=root",
+            f"--include={','.join(image.packages)}",
+            "--dpkgopt=force-unsafe-io", *excludes, f"--dpkgopt=path-include={_LICENCES}",
             *(f"--customize-hook={hook}" for hook in hooks),
             SUITE, str(made), f"deb [trusted=yes] copy:{packages.resolve()} ./",
         ],
@@ -162,7 +199,6 @@ class _Buildah:
 
     def __init__(self, work: Path) -> None:
         self._options = ["--root", str(work / "storage"), "--runroot", str(work / "run")]
-        self._options += ["--storage-driver", "vfs"]
         settings = work / "containers.conf"
         # The limits that it sets otherwise may be above those of the one who calls it.
         settings.write_text(
@@ -182,10 +218,6 @@ class _Buildah:
         self.run("add", "-q", container, str(archive), "/")
         self.run("commit", "-q", "--format", "docker", "--timestamp", str(seconds), container, name)
         self.run("rm", container)
-
-
-def _join(names: Iterable[str]) -> str:
-    return ",".join(names)
 
 
 def _run(

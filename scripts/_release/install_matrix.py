@@ -14,6 +14,8 @@ from pathlib import Path
 PYTHONS = ("3.11", "3.12", "3.13")
 EXTRA = "devnet"  # what `anchor demo` needs
 _TOOLS = Path(sys.executable).parent
+# Of the installed program each warning is an error, but that web3 7 imports what websockets ended.
+_STRICT = "error,ignore:websockets.legacy is deprecated:DeprecationWarning"
 _WARNING = re.compile(r"^.*\b(?:warning|deprecat\w+)\b.*$", re.IGNORECASE | re.MULTILINE)
 
 
@@ -44,7 +46,7 @@ INSTALLERS: dict[str, Callable[[str, str, Path], Path]] = {
 }
 
 
-def run(command: list[str | Path], folder: Path) -> str:
+def run(command: list[str | Path], folder: Path, **variables: str) -> str:
     """Run a program whose files stay in a folder, and return what it printed.
 
     Raises:
@@ -56,6 +58,7 @@ def run(command: list[str | Path], folder: Path) -> str:
         **paths,
         "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        **variables,
     }
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -117,9 +120,9 @@ def try_one(wheel: Path, python: str, program: str, installer: str) -> None:
         (folder / "evidence/note.txt").write_text("meeting at noon\n", "utf-8")
         target = f"{wheel.resolve()}[{EXTRA}]"
         anchor = INSTALLERS[installer](program, target, folder)
-        printed = run([anchor, "--version"], folder).strip()
-        run([anchor, "--help"], folder)
-        run([anchor, "demo", "--embedded", "evidence"], folder)
+        printed = run([anchor, "--version"], folder, PYTHONWARNINGS=_STRICT).strip()
+        for words in (["--help"], ["demo", "--embedded", "evidence"]):
+            run([anchor, *words], folder, PYTHONWARNINGS=_STRICT)
     seconds = time.monotonic() - started
     kind = "pure" if wheel.name.endswith("-none-any.whl") else "native"
     print(f"Python {python}  {installer:4}  {kind:6}  {printed}  {seconds:.0f} s", flush=True)

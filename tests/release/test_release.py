@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.needs import check_program
 from support.paths import ROOT
 from support.release_checkouts import make_checkout, make_release, run_release
 from support.signers import SshSigner
@@ -22,6 +23,10 @@ import anchor
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.cli.command_table import COMMANDS
 from anchor.errors import ExitCode
+from anchor.ethereum.keccak import hash_keccak256
+
+sys.path.append(str(ROOT / "scripts" / "releasing"))
+import hash_list
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
 NAMESPACE = "anchor-release"
@@ -206,6 +211,23 @@ def test_the_signed_list_fits_by_the_tools_of_users_and_a_bent_one_does_not(
     assert verify(release, signer, "../bent") != 0
 
 
+def test_the_list_is_signed_by_minisign_too_for_this_purpose(release: Path, tmp_path: Path) -> None:
+    check_program("minisign", "apt install minisign")
+    key, public = tmp_path / "key", tmp_path / "key.pub"
+    subprocess.run(
+        ["minisign", "-G", "-W", "-s", key, "-p", public], check=True, capture_output=True
+    )
+    for name in ("SHA256SUMS", "bent"):
+        (tmp_path / name).write_bytes((release / "SHA256SUMS").read_bytes())
+    hash_list.sign(tmp_path / "SHA256SUMS", key)
+    with (tmp_path / "bent").open("ab") as file:
+        file.write(b"\n")
+    verify = ["minisign", "-V", "-Q", "-p", public, "-x", "SHA256SUMS.minisig", "-m"]
+    done = subprocess.run([*verify, "SHA256SUMS"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, NAMESPACE)
+    assert subprocess.run([*verify, "bent"], cwd=tmp_path, capture_output=True).returncode == 1
+
+
 def test_a_release_that_was_altered_is_not_tried(release: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(release, tmp_path / "copy")
     with find(copy, "*-none-any.whl").open("ab") as file:
@@ -298,5 +320,21 @@ def test_the_list_is_anchored_and_a_bent_one_does_not_fit_its_receipt(
         with (tmp_path / "SHA256SUMS").open("ab") as file:
             file.write(bent)
         done = subprocess.run([*command, tmp_path / "SHA256SUMS"], capture_output=True)
+        codes.append(done.returncode)
+    assert codes == [ExitCode.DONE, ExitCode.MISMATCH]
+
+
+def test_the_standalone_verifier_of_the_release_verifies_its_list_offline(
+    release: Path, devnet: Devnet, tmp_path: Path
+) -> None:
+    (anchored,) = json.loads((release / RECEIPT).read_text())["anchors"]
+    block = hash_keccak256(bytes.fromhex(anchored["state"]["header"].removeprefix("0x"))).hex()
+    log = json.loads((release / RECEIPT).read_text())["log"]
+    command = [sys.executable, "-I", "-S", find(release, "anchor-verify-*.py"), release / RECEIPT]
+    pinned = ["--chain-id", str(anchored["chain_id"]), "--log", log, "--block-hash", f"0x{block}"]
+    codes = []
+    for bent in (b"", b"\n"):
+        (tmp_path / "SHA256SUMS").write_bytes((release / "SHA256SUMS").read_bytes() + bent)
+        done = subprocess.run([*command, tmp_path / "SHA256SUMS", *pinned], capture_output=True)
         codes.append(done.returncode)
     assert codes == [ExitCode.DONE, ExitCode.MISMATCH]

@@ -15,6 +15,7 @@ sys.path.append(str(ROOT / "scripts/_release"))
 import changelog
 import debian_lock
 import hash_list
+import images
 from distributions import make_environment, normalise_archive, normalise_wheel
 
 _CHANGES = "# Changelog\n\n## Unreleased\n\n### Added\n\n- A.\n\n## 0.1.0 - 2026-01-02\n\n- B.\n"
@@ -66,6 +67,33 @@ def test_a_list_that_does_not_fit_its_files_is_refused(listed: Path, bend: str) 
         hash_list.check_list(listed)
 
 
+@pytest.mark.parametrize(
+    ("line", "program"),
+    [
+        ("untrusted comment: minisign encrypted secret key", "minisign"),
+        ("-----BEGIN OPENSSH PRIVATE KEY-----", "ssh-keygen"),
+        ("ssh-ed25519 AAAA releases", "ssh-keygen"),  # of an agent
+    ],
+)
+def test_a_key_is_used_by_its_program_and_a_missing_program_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, program: str
+) -> None:
+    key = tmp_path / "key"
+    key.write_text(f"{line}\nsecret\n")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=f"{program} is missing"):
+        hash_list.find_signer(key)
+    (tmp_path / program).touch(mode=0o755)
+    command = hash_list.find_signer(key)
+    assert command[0] == program and str(key) in command
+    assert "secret" not in " ".join(command)
+
+
+def test_a_key_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"key .*missing cannot be read: No such file"):
+        hash_list.find_signer(tmp_path / "missing")
+
+
 def test_one_wheel_comes_of_files_in_whatever_order_time_and_mode(tmp_path: Path) -> None:
     made = []
     for number, names in enumerate(
@@ -114,9 +142,11 @@ def test_what_builds_sees_no_variable_of_its_caller_but_what_finds_programs(
     assert (made["LC_ALL"], made["SOURCE_DATE_EPOCH"]) == ("C.UTF-8", str(_SECONDS))
 
 
-def test_the_images_packages_are_listed_with_their_hashes() -> None:
-    packages = debian_lock.load(ROOT / "deploy" / "debian-packages.txt")
+@pytest.mark.parametrize("image", images.IMAGES, ids=lambda image: image.name)
+def test_the_images_packages_are_listed_with_their_hashes(image: images.Image) -> None:
+    packages = debian_lock.load(ROOT / image.lock)
     names = [each.name for each in packages]
     assert names == sorted(set(names))
-    assert {"libc6", "python3", "ca-certificates"} <= set(names)
+    assert {"libc6", *image.packages} <= set(names)
+    assert (ROOT / image.requirements).is_file()
     assert all(len(bytes.fromhex(each.sha256)) == 32 for each in packages)

@@ -48,6 +48,7 @@ NEEDS = (
     Need("needs_ffmpeg", ("ffmpeg",), (), "ffmpeg", "apt install ffmpeg"),
     Need("needs_mitmdump", ("recorder",)),
     Need("needs_go", (), ("foreign_judge",), "go", "apt install golang-go"),
+    Need("needs_podman", (), ("containers",), "podman", "apt install podman crun netavark"),
     Need("needs_firefox", (), ("firefox",), "firefox-esr", "apt install firefox-esr"),
 )
 

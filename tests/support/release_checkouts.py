@@ -65,3 +65,11 @@ def make_release(
     if done.returncode:
         pytest.fail(done.stderr, pytrace=False)
     return out
+
+
+def make_images(checkout: Path, out: Path) -> Path:
+    """Make a release of a checkout with its images."""
+    done = run_release(out, "--source", checkout, "--without", "aarch64")
+    if done.returncode:
+        pytest.fail(done.stderr, pytrace=False)
+    return out
