@@ -25,7 +25,7 @@ from anchor.cli.command_table import COMMANDS
 from anchor.errors import ExitCode
 from anchor.ethereum.keccak import hash_keccak256
 
-sys.path.append(str(ROOT / "scripts" / "releasing"))
+sys.path.append(str(ROOT / "scripts/_release"))
 import hash_list
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
