@@ -101,7 +101,7 @@ def _explain_standalone(packing: Packing, language: Language) -> Iterable[str]:
     yield translate(Message("bag-readme-verify-how"), language)
     yield "\n".join(f"- {translate(_describe(block), language)}" for block in listed)
     yield translate(standalone, language)
-    yield _code(*_list_commands(packing.blocks))
+    yield _code(*_list_commands(packing.blocks, language))
 
 
 def _list_folders(packing: Packing, names: Sequence[str], language: Language) -> Iterable[str]:
@@ -123,7 +123,7 @@ def _describe(block: PackedBlock) -> Message:
     )
 
 
-def _list_commands(blocks: Sequence[PackedBlock]) -> Iterable[str]:
+def _list_commands(blocks: Sequence[PackedBlock], language: Language) -> Iterable[str]:
     """Yield a command for each log, as the standalone verifier pins one."""
     for log in list(dict.fromkeys(block.log for block in blocks))[:_MOST_LISTED]:
         own = [block for block in blocks if block.log == log]
@@ -131,7 +131,7 @@ def _list_commands(blocks: Sequence[PackedBlock]) -> Iterable[str]:
             f" --chain-id {chain}" for chain in sorted({block.chain_id for block in own})
         )
         hashes = "".join(f" --block-hash {block.hash}" for block in own[:_MOST_LISTED])
-        yield f"python3 {VERIFIER} .{chains} --log {log}{hashes}"
+        yield f"python3 {VERIFIER} .{chains} --log {log}{hashes} --lang {language}"
 
 
 def _explain_signatures(

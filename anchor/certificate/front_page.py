@@ -9,6 +9,7 @@ from anchor.certificate.labels import (
     BASES,
     FRAME,
     VERIFIED,
+    describe_bound,
     describe_kind,
     describe_result,
 )
@@ -26,7 +27,7 @@ from anchor.certificate.layout import (
     fields,
     text,
 )
-from anchor.certificate.model import Certificate, VerifiedAnchor, bilingual
+from anchor.certificate.model import Certificate, Verification, VerifiedAnchor, bilingual
 from anchor.certificate.notice_blocks import describe_status
 from anchor.certificate.qr import draw_code
 from anchor.certificate.time_format import describe_time
@@ -88,13 +89,14 @@ def _banner(certificate: Certificate) -> Banner:
     anchor = certificate.anchor
     assert anchor is not None, "only drafts are issued without an anchor"
     result, kind = describe_result(anchor), describe_kind(anchor)
+    latest = anchor.existed_no_later_than
     superseded = Message("certificate-superseded-caution") if certificate.notices else None
     cautions = [each for each in (superseded, kind) if each is not None]
     is_plain = result == bilingual(VERIFIED) and not superseded
     return Banner(
         verdict="pass" if is_plain else "cannot tell",
         result=result,
-        since=describe_time(anchor.existed_no_later_than),
+        since=f"{both(Message('certificate-no-later-than'))} {describe_time(latest)}",
         caution=bilingual(join(cautions, "semicolon")) if cautions else None,
         statement=certificate.statement,
     )
@@ -221,7 +223,7 @@ def _anchoring(certificate: Certificate) -> Fields:
     return fields(
         Message("certificate-anchoring-title"),
         (
-            *(_UNANCHORED if anchor is None else _anchored_rows(anchor)),
+            *(_UNANCHORED if anchor is None else _anchored_rows(anchor, certificate.verification)),
             (Message("certificate-merkle-root"), code(path.root)),
             (Message("certificate-leaf-and-size"), place),
             (Message("certificate-trusted-timestamp"), sum_up(certificate.trusted_timestamp)),
@@ -230,12 +232,12 @@ def _anchoring(certificate: Certificate) -> Fields:
     )
 
 
-def _anchored_rows(anchor: VerifiedAnchor) -> tuple[Labelled, ...]:
+def _anchored_rows(anchor: VerifiedAnchor, verification: Verification) -> tuple[Labelled, ...]:
     relied = anchor.relied_on
     is_observed = anchor.finality == "observed"
     return (
         (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
-        _describe_bracket(anchor),
+        _describe_bracket(anchor, describe_bound(anchor, verification.verified_at)),
         (Message("certificate-chain"), _chain(anchor)),
         (Message("certificate-block-height"), text(str(anchor.block_number))),
         (Message("certificate-block-relied-on", number=relied.number), code(relied.hash)),
@@ -264,13 +266,13 @@ def _describe_transaction(anchor: VerifiedAnchor | None) -> tuple[Labelled, ...]
     )
 
 
-def _describe_bracket(anchor: VerifiedAnchor) -> Labelled:
-    """Return the row of the times between which the record was made."""
+def _describe_bracket(anchor: VerifiedAnchor, bound: Message) -> Labelled:
+    """Return the row of the times between which the record was made, and how the later follows."""
     latest = describe_time(anchor.existed_no_later_than)
     if anchor.made_no_earlier_than is None:
-        return Message("certificate-existed-by"), text(latest)
+        return Message("certificate-existed-by"), text(latest, bound)
     earliest = describe_time(anchor.made_no_earlier_than)
-    return Message("certificate-bracket"), text(f"{earliest} ·", latest)
+    return Message("certificate-bracket"), text(f"{earliest} ·", latest, bound)
 
 
 def _chain(anchor: VerifiedAnchor) -> Value:

@@ -6,6 +6,7 @@ A certificate states "unchanged since"; it never states that anything is authent
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
 from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES, find_chain
@@ -110,6 +111,21 @@ def describe_result(anchor: VerifiedAnchor) -> Bilingual:
     return Bilingual(zh=words.zh, en=f"{words.en[0].upper()}{words.en[1:]}")
 
 
+def describe_bound(anchor: VerifiedAnchor, verified_at: str) -> Message:
+    """Return how the latest time follows from the block's, and whether it is after the issue."""
+    bound = Message("certificate-time-bound", slack=_slack(anchor))
+    latest = datetime.fromisoformat(anchor.existed_no_later_than)
+    if latest <= datetime.fromisoformat(verified_at):
+        return bound
+    return Message("certificate-time-bound-after-issue", bound=bound)
+
+
+def _slack(anchor: VerifiedAnchor) -> int:
+    """Return the seconds by which the chain's block times may be off."""
+    latest = datetime.fromisoformat(anchor.existed_no_later_than)
+    return int((latest - datetime.fromisoformat(anchor.anchored_at)).total_seconds())
+
+
 def list_not_proven(open_questions: Sequence[Message]) -> list[Message]:
     """Return all that is not proven: in general, and by this verification in particular."""
     age = [AGE_OF_EVIDENCE] if AGE_NOT_PROVEN in open_questions else []
@@ -126,6 +142,7 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         if kind is not None:
             assumptions.insert(0, kind)
         assumptions.append(BASES[anchor.assurance, anchor.finality])
+        assumptions.append(Message("certificate-assumption-time-bound", slack=_slack(anchor)))
     if not is_pinned:
         assumptions.append(UNPINNED)
     is_shown = anchor is not None and anchor.transaction is not None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anchor.certificate.foreign_text import show_text
-from anchor.certificate.labels import BASES
+from anchor.certificate.labels import BASES, describe_bound
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
@@ -109,7 +109,9 @@ class PaperFacts:
             VERIFIED,
         )
         latest = self.time(anchor.existed_no_later_than)
-        yield self.fact(Message("certificate-existed-by"), latest, VERIFIED)
+        bound = describe_bound(anchor, self.certificate.verification.verified_at)
+        shown = Message("paper-time-with-bound", time=latest, bound=bound)
+        yield self.fact(Message("certificate-existed-by"), shown, VERIFIED)
 
     def _name_chain(self, anchor: VerifiedAnchor) -> str:
         if anchor.network is None:

@@ -150,7 +150,7 @@ def _check_state(
     )
     yield _command(
         Message("certificate-check-state-proof"),
-        'python3 verify.py "$RECEIPT" "$FILE" \\\n'
+        'python3 verify.py "$RECEIPT" "$FILE" --lang en \\\n'
         f"  --block-hash 0x{proven.final_block_hash.hex()} \\\n"
         f"  --log 0x{receipt.log.hex()} \\\n"
         f"  --registry 0x{proven.registry.hex()} --chain-id {proven.chain_id} \\\n"

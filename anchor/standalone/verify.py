@@ -29,6 +29,10 @@ A notice is a record by which the log's operator supersedes or withdraws another
 bag, and those named with --notice, are verified like any record; without one, nothing here tells
 whether a record still stands.
 
+Verdicts, titles of steps and the last line are printed in Chinese with --lang zh, or where the
+environment asks for Chinese; details of a step are English. Names are printed as they are, but for
+characters that cannot be seen or that the output cannot hold, which are escaped.
+
 Exit codes: 0 verified; 2 bad usage or malformed; 10 mismatch; 11 not anchored; 12 not what is
 pinned; 13 abandoned by the log's owner; 14 superseded or withdrawn; 20 cannot check; 21 not final
 yet; 22 unknown version, fork or algorithm.
@@ -45,6 +49,7 @@ if __name__ == "__main__" and not sys.flags.safe_path:
 import argparse
 import contextlib
 import hashlib
+import io
 import json
 import os
 import re
@@ -221,6 +226,11 @@ MEANINGS = {
     UNKNOWN: "unknown version",
 }
 OPEN = (CANNOT_CHECK, NOT_FINAL, UNKNOWN)  # neither true nor false
+REFUSED = "NOT VERIFIED"
+BY_YOUR_BLOCK = ", by a block that only you vouch for"
+WITHDRAWN = "SUPERSEDED OR WITHDRAWN by the log's operator; the evidence itself: {}"
+STANDING_UNKNOWN = "cannot tell whether it still stands; the evidence itself: {}"
+EXIT = " (exit code {})"
 GRAVEST_FIRST = (
     MISMATCH,
     NOT_TRUSTED,
@@ -350,7 +360,7 @@ def get_members(
             raise malformed(f"{what} has no {name}")
     for name in value:
         if name not in required and name not in optional:
-            raise malformed(f"{what} has a member that is not of this format: {name!a:.80}")
+            raise malformed(f"{what} has a member that is not of this format: {name!r:.80}")
     return value
 
 
@@ -1822,21 +1832,20 @@ class Report:
         """Return the gravest of the exit codes of steps, custody and notices."""
         return find_gravest({self.evidence_code(), *(code for code, _ in self.notices)})
 
-    def headline(self) -> str:
+    def headline(self, say: Callable[[str], str] = str) -> str:
         """Return the verdict, which claims no more than the best of the chains supports."""
         code = self.exit_code()
-        verdict = "NOT VERIFIED"
+        verdict = say(REFUSED)
         if self.evidence_code() == VERIFIED:
             text = next(text for kind, text in HEADLINES.items() if kind in self.kinds)
-            verdict = text.replace("verified", "VERIFIED", 1)
-            verdict += ", by a block that only you vouch for"
+            verdict = say(text).replace("verified", "VERIFIED", 1) + say(BY_YOUR_BLOCK)
         if code == SUPERSEDED:
-            verdict = f"{MEANINGS[code]} by the log's operator; the evidence itself: {verdict}"
+            verdict = say(WITHDRAWN).format(verdict)
         elif code != self.evidence_code() and code in OPEN:
-            verdict = f"cannot tell whether it still stands; the evidence itself: {verdict}"
+            verdict = say(STANDING_UNKNOWN).format(verdict)
         elif code != VERIFIED:
-            verdict = "NOT VERIFIED"
-        return f"{verdict} (exit code {code})"
+            verdict = say(REFUSED)
+        return verdict + say(EXIT).format(code)
 
 
 def find_gravest(codes: set[int]) -> int:
@@ -2063,7 +2072,7 @@ def add_notes(report: Report, record: Record) -> None:
         names = ", ".join(sorted(record.others))
         report.note(
             "members of the record that nothing here checks, as the operator states them or the "
-            f"program that made the record observed them: {names!a:.400}"
+            f"program that made the record observed them: {names!r:.400}"
         )
     of_file = " and ".join(name for name in DIGESTS if name in record.digests)
     text = f"{of_file} of the file, sha256 in the log, keccak256 on the chain: none known to this "
@@ -2156,7 +2165,7 @@ def add_notices(
             elif notice.record not in believed:
                 # Anybody can put a notice that proves nothing into a bag. What cannot be told
                 # leaves open whether the record stands.
-                text = f"{notice.name!a} does not count: {text}"
+                text = f"{notice.name!r} does not count: {text}"
                 if code in OPEN or notice.is_named:
                     report.notices.append((code, text))
                 else:
@@ -2181,8 +2190,8 @@ def judge_notice(notice: Notice, receipt: Receipt, pins: Pins) -> tuple[int, str
     by = f", with {stated['replacement']}" if "replacement" in stated else ""
     act = "replaced" if by else "withdrew"
     return VERIFIED, (
-        f"the log's operator states that {stated['actor']!a} {act} the record "
-        f"{stated['subject']}{by} at {stated['at']}, for this reason: {stated['reason']!a}"
+        f"the log's operator states that {stated['actor']!r} {act} the record "
+        f"{stated['subject']}{by} at {stated['at']}, for this reason: {stated['reason']!r}"
     )
 
 
@@ -2212,18 +2221,18 @@ def check_names(sizes: Mapping[str, int], folders: Sequence[str] = ()) -> None:
     known: dict[str, str] = {}
     for name in sizes:
         if known.setdefault(fold_name(name), name) != name:
-            raise malformed(f"the bag holds {name!a}, which may be the same as another file")
+            raise malformed(f"the bag holds {name!r}, which may be the same as another file")
     for name in (*sizes, *(folder + "/" for folder in folders)):
         above = fold_name(name)
         while "/" in above:
             above = above.rpartition("/")[0]
             if above in known:
-                raise malformed(f"the bag's file {known[above]!a} has the name of a folder")
+                raise malformed(f"the bag's file {known[above]!r} has the name of a folder")
     for name in sizes:
         if name.lower() == "fetch.txt":
             raise malformed("the bag has files that are to be fetched")
         if name not in REQUIRED and re.fullmatch(r"(tag)?manifest-[^/]*\.txt", name, re.I | re.A):
-            raise Refusal(UNKNOWN, f"the bag has a list of digests of another kind: {name!a}")
+            raise Refusal(UNKNOWN, f"the bag has a list of digests of another kind: {name!r}")
 
 
 def check_name(name: str) -> None:
@@ -2231,11 +2240,11 @@ def check_name(name: str) -> None:
     try:
         is_long = len(name.encode("utf-8")) > MAX_FILE_NAME
     except UnicodeEncodeError:
-        raise malformed(f"a name in the bag is not UTF-8: {name!a}") from None
+        raise malformed(f"a name in the bag is not UTF-8: {name!r}") from None
     # A control character; or a path of no file, or that Windows reads in another way.
     pattern = r"[\0-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\\:]|(^|/)(\.{0,2})(/|\Z)"
     if is_long or re.search(pattern, name) or unicodedata.normalize("NFC", name) != name:
-        raise malformed(f"a name in the bag is not safe: {name[:200]!a}")
+        raise malformed(f"a name in the bag is not safe: {name[:200]!r}")
 
 
 def fold_name(name: str) -> str:
@@ -2261,7 +2270,7 @@ class Folder:
                     elif stat.S_ISREG(status.st_mode):
                         self.sizes[folder + entry.name] = status.st_size
                     else:
-                        raise malformed(f"{folder + entry.name!a} is a link or a device")
+                        raise malformed(f"{folder + entry.name!r} is a link or a device")
                     if len(self.sizes) + len(folders) > MAX_FILES:
                         raise malformed(f"the bag has more than {MAX_FILES} files")
         check_names(self.sizes)
@@ -2317,7 +2326,7 @@ class ZipFile:
                     raise malformed("a folder in the ZIP file holds data")
                 folders += [rest[:-1]] if rest else []
             elif rest in self.places:
-                raise malformed(f"the ZIP file holds {rest!a} twice")
+                raise malformed(f"the ZIP file holds {rest!r} twice")
             else:
                 self.places[rest] = entry, data
         if end != start or not tops:
@@ -2398,10 +2407,10 @@ class ZipFile:
             left -= len(chunk)
             is_stuck = not (chunk or given or (inflater and inflater.eof))
             if left < 0 or is_stuck or (inflater and inflater.unused_data):
-                raise malformed(f"{name!a} in the ZIP file is not of its size")
+                raise malformed(f"{name!r} in the ZIP file is not of its size")
             yield chunk
         if left:
-            raise malformed(f"{name!a} in the ZIP file is not of its size")
+            raise malformed(f"{name!r} in the ZIP file is not of its size")
 
 
 def inflate(inflater: Any, data: bytes, name: str) -> bytes:
@@ -2409,7 +2418,7 @@ def inflate(inflater: Any, data: bytes, name: str) -> bytes:
     try:
         chunk: bytes = inflater.decompress(data, 1 << 20)
     except zlib.error:
-        raise malformed(f"{name!a} in the ZIP file is damaged") from None
+        raise malformed(f"{name!r} in the ZIP file is damaged") from None
     return chunk
 
 
@@ -2434,14 +2443,14 @@ def parse_zip_entry(directory: bytes, at: int) -> tuple[Entry64, int]:
     )
     # Only UTF-8 and how hard the packer tried; not encrypted, nor sizes behind the data.
     if flags & ~(1 << 11 | 6):
-        raise malformed(f"{name[:200]!a} in the ZIP file is encrypted, or its size comes late")
+        raise malformed(f"{name[:200]!r} in the ZIP file is encrypted, or its size comes late")
     kind = stat.S_IFMT(attributes >> 16)
     if kind not in (0, stat.S_IFDIR if name.endswith("/") else stat.S_IFREG):
-        raise malformed(f"{name[:200]!a} in the ZIP file is a link or a device")
+        raise malformed(f"{name[:200]!r} in the ZIP file is a link or a device")
     if method not in (0, 8):
         raise Refusal(UNKNOWN, f"the ZIP file packs by method {method}")
     if method == 0 and packed != size:
-        raise malformed(f"the ZIP file states two sizes of {name[:200]!a}")
+        raise malformed(f"the ZIP file states two sizes of {name[:200]!r}")
     return Entry64(raw_name=raw_name, flags=flags, method=method, crc=crc, packed=packed,
                    size=size, offset=offset), end  # fmt: skip
 
@@ -2499,7 +2508,7 @@ def read_list(source: Source, name: str) -> dict[str, str]:
         path = match[2].replace("%0D", "\r").replace("%0A", "\n").replace("%25", "%")
         check_name(path)
         if path in digests:
-            raise malformed(f"{name} names {path!a} twice")
+            raise malformed(f"{name} names {path!r} twice")
         digests[path] = match[1]
     return digests
 
@@ -2529,10 +2538,10 @@ def check_listed(listed: Mapping[str, str], names: set[str], subject: str) -> No
     """Parts 3 and 5: check that a list names exactly these files."""
     for name in listed:
         if name not in names:
-            raise mismatch(f"{subject} names {name!a}, which is not among the files it covers")
+            raise mismatch(f"{subject} names {name!r}, which is not among the files it covers")
     for name in sorted(names):
         if name not in listed:
-            raise mismatch(f"the bag holds {name!a}, which {subject} does not list")
+            raise mismatch(f"the bag holds {name!r}, which {subject} does not list")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -2566,7 +2575,7 @@ def check_bag(source: Source) -> Bag:
     is_evidence = info["Bag-Format"] == EVIDENCE_BAG
     for name in sorted(tags):
         if is_evidence and name not in REQUIRED:
-            raise mismatch(f"the bag holds {name!a}, which the receipt of its list does not cover")
+            raise mismatch(f"the bag holds {name!r}, which the receipt of its list does not cover")
     hashed_payload = check_payload(source, payload, has_receipts=not is_evidence)
     captures = match_captures(tags, hashed_payload)
     check_oxum(source, payload, info.get("Payload-Oxum", ""))
@@ -2582,7 +2591,7 @@ def check_tags(source: Source, names: set[str]) -> dict[str, str]:
         for chunk in source.read(name):
             hashed.update(chunk)
         if hashed.hexdigest() != tags[name]:
-            raise mismatch(f"{name!a} does not have the digest in tagmanifest-sha256.txt")
+            raise mismatch(f"{name!r} does not have the digest in tagmanifest-sha256.txt")
     return tags
 
 
@@ -2596,7 +2605,7 @@ def match_captures(
     for folder in dict.fromkeys(f"captures/{name.split('/')[1]}/" for name in inside):
         manifest = tags.get(folder + MANIFEST)
         if manifest is None or manifest not in originals:
-            raise mismatch(f"{folder + MANIFEST!a} is missing, or is not an original of the bag")
+            raise mismatch(f"{folder + MANIFEST!r} is missing, or is not an original of the bag")
         matched.setdefault(manifest, []).append(folder)
     return matched
 
@@ -2612,7 +2621,7 @@ def check_info(source: Source) -> dict[str, str]:
     if "Bag-Format" not in info:
         raise malformed("bag-info.txt has no Bag-Format")
     if info["Bag-Format"] not in ("anchor-bag/1", EVIDENCE_BAG):
-        raise Refusal(UNKNOWN, f"the bag has the format {info['Bag-Format']!a:.80}")
+        raise Refusal(UNKNOWN, f"the bag has the format {info['Bag-Format']!r:.80}")
     return info
 
 
@@ -2639,7 +2648,7 @@ def check_payload(
     for name in sorted(payload):
         digests, size = hash_chunks(source.read(name))
         if digests != {"sha256": manifest[name], "sm3": sm3_sums[name]}:
-            raise mismatch(f"{name!a} does not have the digests that the bag lists")
+            raise mismatch(f"{name!r} does not have the digests that the bag lists")
         hashed[name] = digests, size
     return hashed
 
@@ -2651,12 +2660,12 @@ def check_receipts(source: Source, payload: set[str]) -> None:
         raise malformed("the bag holds no receipt")
     for name in receipts:
         if not name.endswith(SUFFIX):
-            raise malformed(f"{name!a} is not named as a receipt")
+            raise malformed(f"{name!r} is not named as a receipt")
         if find_original(name) not in payload:
-            raise mismatch(f"the bag has {name!a}, but not {find_original(name)!a}")
+            raise mismatch(f"the bag has {name!r}, but not {find_original(name)!r}")
     uncovered = payload - {find_original(name) for name in receipts}
     if uncovered:
-        raise mismatch(f"the bag has no receipt for {min(uncovered)!a}")
+        raise mismatch(f"the bag has no receipt for {min(uncovered)!r}")
 
 
 def find_original(receipt: str) -> str:
@@ -2724,10 +2733,10 @@ def check_recorded_files(payload: Mapping[str, tuple[dict[str, str], int]], reco
     for item in listed:
         digests, size = payload.get(item["path"], ({}, None))
         if size != item["size"] or not item["digests"].items() <= digests.items():
-            raise mismatch(f"{item['path']!a} differs from the record's list of files")
+            raise mismatch(f"{item['path']!r} differs from the record's list of files")
     others = set(payload) - {item["path"] for item in listed}
     if others:
-        raise mismatch(f"{min(others)!a} differs from the record's list of files")
+        raise mismatch(f"{min(others)!r} differs from the record's list of files")
 
 
 def check_captures(source: Folder | ZipFile, folders: Sequence[str], record: bytes) -> None:
@@ -2739,7 +2748,7 @@ def check_captures(source: Folder | ZipFile, folders: Sequence[str], record: byt
                 raise mismatch("the bag is not a piece of evidence")
             check_recorded_files(capture.payload, record)
         except Refusal as refusal:
-            raise mismatch(f"{folder!a} is not the capture of its record: {refusal}") from None
+            raise mismatch(f"{folder!r} is not the capture of its record: {refusal}") from None
 
 
 def list_notices(source: Folder | ZipFile) -> Iterator[Notice]:
@@ -2769,7 +2778,7 @@ def explain_timestamps(source: Folder | ZipFile) -> Iterator[str]:
                 ["openssl", "ts", "-verify", "-data", checkpoint, "-in", name, "-token_in",
                  "-CAfile", "ROOTS.pem"]
             )  # fmt: skip
-            yield f"timestamp {name!a}: cannot tell here; with the authority's own root: {command}"
+            yield f"timestamp {name!r}: cannot tell here; with the authority's own root: {command}"
 
 
 def explain_signatures(source: Folder | ZipFile) -> Iterator[str]:
@@ -2789,7 +2798,7 @@ def explain_signatures(source: Folder | ZipFile) -> Iterator[str]:
                 f"openssl cms -verify -cades -binary -inform DER -in {file} -content {record}"
                 " -out /dev/null -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any"
             )
-        yield f"signature {name!a}: cannot tell here; with the signer's own key or root: {command}"
+        yield f"signature {name!r}: cannot tell here; with the signer's own key or root: {command}"
 
 
 # ------------------------------------------------------------------------------------------------
@@ -3156,6 +3165,86 @@ def check_digests(record: Record, chain: Sequence[Event]) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
+# What is printed in Chinese.
+
+STEPS = {
+    1: "存证回执格式正确",
+    2: "文件与记录一致",
+    3: "记录在日志中",
+    4: "登记合约与日志受信任",
+    5: "链与区块正确",
+    6: "登记合约的代码相符",
+    7: "根已锚定且已最终确定",
+    8: "锚定与存证回执所述一致",
+    9: "提交者获认可，且日志所有者未放弃该锚定",
+    10: "不晚于何时已存在",
+    11: "记录不早于何时形成",
+}
+CHINESE = {
+    HEADLINES[MAIN]: "核验通过",
+    HEADLINES[UNLISTED]: "在本版本未收录的链上核验通过（其证明力由您自行判断）",
+    HEADLINES[TEST]: "在测试网络上核验通过（在法庭上不能证明任何事项）",
+    HEADLINES[DEVELOPMENT]: "在开发链上核验通过（不能证明真实时间）",
+    REFUSED: "未通过核验",
+    BY_YOUR_BLOCK: "，所依据的区块仅由您指明",
+    WITHDRAWN: "已被日志的运营方替代或撤回；证据本身：{}",
+    STANDING_UNKNOWN: "无法判断是否仍然有效；证据本身：{}",
+    EXIT: "（退出码 {}）",
+    MEANINGS[VERIFIED]: "通过",
+    MEANINGS[MALFORMED]: "格式不正确",
+    MEANINGS[MISMATCH]: "存在不一致",
+    MEANINGS[NOT_ANCHORED]: "未锚定",
+    MEANINGS[NOT_TRUSTED]: "不在您信任的范围之内",
+    MEANINGS[ABANDONED]: "日志所有者已放弃",
+    MEANINGS[SUPERSEDED]: "已被替代或撤回",
+    MEANINGS[CANNOT_CHECK]: "无法判断",
+    MEANINGS[NOT_FINAL]: "尚未最终确定",
+    MEANINGS[UNKNOWN]: "版本无法识别",
+    "not present": "未提供",
+    "file     {}": "文件     {}",
+    "step {:2}  {}: {}": "步骤 {:2}  【{}】{}",
+    "claim C7 {}: {}": "结论 C7  {}：{}",
+    "notice   {}: {}": "声明     {}：{}",
+    "note     {}": "说明     {}",
+    "number   {}": "存证编号 {}",
+}
+
+
+def choose_language(named: str | None, environment: Mapping[str, str]) -> str:
+    """Return the language named, else Chinese if the first variable that is set asks for it."""
+    variables = ("LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG")
+    wanted = named or next(filter(None, map(environment.get, variables)), "")
+    return "zh" if wanted.startswith("zh") else "en"
+
+
+def print_report(report: Report, path: str | None, language: str) -> None:
+    """Print a report, of a file whose name is ``path`` if there may be several."""
+
+    def say(text: str) -> str:
+        return CHINESE[text] if language == "zh" else text
+
+    def tell(form: str, *values: object) -> None:
+        print(say(form).format(*values))
+
+    if path is not None:
+        tell("file     {}", repr(path))
+    for step, code, text in report.lines:
+        title = f"{STEPS[step]}：" if language == "zh" else ""
+        tell("step {:2}  {}: {}", step, say(MEANINGS[code]), title + text)
+    if report.custody is not None:
+        code, text = report.custody
+        is_absent = code == VERIFIED and not report.is_documented
+        tell("claim C7 {}: {}", say("not present" if is_absent else MEANINGS[code]), text)
+    for code, text in report.notices:
+        tell("notice   {}: {}", say(MEANINGS[code]), text)
+    for note in report.notes:
+        tell("note     {}", note)
+    if report.number:
+        tell("number   {}", report.number)
+    print(report.headline(say))
+
+
+# ------------------------------------------------------------------------------------------------
 # The command line.
 
 
@@ -3165,14 +3254,14 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
     def value(length: int) -> Callable[[str], bytes]:
         def read(text: str) -> bytes:
             if not re.fullmatch(f"0x[0-9a-fA-F]{{{2 * length}}}", text):
-                raise argparse.ArgumentTypeError(f"not 0x and {2 * length} hex digits: {text!a}")
+                raise argparse.ArgumentTypeError(f"not 0x and {2 * length} hex digits: {text!r}")
             return bytes.fromhex(text[2:])
 
         return read
 
     def number(text: str) -> int:
         if not re.fullmatch("[0-9]{1,16}", text):
-            raise argparse.ArgumentTypeError(f"not a number: {text!a}")
+            raise argparse.ArgumentTypeError(f"not a number: {text!r}")
         return int(text)
 
     parser = argparse.ArgumentParser(
@@ -3207,6 +3296,8 @@ def parse_options(arguments: Sequence[str] | None) -> tuple[argparse.Namespace, 
         f"({RECORDED_AT_TOLERANCE})")  # fmt: skip
     add("--accept-unpinned", action="store_true",
         help="take chain and log from the receipt, which may claim any")  # fmt: skip
+    add("--lang", choices=("en", "zh"),
+        help="language of verdicts and titles; default: the environment's")  # fmt: skip
     options = parser.parse_args(arguments)
     if options.code_hash and len(options.chain_id) > 1:
         parser.error("the code hash differs from chain to chain: name one chain with --code-hash")
@@ -3259,7 +3350,7 @@ def read_named_notices(paths: Sequence[str]) -> list[Notice]:
             data = file.read(MAX_RECEIPT + 1)
         notice = read_notice(path, data, is_named=True)
         if notice is None:
-            raise malformed(f"{path!a} is not the receipt of a notice")
+            raise malformed(f"{path!r} is not the receipt of a notice")
         notices.append(notice)
     return notices
 
@@ -3277,7 +3368,7 @@ def report_bag(
                 raise malformed("it is no folder or ZIP file: name the receipt's file as well")
             yield from verify_bag(ZipFile(file), pins, named, receipt, is_named=is_named)
     except OSError as error:
-        yield path, report_trouble(f"cannot read: {error!a}")
+        yield path, report_trouble(f"cannot read: {error!r}")
     except Refusal as refusal:
         yield path, report_trouble(f"the bag: {refusal}", refusal.code)
 
@@ -3319,7 +3410,7 @@ def make_reports(
     try:
         inputs = read_inputs(receipt, paths)
     except OSError as error:
-        return [report_trouble(f"cannot read: {error!a}")]
+        return [report_trouble(f"cannot read: {error!r}")]
     except Refusal as refusal:
         return [report_trouble(str(refusal), refusal.code)]
     return [
@@ -3333,11 +3424,14 @@ def make_reports(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Verify files by their receipts, print every step and return the gravest exit code."""
     options, pins = parse_options(arguments)
+    language = choose_language(options.lang, os.environ)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     reports: Iterator[tuple[str, Report]]
     try:
         named = read_named_notices(options.notice)
     except OSError as error:
-        reports = iter([(options.receipt, report_trouble(f"cannot read: {error!a}"))])
+        reports = iter([(options.receipt, report_trouble(f"cannot read: {error!r}"))])
     except Refusal as refusal:
         reports = iter([(options.receipt, report_trouble(f"a notice: {refusal}", refusal.code))])
     else:
@@ -3349,23 +3443,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     codes = set()
     for path, report in reports:
-        if len(options.file) != 1:
-            print(f"file     {path!a}")
-        for step, code, text in report.lines:
-            print(f"step {step:2}  {MEANINGS[code]}: {text}")
-        if report.custody is not None:
-            code, text = report.custody
-            word = (
-                "not present" if code == VERIFIED and not report.is_documented else MEANINGS[code]
-            )
-            print(f"claim C7 {word}: {text}")
-        for code, text in report.notices:
-            print(f"notice   {MEANINGS[code]}: {text}")
-        for note in report.notes:
-            print(f"note     {note}")
-        if report.number:
-            print(f"number   {report.number}")
-        print(report.headline())
+        print_report(report, path if len(options.file) != 1 else None, language)
         codes.add(report.exit_code())
     return find_gravest(codes)
 

@@ -284,7 +284,7 @@ _Value = TypeVar("_Value")
 
 # Claims without steps follow from the format alone, or cannot be decided from a receipt.
 CLAIMS = (
-    ("C1", Message("claim-file-unchanged"), (1, 2)),
+    ("C1", Message("claim-file-matches"), (1, 2)),
     ("C2", Message("claim-record-in-anchored-log"), (1, 3, 4, 5, 6, 7)),
     ("C3", Message("claim-anchor-final"), (1, 4, 5, 6, 7, 8)),
     ("C4", Message("claim-existed-by"), (1, 3, 4, 5, 6, 7, 8, 10)),

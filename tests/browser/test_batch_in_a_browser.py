@@ -99,7 +99,7 @@ def rows(tab: Page) -> list[list[str]]:
     ("theme", "width", "locale", "words"),
     [
         ("light", 1280, "en-GB", "not verified: something does not match"),
-        ("dark", 390, "zh-CN", "未通过验证：存在不一致"),
+        ("dark", 390, "zh-CN", "未通过核验：存在不一致"),
     ],
 )
 def test_a_case_with_an_altered_byte_is_told_file_by_file_and_nothing_is_sent(

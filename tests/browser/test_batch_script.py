@@ -102,7 +102,7 @@ def test_a_receipt_is_judged_with_the_file_of_its_digest_or_its_name(
             assert row["reason"] is None
         elif row["matched_by"] is None and code == 20:
             assert row["said"][0].startswith("only the receipt was checked")
-            assert row["said"][1].startswith("仅核验了收据")
+            assert row["said"][1].startswith("仅核验了存证回执")
 
 
 def test_without_a_policy_nothing_is_verified_but_a_changed_file_is_told(

@@ -76,7 +76,7 @@ def test_a_large_file_is_verified_within_little_memory(
         seconds = time.perf_counter() - started
     grown = max(noted) - noted[0]
     print(f"\n{size:,} bytes: {seconds:.2f} s from file to verdict, {grown / MIB:.0f} MiB more")
-    assert "验证通过" in desk.tab.inner_text(".word")
+    assert "核验通过" in desk.tab.inner_text(".word")
     assert grown < 400 * MIB
     assert desk.said == []
     desk.tab.context.close()

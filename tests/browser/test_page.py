@@ -158,6 +158,15 @@ def test_a_policy_pins_and_may_hold_the_block_hash(
     assert f"{named}\nSHA-256 {digest}" in desk.tab.inner_text("#report")
 
 
+def test_the_saved_report_is_english_in_either_language(desk: Desk, given: Given) -> None:
+    desk.give(**given())
+    accept(desk, BLOCK)
+    english = desk.verify()
+    desk.tab.click("#zh")
+    assert desk.tab.get_by_role("button", name="英文").is_visible()
+    assert desk.verify() == english
+
+
 ENDS: dict[str, tuple[int, str, dict[str, Any]]] = {
     "an altered file": (10, Message("page-result-other-file"), {"data": b"altered"}),
     "another index": (10, Message("page-result-mismatch"), {"index": 5}),

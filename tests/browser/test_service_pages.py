@@ -177,7 +177,7 @@ def test_a_chinese_browser_sees_chinese_until_it_chooses_english(
         tab.get_by_role("button", name="Show its path").click()
         tab.get_by_role("heading", name="In the log, anchored (final)").wait_for()
         tab.get_by_role("link", name="中文").click()
-        tab.get_by_role("heading", name="已编入日志，已锚定（已终局）").wait_for()
+        tab.get_by_role("heading", name="已编入日志，已锚定（已最终确定）").wait_for()
 
 
 def test_the_first_stop_of_the_keyboard_leads_to_the_content(

@@ -33,7 +33,7 @@ from anchor.certificate.path_svg import draw_path
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.qr import draw_code
 from anchor.certificate.statements import Details
-from anchor.certificate.time_format import describe_time
+from anchor.certificate.time_format import Moment, describe_time
 from anchor.evidence.preservation_number import number_record
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
@@ -98,7 +98,34 @@ def test_the_result_states_the_time_that_is_proven(issued: Issued) -> None:
     (banner,) = (
         part for part in build_front(issued.certificate).blocks if isinstance(part, Banner)
     )
-    assert banner.since == describe_time("2026-09-21T14:17:50Z")
+    assert banner.since == f"不晚于 / no later than {describe_time('2026-09-21T14:17:50Z')}"
+
+
+def test_a_bound_after_the_issue_is_called_calculated() -> None:
+    """No time to come is shown as if it were known."""
+    world = World()
+    rows = {}
+    for issued_at in ("2026-09-21T14:17:49Z", "2026-09-21T14:17:50Z"):
+        moment = Moment(at=datetime.fromisoformat(issued_at), clock="given")
+        certificate = issue(world, receipt_of(world), moment=moment).certificate
+        (rows[issued_at],) = (
+            row.value.lines
+            for block in build_front(certificate).blocks
+            if isinstance(block, Fields)
+            for row in block.rows
+            if row.label.en == "Existed no later than"
+        )
+        assert any(
+            "calculated limit: the block's time plus the 30 s" in each.en
+            for each in certificate.assumptions
+        )
+    early, late = rows.values()
+    bound = "上链时间加允许误差 30 秒"
+    assert late[1] == f"{bound} / anchoring time plus an allowed 30 s"
+    assert early[1] == (
+        f"{bound}；系推算的上限，故晚于出证时间"
+        " / anchoring time plus an allowed 30 s; calculated, hence after the time of issue"
+    )
 
 
 def test_no_sentence_stands_in_one_language_alone() -> None:

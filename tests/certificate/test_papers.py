@@ -106,7 +106,7 @@ def test_a_development_chain_and_a_missing_lower_bound_are_named(issued: Issued)
     for name in PAPERS:
         text = draft(name, issued.certificate).text
         assert ("该链是开发链" if name == "zh" else "is a development chain") in text
-        assert ("本收据未予证明" if name == "zh" else "not proven by this receipt") in text
+        assert ("本存证回执未予证明" if name == "zh" else "not proven by this receipt") in text
 
 
 def test_the_federal_form_has_the_wording_of_the_statute_in_both_forms(issued: Issued):

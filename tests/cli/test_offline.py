@@ -109,16 +109,16 @@ def test_the_report_is_there_in_chinese(verify: Verify, tmp_path: Path) -> None:
     for words in (
         "通过",
         "C3 通过",
-        "锚定存在于指定的链上且已终局",
-        "仅由您认定",
+        "锚定存在于指定的链上且已最终确定",
+        "仅由您指明",
         "不证明的事项：",
-        "验证通过",
+        "核验通过",
     ):
         assert words in ran.stdout, words
     (tmp_path / "deed.txt").write_bytes(b"altered")
     altered = verify(*UNPINNED, "--lang", "zh")
     assert altered.returncode == 10
-    shown = ("未通过验证", "不通过", "无法判断", "未提供")
+    shown = ("未通过核验", "不通过", "无法判断", "未提供")
     assert [words for words in shown if words not in altered.stdout] == []
     assert verify("--lang", "fr").returncode == 2
 

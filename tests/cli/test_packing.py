@@ -233,6 +233,8 @@ def test_the_commands_in_the_bag_work_alone(desk: Desk, name: str) -> None:
                 ["sh", "-ec", ran], cwd=bag, env=env, capture_output=True, text=True, check=False
             )
             assert done.returncode == 0, done
+            is_chinese = name == "README.zh.md" and "verify.py" in command
+            assert ("核验通过" in done.stdout) == is_chinese
     assert "statements/statement.txt.sig < statements/statement.txt" in text
     assert sum(command.startswith("python3") for command in commands) == 1
     assert any(command.startswith("anchor verify") for command in commands)

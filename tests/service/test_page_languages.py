@@ -352,7 +352,7 @@ def test_facts_of_the_dashboard_are_said_in_both_languages(overview: Overview) -
         (
             dashboard_facts.describe_chain(chain, replace(recent, seen_at=int(at) - 90), later),
             "1; block 1,000, made 1 min ago; final: 990; seen 1 min 30 s ago",
-            "1；区块 1,000，1 分钟前产生；终局：990；1 分钟 30 秒前查得",
+            "1；区块 1,000，1 分钟前产生；最终确定：990；1 分钟 30 秒前查得",
         ),
         (
             dashboard_facts.describe_chain(chain, Sighting(), overview),

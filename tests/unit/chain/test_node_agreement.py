@@ -250,7 +250,7 @@ def test_sides_that_disagree_are_named_in_both_languages() -> None:
         nodes.read_with_quorum(lambda node: node.fetch_code(OWNER, "latest"))
     message = caught.value.message
     assert message == "the nodes disagree about the contents of the final block: a, b against c"
-    assert translate(message, "zh") == "各节点对终局区块的内容说法不一：a、b 对 c"
+    assert translate(message, "zh") == "各节点对最终确定的区块的内容说法不一：a、b 对 c"
 
 
 BLOCK = PricedBlock(

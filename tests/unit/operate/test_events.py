@@ -43,7 +43,7 @@ RESULT = RunResult(sealed=1, anchored=ANCHORED, state=RunState.INCLUDED, timed_o
         (
             finality_event(ANCHORED).text,
             "anchor 7 is final: 2 leaves",
-            "第 7 次锚定已终局：2 片叶",
+            "第 7 次锚定已最终确定：2 片叶",
         ),
         (
             reorganisation_event(ANCHORED, Message("anchor-moved-to-block", block=41)).text,
@@ -83,10 +83,10 @@ def test_an_event_reads_in_both_languages(text: Message, english: str, chinese: 
             None,
             12,
             "was not in the registry, according to final block 12",
-            "据终局区块 12，不在登记合约中",
+            "据最终确定的区块 12，不在登记合约中",
         ),
         (9, None, "was in block 9", "位于区块 9"),
-        (9, 12, "was in block 9, according to final block 12", "据终局区块 12，位于区块 9"),
+        (9, 12, "was in block 9, according to final block 12", "据最终确定的区块 12，位于区块 9"),
     ],
 )
 def test_an_incident_says_where_the_anchor_was_seen(
@@ -98,7 +98,9 @@ def test_an_incident_says_where_the_anchor_was_seen(
         Incident(head=HEAD, before=before, current=after, seen_block=seen, noticed_at="then")
     )
     assert text == f"anchor 7 was final in block 5, but later {english} (noticed then)"
-    assert translate(text, "zh") == f"第 7 次锚定曾终局于区块 5，此后{chinese}（发现于 then）"
+    assert (
+        translate(text, "zh") == f"第 7 次锚定曾在区块 5 中最终确定，此后{chinese}（发现于 then）"
+    )
 
 
 def test_the_state_of_a_run_is_shown_in_the_words_of_its_document() -> None:

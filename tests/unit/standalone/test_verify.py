@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -48,12 +48,13 @@ from support.world import MAIN, REGISTRY, World
 
 from anchor.ethereum.known_chains import CHAINS, HEADLINES, KIND_SENTENCES, ChainKind, best_kind
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.standalone import verify as standalone
 from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import DEFAULT_TOLERANCE
-from anchor.verification.verifier import judge
+from anchor.verification.verifier import TITLES, judge
 
 FILE = ROOT / "anchor" / "standalone" / "verify.py"
 
@@ -186,10 +187,12 @@ def named(name: str) -> Honest:
     return found
 
 
-def run_alone(folder: Path, *arguments: str) -> tuple[int, str]:
+def run_alone(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None
+) -> tuple[int, str]:
     done = subprocess.run(
-        [sys.executable, "-I", "-S", "verify.py", *arguments],
-        cwd=folder, capture_output=True, text=True, timeout=60,
+        [sys.executable, "-I", "-S", "-X", "utf8", "verify.py", *arguments],
+        cwd=folder, capture_output=True, encoding="utf-8", timeout=60, env=environment,
     )  # fmt: skip
     assert "Traceback" not in done.stderr
     return done.returncode, done.stdout
@@ -284,6 +287,82 @@ def test_a_development_chain_and_a_typed_block_are_never_plainly_verified(alone:
         assert f"chain 31337 is {KIND_SENTENCES['development']}" in printed
         assert "(asserted; " in printed
     assert f"accepted as the receipt claims: the log's owner 0x{LOG[26:]}" in printed
+
+
+VERDICTS = {
+    standalone.VERIFIED: Message("verdict-pass"),
+    standalone.NOT_FINAL: Message("verdict-not-final"),
+    standalone.CANNOT_CHECK: Message("verdict-cannot-tell"),
+}
+
+
+def test_its_chinese_texts_are_the_packages() -> None:
+    assert {number: translate(title, "zh") for number, title in TITLES.items()} == standalone.STEPS
+    said = {text: translate(HEADLINES[kind], "zh") for kind, text in standalone.HEADLINES.items()}
+    said |= {
+        standalone.MEANINGS[code]: translate(message, "zh") for code, message in VERDICTS.items()
+    }
+    said["not present"] = translate(Message("verdict-not-present"), "zh")
+    said[standalone.REFUSED] = translate(Message("verdict-not-verified"), "zh")
+    assert {text: standalone.CHINESE[text] for text in said} == said
+    assert {*standalone.MEANINGS.values()} <= standalone.CHINESE.keys()
+    asserted = Message("verdict-by-your-block", headline=HEADLINES["main"])
+    assert translate(asserted, "zh") == (
+        standalone.CHINESE[standalone.HEADLINES["main"]]
+        + standalone.CHINESE[standalone.BY_YOUR_BLOCK]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "environment", "is_chinese"),
+    [
+        ("--lang zh", {"LANGUAGE": "en"}, True),
+        ("--lang en", {"LANGUAGE": "zh"}, False),
+        ("", {"LANGUAGE": "zh_CN"}, True),
+        ("", {"LANGUAGE": "", "LANG": "zh_CN.UTF-8"}, True),
+        ("", {"LANGUAGE": "de", "LANG": "zh_CN.UTF-8"}, False),
+        ("", {}, False),
+    ],
+)
+def test_verdicts_are_in_the_language_asked_for(
+    alone: Path, options: str, environment: dict[str, str], is_chinese: bool
+) -> None:
+    arguments = f"proven.json file --block-hash {BLOCK} {PINNED} {options}".split()
+    code, printed = run_alone(alone, *arguments, environment=environment)
+    *lines, last = printed.splitlines()
+    assert code == 0
+    if is_chinese:
+        assert lines[1].startswith("步骤  2  【通过】文件与记录一致：the file has sha256 ")
+        assert last == "在开发链上核验通过（不能证明真实时间），所依据的区块仅由您指明（退出码 0）"
+        assert not any(line.startswith(("step", "note", "number")) for line in lines)
+    else:
+        assert lines[0].startswith("step  1  passed: ")
+        assert last.startswith("VERIFIED on a development chain")
+    wrong = f"proven.json verify.py --block-hash {BLOCK} {PINNED} --lang zh".split()
+    assert run_alone(alone, *wrong)[1].splitlines()[-1] == "未通过核验（退出码 10）"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "shown"),
+    [
+        ("合同.txt", "utf-8", "'合同.txt'"),
+        ("合同.txt", "gb18030", "'合同.txt'"),
+        ("合同.txt", "ascii", "'\\u5408\\u540c.txt'"),
+        ("bad\u202etxt.exe", "utf-8", "'bad\\u202etxt.exe'"),
+    ],
+)
+def test_names_are_readable_where_the_output_can_hold_them(
+    alone: Path, name: str, encoding: str, shown: str
+) -> None:
+    """What would turn the direction of a line is escaped everywhere."""
+    (alone / name).write_bytes(b"another")
+    done = subprocess.run(
+        [sys.executable, "-S", "verify.py", "proven.json", name, "file"],
+        cwd=alone, capture_output=True, timeout=60, check=False,
+        env={"PYTHONIOENCODING": f"{encoding}:strict", "LC_ALL": "C.UTF-8"},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (2, b"")
+    assert done.stdout.decode(encoding).splitlines()[0] == f"file     {shown}"
 
 
 def test_it_says_what_is_not_checked() -> None:

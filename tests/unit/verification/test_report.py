@@ -82,9 +82,9 @@ def test_the_headline_is_in_capitals_in_english_only(capsys: pytest.CaptureFixtu
             heads.append(capsys.readouterr().out.splitlines()[0])
     assert heads == [
         "VERIFIED on a development chain (proves nothing about real time)  F",
-        "在开发链上验证通过（不能证明真实时间）  F",
+        "在开发链上核验通过（不能证明真实时间）  F",
         "NOT VERIFIED: not what you trust  F",
-        "未通过验证：不在您信任的范围之内  F",
+        "未通过核验：不在您信任的范围之内  F",
     ]
 
 
