@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import Browser
 from support.browser import browser
 from support.command import start_anchor
+from support.fixtures import anvil_path
 from support.paths import ROOT
 from support.web_tutorial import CHAIN, FILES, LABELS, OWNER, TYPED, Demonstration, Reader
 
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 
-__all__ = ["browser"]
+__all__ = ["anvil_path", "browser"]
 
 PAGES: dict[Language, str] = {
     "en": "own-evidence-by-the-web.md",
