@@ -47,9 +47,10 @@ _MAX_BYTES: Final = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSite:
-    """A running demonstration: its configuration, its persons, and the folder of sample files."""
+    """A running demonstration: configuration, the chain's URL, persons, folder of sample files."""
 
     config: Path
+    chain: str
     people: tuple[SamplePerson, ...]
     files: Path
 
@@ -81,7 +82,7 @@ def open_demo_site(
         with (folder / "run.log").open("wb") as log:
             daemon = start_guarded(command, folder, stdout=log, stderr=log)
         stack.callback(end_guarded, daemon, _STOP_SECONDS)
-        yield DemoSite(config=config, people=people, files=files)
+        yield DemoSite(config=config, chain=chain.url, people=people, files=files)
 
 
 def _add_people(project: OpenProject) -> tuple[SamplePerson, ...]:

@@ -1,6 +1,7 @@
 """Take pictures of every page of the product, in English and Chinese.
 
     python scripts/_build/build_pictures.py [NAME...]    default: all, into docs/pictures/pages
+    python scripts/_build/build_pictures.py tutorial     docs/pictures/tutorial, of own-evidence-by-the-web
 
 The pages are those of `anchor serve --demo` on a chain of its own, and the verifier page.  Numbers,
 times and hashes on them are new each time.
@@ -10,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,13 +23,16 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 import anchor
+from anchor.messages.catalogue import Language
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from support.browser import open_browser
+from support.web_tutorial import Demonstration, Reader
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs" / "pictures" / "pages"
-LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
+TUTORIAL = FOLDER.with_name("tutorial")
+LANGUAGES: dict[Language, str] = {"en": "en-GB", "zh": "zh-CN"}
 _SIZE = (1120, 760)
 _COLOURS = 64
 _MILLISECONDS = 300_000
@@ -67,19 +70,38 @@ PIECE = ("piece", "/tenants/sample/evidence", "chat.txt")
 
 def main() -> None:
     wanted = set(sys.argv[1:])
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    with open_site() as (url, key), open_browser() as browser:
+    with open_site() as (site, key), open_browser() as browser:
         for language, locale in LANGUAGES.items():
-            for name, picture in take_pictures(browser, url, key, locale):
-                if not wanted or name in wanted:
-                    path = FOLDER / f"{name}-{language}.png"
-                    path.write_bytes(reduce_colours(picture))
-                    print(path.relative_to(ROOT), path.stat().st_size)
+            if wanted != {"tutorial"}:
+                for name, picture in take_pictures(browser, site.url, key, locale):
+                    if not wanted or name in wanted:
+                        save(picture, FOLDER / f"{name}-{language}.png")
+            if not wanted or "tutorial" in wanted:
+                follow_tutorial(browser, site, language)
+
+
+def save(picture: bytes, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(reduce_colours(picture))
+    print(path.relative_to(ROOT), path.stat().st_size)
+
+
+def follow_tutorial(browser: Browser, site: Demonstration, language: Language) -> None:
+    """Do what the tutorial says, and take its pictures."""
+    tab = open_tab(browser, site.url, LANGUAGES[language])
+
+    def show(name: str, at: str) -> None:
+        tab.locator(at).first.evaluate("place => place.scrollIntoView()")
+        save(tab.screenshot(), TUTORIAL / f"{name}-{language}.png")
+
+    with tempfile.TemporaryDirectory() as folder:
+        Reader(tab=tab, site=site, language=language, folder=Path(folder), show=show).follow()
+    tab.context.close()
 
 
 @contextmanager
-def open_site() -> Iterator[tuple[str, str]]:
-    """Serve the demonstration; give its address, and an API key of its operator."""
+def open_site() -> Iterator[tuple[Demonstration, str]]:
+    """Serve the demonstration; give where it is, and an API key of its operator."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "TMPDIR": folder}
         words = ("serve", "--demo", "--port", "0", "--workers", "1")
@@ -89,14 +111,10 @@ def open_site() -> Iterator[tuple[str, str]]:
         ) as process:
             assert process.stdout is not None
             try:
-                url = next(
-                    match[0]
-                    for line in process.stdout
-                    if (match := re.search(r"http://127\.0\.0\.1:\d+", line))
-                )
+                site = Demonstration.read(process.stdout)
                 (config,) = Path(folder).glob("anchor-demo-*/project/anchor.toml")
-                extend_log(url, make_key(config, "sample", "submit", "read"))
-                yield url, make_key(config, "operator", "admin")
+                extend_log(site.url, make_key(config, "sample", "submit", "read"))
+                yield site, make_key(config, "operator", "admin")
             finally:
                 process.terminate()
 

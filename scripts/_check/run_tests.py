@@ -292,10 +292,13 @@ MARKED = {
         "mkdocs.yml",
         "requirements/site.txt",
         "scripts/_build/build_site.py",
+        "tests/support/web_tutorial.py",
         "anchor/cli/*.py",
         "anchor/messages/*.po",
         "anchor/verification/*.py",
         "anchor/client/*.py",
+        "anchor/page/*",
+        "anchor/service/pages/**/*",
     ),
 }
 # Environments beside .venv that marked tests need, by folder.

@@ -15,10 +15,10 @@ from support.nodes import wait_until
 def start(running: Running) -> tuple[str, Path]:
     """Return the demonstration's address, and the folder of its sample files."""
     shown = running.printed(" with 1 processes", 150.0)
-    address = re.search(r"http://127\.0\.0\.1:\d+", shown)
+    address = re.search(r" at (http://127\.0\.0\.1:\d+)", shown)
     files = re.search(r"submitted: (.+)", shown)
     assert address is not None and files is not None
-    return address[0], Path(files[1])
+    return address[1], Path(files[1])
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])

@@ -118,6 +118,19 @@ def test_a_release_has_a_wheel_for_each_platform_and_what_else_is_needed(release
     }  # fmt: skip
 
 
+def test_the_listed_hash_of_the_verifier_page_is_the_one_that_its_documentation_shows(
+    release: Path,
+) -> None:
+    listed = (release / "SHA256SUMS").read_text("utf-8")
+    digest = re.search(r"^([0-9a-f]{64})  anchor-verify-[\d.]+\.html$", listed, re.MULTILINE)
+    assert digest is not None
+    with tarfile.open(find(release, "*.tar.gz")) as archive:
+        (name,) = (each for each in archive.getnames() if each.endswith("/docs/verifier-page.md"))
+        page = archive.extractfile(name)
+        assert page is not None
+        assert f"\n{digest[1]}  verify.html\n" in page.read().decode("utf-8")
+
+
 def test_the_native_wheels_are_for_their_machines_and_the_pure_one_has_no_extension(
     release: Path,
 ) -> None:

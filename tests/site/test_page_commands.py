@@ -49,6 +49,7 @@ anchor stamp --wait final report.pdf report-2.pdf contract.pdf >/dev/null 2>&1
 # Commands that make what a page takes as given.
 BEFORE = {
     "docs/bag.md": _PROJECT,
+    "docs/bag.zh.md": _PROJECT,
     "docs/preservation-number.md": _PROJECT + "cp report.pdf.anchor.json RECEIPT\n",
     "docs/record-groups.md": _PROJECT,
 }

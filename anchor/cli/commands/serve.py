@@ -116,6 +116,7 @@ def command(
         with open_demo_site(url) as site:
             output.line(Message("demo-site-files", path=site.files))
             output.line(Message("demo-site-keys"))
+            output.line(Message("demo-site-node", url=site.chain))
             _serve(
                 output,
                 site.config,
