@@ -16,7 +16,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.ethereum.known_chains import Chain, find_chain
+from anchor.ethereum.known_chains import Chain, check_genesis, find_chain
 from anchor.evidence.digests import SHA256, SM3
 from anchor.messages.message import Message
 from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
@@ -121,11 +121,7 @@ def _check_network(node: Node, network: Chain, chain_id: ChainId, genesis: Hash3
             ),
             hint=Message("node-of-right-chain-hint"),
         )
-    if network.genesis not in (None, genesis):
-        raise ChainGuardError(
-            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=network.name),
-            hint=Message("node-of-right-chain-hint"),
-        )
+    check_genesis(network, genesis)
 
 
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
