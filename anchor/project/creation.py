@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import (
     ChainGuardError,
@@ -194,6 +195,12 @@ def plan_dev_project(
         chain_id=chain_id,
         network=network,
     )
+
+
+def is_log_used(config: Config, node: Node) -> bool:
+    """Return whether the registry holds an anchor of the project's log already."""
+    newest = RegistryReader(config.registry, config.log).newest_root(node, "latest")
+    return newest.is_closed or newest.root is not None
 
 
 def make_folder(folder: Path) -> None:
