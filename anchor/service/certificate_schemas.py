@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import Field, ValidationError
 
-from anchor.service.schemas import Document, ProblemDocument
+from anchor.service.schemas import Document, NextPage, ProblemDocument
 
 _CERTIFICATE = "1f0c5a86b7b54dd1a6d2f0c4f8b3a9d2"
 
@@ -51,7 +51,7 @@ class CertificatesDocument(Document):
     """A page of the certificates of a piece of evidence, the first order first."""
 
     certificates: list[CertificateDocument]
-    next: Annotated[str | None, Field(description="`after` of the next page.")]
+    next: NextPage
 
 
 class Revocation(Document):

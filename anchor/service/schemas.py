@@ -35,6 +35,7 @@ Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
 
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
+NextPage = Annotated[str | None, Field(description="`after` of the next page; null on the last.")]
 WaitSeconds = Annotated[
     float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
 ]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from anchor.service.schemas import Document
+from anchor.service.schemas import Document, NextPage
 
 
 class UsageDocument(Document):
@@ -23,4 +23,4 @@ class TenantsUsageDocument(Document):
     """A page of the tenants, by name."""
 
     tenants: list[UsageDocument]
-    next: Annotated[str | None, Field(description="`after` of the next page.")]
+    next: NextPage
