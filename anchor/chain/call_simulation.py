@@ -16,9 +16,10 @@ from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.chain.tx_cost import bound_gas
 from anchor.errors import AnchorError, ChainGuardError, FundsError, NodeFaultError, NodeRefusedError
 from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import label_chain
 from anchor.messages.message import Message
 from anchor.registry.calldata import describe_revert
-from anchor.types import Address
+from anchor.types import Address, ChainId
 
 # The JSON-RPC error code of a call that reverts (geth internal/ethapi/errors.go, and others).
 _REVERTED = 3
@@ -39,7 +40,9 @@ class Intent:
     head_size: int | None
 
 
-def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock) -> int:
+def estimate_gas(
+    node: Node, chain_id: ChainId, sender: Address, intent: Intent, block: PricedBlock
+) -> int:
     """Return a gas limit with which ``intent`` was simulated successfully.
 
     ``block`` is the newest block that the nodes agree on.
@@ -53,7 +56,7 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
     try:
         estimates = node.ask_each(lambda one: _ask_estimate(one, sender, intent))
     except NodeRefusedError as error:
-        raise _would_fail(error, sender) from error
+        raise _would_fail(error, sender, chain_id) from error
     estimate = asked_by_enough(estimates, node.needed)
     if estimate > most:
         raise NodeFaultError(
@@ -72,7 +75,7 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
         node.ask_each(lambda one: _run(one, sender, intent, gas))
     except NodeRefusedError as error:
         if error.data:  # the chain's state has changed since the estimate
-            raise _would_fail(error, sender) from error
+            raise _would_fail(error, sender, chain_id) from error
         raise NodeFaultError(
             Message("node-gas-estimate-contradicted", name=node.name, gas=gas, reason=error.reason),
             hint=Message("node-retry-nothing-sent-hint"),
@@ -80,9 +83,11 @@ def estimate_gas(node: Node, sender: Address, intent: Intent, block: PricedBlock
     return gas
 
 
-def lacks_funds(sender: Address) -> Message:
-    """Return the message that the sender cannot pay for the transaction."""
-    return Message("sender-funds-missing", sender=format_address(sender))
+def lacks_funds(sender: Address, chain_id: ChainId) -> Message:
+    """Return the message that the sender cannot pay for the transaction on a chain."""
+    return Message(
+        "sender-funds-missing", sender=format_address(sender), chain=label_chain(chain_id)
+    )
 
 
 def _ask_estimate(node: Node, sender: Address, intent: Intent) -> int:
@@ -102,10 +107,10 @@ def _run(node: Node, sender: Address, intent: Intent, gas: int | None = None) ->
     return node.call(sender=sender, to=intent.to, data=intent.data, gas=gas)
 
 
-def _would_fail(error: NodeRefusedError, sender: Address) -> AnchorError:
+def _would_fail(error: NodeRefusedError, sender: Address, chain_id: ChainId) -> AnchorError:
     refusal = classify_refusal(error.reason)
     if refusal is Refusal.FUNDS:
-        return FundsError(lacks_funds(sender), hint=FUNDS_HINT)
+        return FundsError(lacks_funds(sender, chain_id), hint=FUNDS_HINT)
     if not (error.data or error.code == _REVERTED or refusal is Refusal.REVERTED):
         return error  # the node could not run the call; the registry did not refuse it
     return ChainGuardError(

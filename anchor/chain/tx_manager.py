@@ -454,7 +454,7 @@ class TransactionManager:
     def _refused(self, error: NodeRefusedError) -> AnchorError:
         """Return the error to raise for a transaction that is refused and cannot be replaced."""
         if _lacks_funds(error):
-            return FundsError(lacks_funds(self._signer.address), hint=FUNDS_HINT)
+            return FundsError(lacks_funds(self._signer.address, self._chain_id), hint=FUNDS_HINT)
         return FundsError(
             Message("tx-fee-refused", reason=error.reason),
             hint=Message("tx-fee-refused-hint"),

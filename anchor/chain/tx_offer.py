@@ -72,7 +72,7 @@ class Pricing:
         block = agree_on_block(self.node)
         return Offer(
             block=block,
-            gas=estimate_gas(self.node, self.sender, intent, block),
+            gas=estimate_gas(self.node, self.chain_id, self.sender, intent, block),
             fees=fetch_fees(self.node, block, self.limits.fee_cap, legacy=self.limits.legacy),
             l1_fee=fetch_l1_fee(self.node, self.chain_id, sender=self.sender, data=intent.data),
         )
@@ -87,7 +87,7 @@ class Pricing:
             raise FundsError(
                 Message(
                     "sender-funds-needed",
-                    detail=lacks_funds(self.sender),
+                    detail=lacks_funds(self.sender, self.chain_id),
                     amount=offer.most / ETHER,
                 ),
                 hint=FUNDS_HINT,

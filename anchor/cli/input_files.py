@@ -19,10 +19,15 @@ def receipt_path(argument: Path) -> Path:
 
     Raises:
         UsageError: The path beside it is not a regular file; reading a pipe could wait for ever.
+            Or it is a folder, which no receipt lies beside.
     """
     if argument.name.endswith(RECEIPT_SUFFIX):
         return argument
     path = sidecar_path(argument)
+    if is_folder(argument) and not os.path.lexists(path):
+        raise UsageError(
+            Message("file-is-folder", path=argument), hint=Message("receipt-of-folder-hint")
+        )
     if os.path.lexists(path) and not is_regular_file(path):
         raise UsageError(
             Message("file-not-regular", path=path), hint=Message("receipt-not-regular-hint")

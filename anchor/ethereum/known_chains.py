@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from anchor.errors import ChainGuardError
 from anchor.messages.message import Message
 from anchor.types import ChainId, Hash32
 
@@ -32,11 +33,11 @@ class Chain:
     """One chain, as listed in this release.
 
     ``network`` is the name by which commands know the chain; None if it is unlisted.  ``genesis``
-    is the hash of block 0.  ``finality``: which blocks are final, the ``finalized`` tag or a number
-    of blocks.  ``time_slack`` is the possible error of a block's time in seconds; None if no rule
-    is known.  ``is_sequenced``: a single sequencer sets the times of its blocks.  ``explorers`` are
-    addresses of block explorers, for people only; the page of a block is below them (EIP-3091).
-    ``tested``: this release was run against the chain itself.
+    is the hash of block 0.  ``finality``: the tag of the newest final block.  ``time_slack`` is the
+    possible error of a block's time in seconds; None if no rule is known.  ``is_sequenced``: a
+    single sequencer sets the times of its blocks.  ``explorers`` are addresses of block explorers,
+    for people only; the page of a block is below them (EIP-3091).  ``tested``: this release was run
+    against the chain itself.
     """
 
     id: ChainId
@@ -45,7 +46,7 @@ class Chain:
     kind: ChainKind
     genesis: Hash32 | None
     time_slack: int | None
-    finality: Literal["finalized"] | int = "finalized"
+    finality: Literal["finalized"] = "finalized"
     is_sequenced: bool = False
     explorers: tuple[str, ...] = ()
     tested: bool = False
@@ -203,6 +204,19 @@ def find_chain(chain_id: ChainId) -> Chain:
         genesis=None,
         time_slack=None,
     )
+
+
+def check_genesis(chain: Chain, genesis: Hash32) -> None:
+    """Check the hash of a node's block 0 against the listed one, if the chain has one.
+
+    Raises:
+        ChainGuardError: The node is on another chain with the same chain id.
+    """
+    if chain.genesis not in (None, genesis):
+        raise ChainGuardError(
+            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=chain.name),
+            hint=Message("node-of-right-chain-hint"),
+        )
 
 
 def label_chain(chain_id: ChainId) -> str:

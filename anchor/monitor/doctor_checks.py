@@ -404,6 +404,7 @@ def _look_at_funds(context: DoctorContext) -> Remark:
             Message(
                 "sender-funds-too-low",
                 address=format_address(context.key),
+                chain=label_chain(config.chain_id),
                 balance=balance / ETHER,
                 cost=cost / ETHER,
             ),

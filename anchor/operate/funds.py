@@ -8,6 +8,7 @@ from anchor.chain.signer.keystore import find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import ConfigError, SignerError
 from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import label_chain
 from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -38,6 +39,7 @@ def low_funds_warning(project: OpenProject, node: Node, key: Address) -> Message
         return Message(
             "funds-low",
             address=format_address(key),
+            chain=label_chain(config.chain_id),
             balance=balance / ETHER,
             anchors=balance // each,
         )

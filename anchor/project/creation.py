@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
 from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import (
     ChainGuardError,
@@ -16,7 +17,7 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.ethereum.known_chains import Chain, find_chain
+from anchor.ethereum.known_chains import Chain, check_genesis, find_chain
 from anchor.evidence.digests import SHA256, SM3
 from anchor.messages.message import Message
 from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
@@ -121,11 +122,7 @@ def _check_network(node: Node, network: Chain, chain_id: ChainId, genesis: Hash3
             ),
             hint=Message("node-of-right-chain-hint"),
         )
-    if network.genesis not in (None, genesis):
-        raise ChainGuardError(
-            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=network.name),
-            hint=Message("node-of-right-chain-hint"),
-        )
+    check_genesis(network, genesis)
 
 
 def _check_code(node: Node, registry: Address, chain_id: ChainId) -> None:
@@ -198,6 +195,12 @@ def plan_dev_project(
         chain_id=chain_id,
         network=network,
     )
+
+
+def is_log_used(config: Config, node: Node) -> bool:
+    """Return whether the registry holds an anchor of the project's log already."""
+    newest = RegistryReader(config.registry, config.log).newest_root(node, "latest")
+    return newest.is_closed or newest.root is not None
 
 
 def make_folder(folder: Path) -> None:

@@ -62,4 +62,6 @@ def signature_path(file: Path, key: str, suffix: str) -> Path:
 
 def sidecar_path(file: Path) -> Path:
     """Return the path of the receipt beside ``file``."""
-    return file.with_name(file.name + RECEIPT_SUFFIX)
+    if file.name in ("", ".."):  # a folder named by its place, such as the bag "."
+        file = file.resolve()
+    return file.parent / f"{file.name}{RECEIPT_SUFFIX}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
@@ -35,3 +36,18 @@ def list_missing_files(config: Config) -> Iterator[tuple[Message, Message]]:
     if signer.password_file is not None and not signer.password_file.exists():
         hint = Message("password-file-missing-hint")
         yield Message("password-file-missing", path=signer.password_file), hint
+    if config.keeping is not None and not config.keeping.keyset.exists():
+        hint = Message("keyset-file-missing-hint")
+        yield Message("keyset-file-missing", path=config.keeping.keyset), hint
+    for path in _list_secrets(config):
+        if not path.exists():
+            yield Message("secret-file-missing", path=path), Message("secret-file-missing-hint")
+
+
+def _list_secrets(config: Config) -> Iterator[Path]:
+    """Yield the files with the secrets of sign-in providers and of the mail server."""
+    for provider in config.platform.providers:
+        if provider.secret_file is not None:
+            yield provider.secret_file
+    if config.mail is not None and config.mail.password_file is not None:
+        yield config.mail.password_file

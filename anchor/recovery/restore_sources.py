@@ -260,10 +260,10 @@ def _load_owners(
     owners = LeafOwners()
     stack.callback(owners.close)
     own = SideFile(config.side_file)
-    if not own.path.exists():
+    others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
+    if not any(path.exists() for path in (own.path, *others)):
         report(Message("restore-side-file-missing", path=own.path))
     owners.add(in_batches(own.read_entries(report), _BATCH))
-    others = [*wanted.side_files, *([folder / SIDE_FILE] if folder else [])]
     for path in others:
         if path in wanted.side_files and not path.is_file():
             raise UsageError(Message("side-file-missing", path=path))

@@ -7,8 +7,9 @@ from typing import Annotated
 from pydantic import Field
 
 from anchor.evidence.number_list import MAX_NUMBERS
+from anchor.service.lookup_schemas import NumberMatchDocument
 from anchor.service.number_batch import MOST_MATCHES
-from anchor.service.schemas import Document, NumberMatchDocument
+from anchor.service.schemas import Document
 
 
 class BatchRequest(Document):

@@ -25,9 +25,8 @@ from anchor.people.case_rules import (
     CaseState,
     Party,
 )
-from anchor.service.pagination import NextPosition
 from anchor.service.problems import FieldError, Problem
-from anchor.service.schemas import Digest, Id, Number
+from anchor.service.schemas import Digest, Id, NextPage, Number
 from anchor.store.case_exhibits import ExhibitRow
 from anchor.store.case_members import CaseMember
 from anchor.store.case_notes import CaseNoteRow
@@ -221,7 +220,7 @@ class CaseMembersDocument(_Document):
     """A page of the members of a case, the earliest first."""
 
     members: list[CaseMemberDocument]
-    next: NextPosition
+    next: NextPage
 
 
 def read_party_documents(parties: Sequence[PartyDocument]) -> tuple[Party, ...]:

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from anchor.evidence.group_schema import build_group_schema
 from anchor.evidence.record_groups import RecordGroups
 from anchor.service.problems import MEDIA_TYPE
-from anchor.service.schemas import DigestSubmission, RecordSubmission
+from anchor.service.submission_schemas import DigestSubmission, RecordSubmission
 
 _REFERENCE = "#/components/schemas/{model}"
 _DESCRIPTION = """\

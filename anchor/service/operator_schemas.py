@@ -11,7 +11,7 @@ from anchor.canonical import MAX_INTEGER
 from anchor.notifications.event_types import NotificationType
 from anchor.service.block_list import MAX_NETWORK
 from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON
-from anchor.service.schemas import Document
+from anchor.service.schemas import Document, NextPage
 from anchor.store.deliveries import DeliveryState, Trouble
 
 Limit = Annotated[int | None, Field(ge=0, le=MAX_INTEGER, description="Null for no limit.")]
@@ -42,7 +42,7 @@ class TenantAccountsDocument(Document):
     """A page of the tenants, by name."""
 
     tenants: list[TenantAccountDocument]
-    next: Annotated[str | None, Field(description="`after` of the next page.")]
+    next: NextPage
 
 
 class QuotaRequest(Document):

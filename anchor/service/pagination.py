@@ -7,7 +7,6 @@ from typing import Annotated, TypeVar
 
 from fastapi import Depends, Query, Request
 from fastapi.responses import Response
-from pydantic import Field
 
 from anchor.store.list_position import ListPosition
 
@@ -27,7 +26,6 @@ AfterPosition = Annotated[
         description="`next` of the page before.",
     ),
 ]
-NextPosition = Annotated[str | None, Field(description="`after` of the next page.")]
 
 
 def read_position(after: str | None) -> ListPosition | None:

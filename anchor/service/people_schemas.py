@@ -13,9 +13,9 @@ from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
 from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS
 from anchor.people.roles import Role
-from anchor.service.pagination import NextPosition
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
+from anchor.service.schemas import NextPage
 from anchor.service.worker import Service
 from anchor.store.tenant_keys import MAX_KEY_DAYS
 
@@ -53,7 +53,7 @@ class MembersDocument(_Document):
     """A page of the tenant's members, the earliest first."""
 
     members: list[MemberDocument]
-    next: NextPosition
+    next: NextPage
 
 
 class RoleDocument(_Document):
@@ -85,7 +85,7 @@ class InvitationsDocument(_Document):
     """A page of the tenant's open invitations, oldest first."""
 
     invitations: list[InvitationDocument]
-    next: NextPosition
+    next: NextPage
 
 
 class MadeInvitationDocument(_Document):
@@ -119,7 +119,7 @@ class KeysDocument(_Document):
     """A page of the tenant's API keys, oldest first."""
 
     keys: list[KeyDocument]
-    next: NextPosition
+    next: NextPage
 
 
 class MadeKeyDocument(_Document):

@@ -2,36 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Query
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from anchor.canonical import MAX_INTEGER
 from anchor.evidence.preservation_number import PATTERN
-from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
-from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_notice import NoticeKind
 from anchor.types import MAX_LOG_SIZE, StageName
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 # An idempotency key is printable ASCII, which HTTP headers carry unchanged.
 KEY_PATTERN = r"^[!-~]{1,255}$"
-# RFC 6838 names have at most 127 characters on each side; parameters follow.
-_MAX_MEDIA_TYPE_CHARACTERS = 255
-_MEDIA_TYPE_PATTERN = r"^[!-~]+/[!-~]+(?:[ -~]*[!-~])?$"
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _ID = "9f86d081884c7d659a2feaa0c55ad015" + "3b1de8ec6cd1b0ab2ed1a7c8a1d0a6a5"
-_CERTIFICATE = "1f0c5a86b7b54dd1a6d2f0c4f8b3a9d2"
 _ROOT = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
-
-
-def _check_name(name: str) -> str:
-    if "\0" in name:
-        raise ValueError("holds a NUL character")
-    return name
 
 
 Digest = Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_DIGEST])]
@@ -47,47 +33,9 @@ Number = Annotated[
 Index = Annotated[int, Field(ge=0, lt=MAX_LOG_SIZE)]
 Size = Annotated[int, Field(ge=1, le=MAX_LOG_SIZE)]
 
-Name = Annotated[
-    str,
-    Field(
-        min_length=1,
-        max_length=MAX_NAME_CHARACTERS,
-        description="Goes into the record; without it the digest is the name.",
-        examples=["contract.pdf"],
-    ),
-    AfterValidator(_check_name),
-]
-MediaType = Annotated[
-    str,
-    Field(
-        pattern=_MEDIA_TYPE_PATTERN,
-        max_length=_MAX_MEDIA_TYPE_CHARACTERS,
-        description="Without it the name's ending says it, or nothing does.",
-        examples=["application/pdf"],
-    ),
-]
-Copies = Annotated[
-    int,
-    Field(
-        ge=1,
-        description="On how many servers it is; only where the service keeps more than one copy.",
-    ),
-]
 
 IdInPath = Annotated[str, Path(pattern=DIGEST_PATTERN, description="As the submission's answer.")]
-CertificateId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", description="As the order returns.")]
-FileKind = Annotated[Literal["json", "html", "pdf"], Path(description="The file's format.")]
-NumberInPath = Annotated[
-    str,
-    Path(
-        min_length=1,
-        max_length=200,
-        description="A preservation number in any spelling; a certificate's number; or the SHA-256 "
-        "of a record, a digest of evidence, an id, a leaf hash, a root or a transaction hash: 64 "
-        "hex digits.",
-        examples=["BZPE-PSQZ-S1QK-HPAJ-0"],
-    ),
-]
+NextPage = Annotated[str | None, Field(description="`after` of the next page; null on the last.")]
 WaitSeconds = Annotated[
     float, Query(ge=0, le=60, description="Answer only when it is so far, or after so long.")
 ]
@@ -106,52 +54,6 @@ class Document(BaseModel):
     """A document without unknown members."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class DigestSubmission(Document):
-    """Evidence named by its digests: ``sha256``, ``sm3`` or both."""
-
-    sha256: Digest | None = None
-    sm3: Digest | None = None
-    size: Annotated[int, Field(ge=0, le=MAX_INTEGER, description="In bytes.")] | None = None
-    name: Name | None = None
-    media_type: MediaType | None = None
-    groups: Annotated[
-        RecordGroups | None,
-        Field(description="How it was collected; docs/record-groups.md names the members."),
-    ] = None
-
-
-def read_digests(members: Mapping[str, object]) -> DigestSubmission | set[int | str]:
-    """Return the submission in these members, or the names of the malformed ones."""
-    # The model accepts null for an optional member; here it is refused.
-    values = {name: False if value is None else value for name, value in members.items()}
-    try:
-        return DigestSubmission.model_validate(values, strict=True)
-    except ValidationError as error:
-        return {fault["loc"][0] for fault in error.errors()}
-
-
-class RecordSubmission(Document):
-    """A record that the client made itself (``evidence-record/1``)."""
-
-    record: Annotated[
-        str,
-        Field(
-            max_length=MAX_RECORD_BYTES,
-            description="The record's exact canonical bytes (RFC 8785), as a string.",
-        ),
-    ]
-
-
-class AcceptedDocument(Document):
-    """The outcome of a submission, which is on disk when this is sent."""
-
-    id: Id
-    number: Number | None = None
-    state: StageName
-    known: Annotated[bool, Field(description="It was submitted before.")]
-    copies: Copies | None = None
 
 
 class LogStateDocument(Document):
@@ -241,22 +143,6 @@ class EvidenceStatusDocument(Document):
     ] = None
 
 
-class RevocationDocument(Document):
-    """When and why a certificate was revoked."""
-
-    at: str
-    reason: Annotated[
-        str | None, Field(description="Null if the evidence was erased since: the reason with it.")
-    ]
-
-
-class IssueDocument(Document):
-    """When a certificate was issued, and whether it was revoked since."""
-
-    issued_at: str
-    revocation: RevocationDocument | None
-
-
 class ListedEvidenceDocument(Document):
     """One piece of a tenant's evidence in a list."""
 
@@ -278,75 +164,6 @@ class EvidenceList(Document):
     next: str | None
 
 
-class NumberMatchDocument(Document):
-    """What has a number: state, times by the operator's clock, and anchor; no name or digest.
-
-    Of erased evidence there is only the leaf.
-    """
-
-    kind: Annotated[
-        Literal[
-            "preservation-number",
-            "certificate",
-            "record",
-            "sha256",
-            "sm3",
-            "id",
-            "leaf",
-            "root",
-            "transaction",
-        ],
-        Field(description="A root and a transaction are of a head, not of evidence."),
-    ]
-    state: StageName
-    erased: bool
-    accepted_at: str | None
-    sealed_at: str | None
-    anchor: HeadAnchorDocument | None
-    certificate: Annotated[
-        IssueDocument | None, Field(description="Of the certificate that bears the number.")
-    ]
-
-
-class NumberMatches(Document):
-    """Everything that has a number, or ``more`` than 100; several records may have one."""
-
-    matches: Annotated[list[NumberMatchDocument], Field(min_length=1, max_length=100)]
-    more: bool
-
-
-class SealedHeadDocument(LogStateDocument):
-    """A head of the log, and its own anchor, if it has one."""
-
-    sealed_at: str
-    state: Annotated[StageName, Field(description="Of the evidence up to this head.")]
-    anchor: HeadAnchorDocument | None
-
-
-class Heads(Document):
-    """Heads, newest first; ``next`` is the value of ``before`` for the next page."""
-
-    heads: list[SealedHeadDocument]
-    next: int | None
-
-
-class UsageDocument(Document):
-    """A tenant's new evidence today (UTC), and its limits, which are null if there are none."""
-
-    tenant: str
-    day: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$")]
-    accepted: Annotated[int, Field(ge=0)]
-    per_day: int | None
-    per_minute: int | None
-
-
-class TenantsUsageDocument(Document):
-    """A page of the tenants, by name."""
-
-    tenants: list[UsageDocument]
-    next: Annotated[str | None, Field(description="`after` of the next page.")]
-
-
 class FieldErrorDocument(Document):
     """An error in one member or parameter."""
 
@@ -363,40 +180,6 @@ class ProblemDocument(BaseModel):
     detail: str
     id: Annotated[str, Field(description="Names what `detail` says, for programs.")]
     errors: list[FieldErrorDocument] = []
-
-
-class CertificateDocument(Document):
-    """A certificate that was ordered: waiting, issued, refused or revoked."""
-
-    id: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$", examples=[_CERTIFICATE])]
-    state: Literal["waiting", "issued", "refused", "revoked"]
-    requested_at: str
-    number: Annotated[str | None, Field(description="The number that it bears.")]
-    issued_at: str | None
-    files: Annotated[dict[str, str], Field(description="SHA-256 of each file, by its format.")]
-    refusal: Annotated[ProblemDocument | None, Field(description="Why it was not issued.")]
-    revocation: RevocationDocument | None
-
-
-class CertificatesDocument(Document):
-    """A page of the certificates of a piece of evidence, the first order first."""
-
-    certificates: list[CertificateDocument]
-    next: Annotated[str | None, Field(description="`after` of the next page.")]
-
-
-class Revocation(Document):
-    """Why a certificate is revoked."""
-
-    reason: Annotated[str, Field(min_length=1, max_length=500)]
-
-
-def read_reason(value: object) -> str | None:
-    """Return the reason of a revocation; None if this is not one."""
-    try:
-        return Revocation.model_validate(value, strict=True).reason
-    except ValidationError:
-        return None
 
 
 class Ready(Document):

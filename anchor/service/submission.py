@@ -20,7 +20,8 @@ from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.service.problems import FieldError, Problem
-from anchor.service.schemas import KEY_PATTERN, DigestSubmission, read_digests
+from anchor.service.schemas import KEY_PATTERN
+from anchor.service.submission_schemas import DigestSubmission, read_digests
 from anchor.store.api_keys import Quota
 from anchor.store.columns import NewEvidence
 from anchor.system.clock import utc_now

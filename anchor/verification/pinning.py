@@ -15,7 +15,7 @@ from anchor.errors import (
     NotTrustedError,
 )
 from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import find_chain
+from anchor.ethereum.known_chains import check_genesis, find_chain
 from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import head_slot
@@ -62,17 +62,14 @@ def pin_registry(
     """Return the policy entry that pins the registry as of the newest final block.
 
     Raises:
+        ChainGuardError: The chain id is that of a listed chain, whose genesis block is another one.
         NotTrustedError: The code at the address is not the expected one, or is missing.
         CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()
     chain = find_chain(chain_id)
-    if chain.genesis not in (None, genesis):
-        raise NotTrustedError(
-            Message("node-genesis-not-of-chain", actual=genesis.hex(), name=chain.name),
-            hint=Message("node-of-right-chain-hint"),
-        )
+    check_genesis(chain, genesis)
     finality = options.finality
     if finality is None:
         finality = find_devnet_finality(view) if chain.kind == "development" else "finalized"

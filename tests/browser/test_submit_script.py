@@ -10,7 +10,7 @@ from support.page_script import PageScript, run_submit_script
 
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message, translate
-from anchor.service.schemas import read_digests
+from anchor.service.submission_schemas import read_digests
 
 NAMES = ["a", "bb", "ccc"]
 

@@ -36,10 +36,13 @@ ELSEWHERE = {
     "init": "tests/cli/test_journey.py",
 }
 # What the state of that log does not allow: its document is the error's.
-REFUSED = {
-    "copies init", "copies rotate", "copies drop", "operator remove", "restore", "succeed",
-    "timestamp", "transactions give-up",
-}  # fmt: skip
+REFUSED = {"operator remove", "restore", "succeed", "timestamp", "transactions give-up"}
+COPIES = """
+[copies]
+url = "file://copies"
+keyset = "keyset.json"
+tenant_bytes = 1000
+"""
 
 
 @pytest.fixture
@@ -78,6 +81,8 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
     (tmp_path / "password").write_text("a long password\n")
     (tmp_path / "password").chmod(0o600)
     make_key(anchored.folder)
+    with (anchored.folder / "anchor.toml").open("a", encoding="utf-8") as config:
+        config.write(COPIES)
     key = anchored.run("api-key", "list", "--json").expect(0).document["keys"][0]["id"]
     policy = anchored.folder / "trust.toml"
     words: dict[str, tuple[str | Path, ...]] = {
@@ -175,6 +180,17 @@ def is_document(ran: Ran, name: str) -> bool:
     )
     assert next(iter(document)) == "format", ran
     return True
+
+
+def test_the_other_documents_of_a_command_name_their_kind(anchored: Site) -> None:
+    anchored.run("export-log", "published").expect(0)
+    for name, words in {
+        "collect-template": ("collect", "--profile", "plain", "--template"),
+        "prove-bundle": ("prove", "--all", "--bundle"),
+        "audit-published": ("audit", "published"),
+    }.items():
+        document = anchored.run(*words, "--json").expect(0).document
+        assert document["format"] == f"anchor-{name}/1"
 
 
 def test_the_document_of_the_service(new_site: MakeSite, embedded: Devnet) -> None:

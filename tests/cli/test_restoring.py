@@ -360,6 +360,32 @@ def test_what_was_acknowledged_and_lost_is_told_apart_from_what_is_new(site: Sit
     site.run("prove", "b").refused(2, "is not in this project's log")
 
 
+SECRETS = """
+[copies]
+url = "file://copies"
+keyset = "keyset.json"
+tenant_bytes = 1000
+
+[platform]
+url = "https://log.example.org"
+
+[[sign_in]]
+name = "id"
+label = "Our provider"
+issuer = "https://id.example.org"
+client_id = "x"
+client_secret_file = "client-secret"
+
+[mail]
+host = "mail.example.org"
+port = 465
+security = "tls"
+from = "log@example.org"
+user = "log"
+password_file = "mail-password"
+"""
+
+
 def test_files_that_are_missing_beside_the_store_are_named_with_a_way_out(site: Site) -> None:
     anchor_final(site, "a")
     lose_store(site)
@@ -367,9 +393,20 @@ def test_files_that_are_missing_beside_the_store_are_named_with_a_way_out(site: 
     (site.folder / "log-key.pem").unlink()
     site.run("restore").expect(0)
     lose_store(site)
+    config = site.folder / "anchor.toml"
+    tables = config.read_text() + SECRETS
+    config.write_text(tables)
+    (site.folder / "mail-password").write_text("p")
     said = " ".join(site.run("restore").expect(0).err.split())
-    for text in ("trust.toml is missing", "anchor trust pin --owner", "log-key.pem is missing"):
-        assert text in said
+    for text in (
+        "trust.toml is missing",
+        "anchor trust pin --owner",
+        "log-key.pem is missing",
+        "keyset.json, which encrypts the keys of the tenants' copies, is missing",
+        "client-secret, which anchor.toml names, is missing",
+    ):
+        assert text in said, text
+    assert "mail-password" not in said and "devnet-key.json" not in said
 
 
 def test_of_two_stores_the_one_gives_a_record_whose_record_is_whole(

@@ -80,6 +80,12 @@ def test_two_nodes_that_disagree_pin_nothing(stamped: Site, tmp_path: Path) -> N
     assert list(tmp_path.iterdir()) == []
 
 
+def test_another_chain_with_the_id_of_a_listed_one_is_refused(tmp_path: Path) -> None:
+    with other_chain(1) as other:
+        pin(tmp_path, "--rpc", other).refused(32, "not that of Ethereum", "another chain")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_other_code_is_not_pinned_unless_it_is_expected(stamped: Site, tmp_path: Path) -> None:
     refused = pin(tmp_path, "--rpc", stamped.url, "--registry", "0x" + "0b" * 20)
     assert "--code-hash" in refused.expect(12).err

@@ -93,6 +93,7 @@ def follow(ask: httpx.Client, address: str, name: str, limit: int) -> list[list[
     answer = ask.get(address, params={"limit": limit})
     pages = []
     while True:
+        assert len(pages) < 100, "the pages do not end"
         assert answer.status_code == 200, answer.text
         document = answer.json()
         pages.append(document[name])

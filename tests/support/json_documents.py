@@ -50,7 +50,7 @@ def check_document(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep(document: dict[str, Any], path: Path) -> None:
-    text = json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(document, indent=1) + "\n"
     text = _TEST_FOLDER.sub("/srv/evidence", text).replace(str(ROOT), "/srv/anchor")
     if not path.is_file() or len(path.read_text("utf-8")) < len(text) < _LONGEST:
         path.write_text(text, "utf-8")

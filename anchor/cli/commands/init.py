@@ -15,7 +15,7 @@ from anchor.chain.signer.keystore import (
     read_password_file,
 )
 from anchor.chain.verifier_nodes import open_node
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import note_project
 from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality, parse_network
 from anchor.errors import UsageError
@@ -23,7 +23,13 @@ from anchor.ethereum.keccak import format_address, parse_address
 from anchor.ethereum.known_chains import find_chain, label_chain
 from anchor.messages.message import Message, join
 from anchor.project.config import Config, SignerConfig
-from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
+from anchor.project.creation import (
+    is_log_used,
+    make_folder,
+    plan_dev_project,
+    plan_project,
+    write_dev_key,
+)
 from anchor.project.project import create_project
 from anchor.registry.artifact import registry_address
 from anchor.store.location import holds_password, parse_location
@@ -127,9 +133,10 @@ def command(
             }
         )
         url = rpc or DEVNET_URL
+        node = open_node(url)
         config = plan_dev_project(
             folder,
-            open_node(url),
+            node,
             url=url,
             number=number,
             registry=registry_given,
@@ -146,9 +153,10 @@ def command(
             ape_account=ape_account,
             password_file=password_file and password_file.resolve(),
         )
+        node = open_node(rpc)
         config = plan_project(
             folder,
-            open_node(rpc),
+            node,
             url=rpc,
             signer=signer,
             owner=_owner(owner, signer),
@@ -198,6 +206,8 @@ def command(
     if owner is None and not devnet:
         output.note(Message("project-owner-is-signer"))
         output.note(Message("project-owner-is-signer-hint"))
+    if is_log_used(config, node):
+        _note_used_log(output, config)
     output.text()
     output.line(
         Message("project-deploy-step") if owner is None else Message("project-operator-step")
@@ -214,6 +224,20 @@ def command(
             "budget_wei": None if config.budget is None else str(config.budget),
         }
     )
+
+
+def _note_used_log(output: Output, config: Config) -> None:
+    output.note(
+        Message(
+            "log-used-before",
+            number=log_number(config.log),
+            owner=format_address(log_owner(config.log)),
+            chain=label_chain(config.chain_id),
+        ),
+        mark=Message("warning-mark"),
+        colour=Colour.YELLOW,
+    )
+    output.note(Message("log-used-before-hint"), mark="  ")
 
 
 def _check_devnet_options(given: dict[str, object]) -> None:

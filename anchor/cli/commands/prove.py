@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,29 +11,31 @@ import typer
 
 from anchor.bag.bag_format import MANIFEST
 from anchor.cli.bag_inputs import names_evidence_bag
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output_place import OutputPlace, open_output_place
 from anchor.errors import ExitCode, UsageError
+from anchor.evidence.discovery import IntakeProblem, SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
 from anchor.operate.proving import Prover, open_prover
-from anchor.operate.receipt_files import ReceiptFolder, is_bundle_of, read_receipt
+from anchor.operate.receipt_files import ReceiptFolder, is_bundle_of, read_receipt, skip_receipts
 from anchor.project.files import BUNDLE_SUFFIX, sidecar_path
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, check_receipt_path
 from anchor.store.evidence import find_evidence, load_all
+from anchor.types import LogId
 
 
 def command(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files whose receipts to write, each beside its file."),
+        typer.Argument(help="Files and folders whose receipts to write, each beside its file."),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Write the receipts of all sealed evidence.")
@@ -60,6 +63,7 @@ def command(
     if bundle and not everything:
         raise UsageError(Message("option-bundle-without-all"))
     output = Output(as_json=as_json)
+    problems: list[IntakeProblem] = []
     with project_session(config_path, only_reads=True) as project:
         config = project.config
         if project.database.read_only_note is not None and everything and out is None:
@@ -77,21 +81,17 @@ def command(
             if left:
                 output.line(Message("receipts-left-final", count=left))
         else:
-            if out is None:
-                written = _prove_files(project, prover, None, files or [])
-            else:
-                with open_output_place(out, is_file=False) as place:
-                    written = _prove_files(project, prover, place, files or [])
+            written = _prove_named(output, project, prover, out, files or [], problems)
             skipped = left = 0
-            for entry in written:
-                state = _describe_state(entry["anchors"], entry["state_proofs"])
-                output.row(entry["receipt"], entry["number"], state, widths=())
     if skipped:
         output.line(Message("receipt-skipped-count", count=skipped))
-    output.result({"written": written, "skipped": skipped, "left": left})
+    described = [{"path": str(each.path), "reason": each.reason} for each in problems]
+    output.result({"written": written, "skipped": skipped, "left": left, "problems": described})
     promises = sum(entry["anchors"] == 0 for entry in written)
     if promises:
         output.note(Message("receipt-promises-written", count=promises))
+    if problems:
+        raise typer.Exit(ExitCode.USAGE)
     if not written and not left:
         raise typer.Exit(ExitCode.NOT_FINAL)
 
@@ -142,21 +142,50 @@ def _open_folder(project: OpenProject, place: OutputPlace) -> ReceiptFolder:
     return ReceiptFolder(place.path, lambda path: place.fetch(path, is_ours))
 
 
-def _prove_files(
-    project: OpenProject, prover: Prover, place: OutputPlace | None, files: list[Path]
+def _prove_named(
+    output: Output,
+    project: OpenProject,
+    prover: Prover,
+    out: str | None,
+    files: list[Path],
+    problems: list[IntakeProblem],
 ) -> list[dict[str, Any]]:
+    """Write the receipts of files and print them; add what has none to ``problems``."""
+    if out is None:
+        written = _prove_files(project, prover, None, files, problems)
+    else:
+        with open_output_place(out, is_file=False) as place:
+            written = _prove_files(project, prover, place, files, problems)
+    for entry in written:
+        state = _describe_state(entry["anchors"], entry["state_proofs"])
+        output.row(entry["receipt"], entry["number"], state, widths=())
+    for each in problems:
+        output.note(each.reason, mark=Message("receipt-not-written-mark"), colour=Colour.RED)
+    return written
+
+
+def _prove_files(
+    project: OpenProject,
+    prover: Prover,
+    place: OutputPlace | None,
+    files: list[Path],
+    problems: list[IntakeProblem],
+) -> list[dict[str, Any]]:
+    """Write the receipts of files; add those in folders that have none to ``problems``."""
     written: list[dict[str, Any]] = []
     folder = None if place is None else _open_folder(project, place)
     with project.database.read() as connection:
-        for file in files:
+        for file, is_named in _list_files(files, project.config.log, problems):
             # Of a bag that is evidence, its manifest was recorded.
             recorded = file / MANIFEST if names_evidence_bag(file) else file
-            if is_folder(recorded):
-                raise UsageError(
-                    Message("file-is-folder", path=file), hint=Message("folder-to-prove-hint")
-                )
-            digests = digest_file(recorded)
-            receipt = prover.prove(find_evidence(connection, recorded, digests))
+            try:
+                evidence = find_evidence(connection, recorded, digest_file(recorded))
+            except UsageError as error:
+                if is_named:
+                    raise
+                problems.append(IntakeProblem(path=file, reason=error.message))
+                continue
+            receipt = prover.prove(evidence)
             if place is None or folder is None:
                 path = sidecar_path(file)
                 written.append(_describe(str(path), receipt.save(path)))
@@ -164,6 +193,27 @@ def _prove_files(
                 path, stored = folder.save(receipt)
                 written.append(_describe(place.name_of(path), stored))
     return written
+
+
+def _list_files(
+    files: list[Path], log: LogId, problems: list[IntakeProblem]
+) -> Iterator[tuple[Path, bool]]:
+    """Yield each file and whether it was named, or else was found below a folder."""
+    for file in files:
+        if names_evidence_bag(file) or not is_folder(file):
+            yield file, True
+            continue
+        within = list(skip_receipts(find_sources([file], follow_symlinks=False), log))
+        if not within:
+            raise UsageError(
+                Message("folder-without-files", path=file), hint=Message("folder-to-prove-hint")
+            )
+        for each in within:
+            if isinstance(each, SourceFile):
+                yield each.path, False
+            elif isinstance(each, IntakeProblem):
+                reason = Message("with-reason", failure=each.path, reason=each.reason)
+                problems.append(IntakeProblem(path=each.path, reason=reason))
 
 
 def _describe(name: str, receipt: Receipt) -> dict[str, Any]:

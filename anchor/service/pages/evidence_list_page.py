@@ -16,6 +16,7 @@ from anchor.monitor.tenant_listing import (
     parse_bound,
 )
 from anchor.service.caller import Caller
+from anchor.service.certificate_schemas import CertificateId, FileKind
 from anchor.service.downloads import answer_certificate_file, answer_receipt_file
 from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form
@@ -24,7 +25,7 @@ from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
-from anchor.service.schemas import CertificateId, FileKind, IdInPath
+from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import IssuedCertificate, load_certificates
 from anchor.types import Stage

@@ -10,6 +10,15 @@ from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.service.auth import Reader, Submitter
 from anchor.service.certificate_orders import order_certificate
+from anchor.service.certificate_schemas import (
+    CertificateDocument,
+    CertificateId,
+    CertificatesDocument,
+    FileKind,
+    Revocation,
+    RevocationDocument,
+    read_reason,
+)
 from anchor.service.downloads import (
     MEDIA_TYPES,
     answer_certificate_file,
@@ -20,18 +29,7 @@ from anchor.service.file_names import NAMED_FILE
 from anchor.service.pagination import AfterPosition, CurrentPage, PageLimit, read_position
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
-from anchor.service.schemas import (
-    CertificateDocument,
-    CertificateId,
-    CertificatesDocument,
-    FileKind,
-    IdInPath,
-    ProblemDocument,
-    Revocation,
-    RevocationDocument,
-    problems,
-    read_reason,
-)
+from anchor.service.schemas import IdInPath, ProblemDocument, problems
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import (
     IssuedCertificate,

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
+from anchor.service.head_schemas import Heads, SealedHeadDocument
 from anchor.service.pagination import CurrentPage
-from anchor.service.schemas import Heads, SealedHeadDocument, problems
+from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.heads import find_anchored
 from anchor.store.statistics import load_newest_heads

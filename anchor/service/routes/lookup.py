@@ -5,18 +5,13 @@ from __future__ import annotations
 from fastapi import APIRouter, Depends, Request
 
 from anchor.service.batch_schemas import BatchDocument, BatchRequest, BatchRowDocument
+from anchor.service.certificate_schemas import IssueDocument, RevocationDocument
 from anchor.service.evidence_status import describe_anchor
+from anchor.service.lookup_schemas import NumberInPath, NumberMatchDocument, NumberMatches
 from anchor.service.number_batch import NumberRow, look_up_all
 from anchor.service.number_lookup import limit_guesses, look_up
 from anchor.service.people_schemas import describe_body, read_document
-from anchor.service.schemas import (
-    IssueDocument,
-    NumberInPath,
-    NumberMatchDocument,
-    NumberMatches,
-    RevocationDocument,
-    problems,
-)
+from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.certificates import IssuedCertificate
 from anchor.store.number_search import NumberedItem

@@ -9,15 +9,9 @@ from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
-from anchor.service.schemas import (
-    SUBMISSION_EXAMPLES,
-    AcceptedDocument,
-    DigestSubmission,
-    IdempotencyKey,
-    RecordSubmission,
-    problems,
-)
+from anchor.service.schemas import SUBMISSION_EXAMPLES, IdempotencyKey, problems
 from anchor.service.submission import Origin, over_quota, read_submission
+from anchor.service.submission_schemas import AcceptedDocument, DigestSubmission, RecordSubmission
 from anchor.service.worker import CurrentService, Service
 from anchor.service.write_queue import Job
 from anchor.store.columns import NewEvidence

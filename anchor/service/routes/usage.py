@@ -6,7 +6,8 @@ from fastapi import APIRouter
 
 from anchor.service.auth import Administrator, Reader
 from anchor.service.pagination import AfterTenant, CurrentPage, PageLimit
-from anchor.service.schemas import TenantsUsageDocument, UsageDocument, problems
+from anchor.service.schemas import problems
+from anchor.service.usage_schemas import TenantsUsageDocument, UsageDocument
 from anchor.service.worker import CurrentService
 from anchor.store.api_keys import Quota, load_limits, load_usage
 from anchor.system.clock import utc_now
