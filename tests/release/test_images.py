@@ -68,7 +68,7 @@ def test_both_commands_of_the_readme_run_in_the_image(podman: Podman, tmp_path: 
     wait_until(lambda: podman.run("exec", "pages", "python3", "-c", ASK).stdout == "200\n")
     assert podman.ask("exec", "pages", "id", "-u") == "10001"
     assert podman.run("exec", "pages", "touch", "/opt/anchor/more").returncode == 1
-    podman.ask("rm", "--force", "pages")
+    podman.ask("rm", "--force", "--time", "10", "pages")
 
 
 def test_service_and_daemon_are_unhealthy_once_they_are_broken(podman: Podman) -> None:
@@ -92,13 +92,15 @@ def test_service_and_daemon_are_unhealthy_once_they_are_broken(podman: Podman) -
         wait_until(partial(podman.is_healthy, "serve"))
         wait_until(partial(podman.is_healthy, "run"))
     assert not podman.is_healthy("run")
-    podman.ask("rm", "--force", "run", "serve")
+    podman.ask("rm", "--force", "--time", "10", "run", "serve")
 
 
 @pytest.fixture
 def page(tmp_path: Path) -> Iterator[str]:
     """The address of a page on this machine."""
-    (tmp_path / "index.html").write_text("<title>Note</title><p>会议 meeting at noon</p>")
+    (tmp_path / "index.html").write_text(
+        "<meta charset=utf-8><title>Note</title><p>会议 meeting at noon</p>"
+    )
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = Thread(target=server.serve_forever)
@@ -111,12 +113,22 @@ def page(tmp_path: Path) -> Iterator[str]:
 def test_the_image_for_captures_captures_a_page_in_chromiums_sandbox(
     podman: Podman, page: str
 ) -> None:
+    volume = ("--no-hosts", "--volume", "captures:/project")
     with open_devnet(anvil=None) as chain:
-        once = ("run", "--rm", *CONFINED, "--network", "host", "--volume", "captures:/project")
-        podman.ask(*once, CAPTURE, "init", ".", "--devnet", "--rpc", chain.url)
-        podman.ask(*once, CAPTURE, "capture", page, "--out", "case")
+        once = ("run", "--rm", *CONFINED, "--network", "host", *volume, CAPTURE)
+        podman.ask(*once, "init", ".", "--devnet", "--rpc", chain.url)
+        podman.ask(*once, "capture", page, "--out", "case")
     (bag,) = (podman.find_volume("captures") / "case").iterdir()
     assert "会议 meeting at noon" in (bag / "data" / "page.txt").read_text("utf-8")
-    checks = json.loads((bag / "data" / "cleanliness.json").read_bytes())["checks"]
-    (sandbox,) = (each for each in checks if each["check"] == "browser-sandbox")
-    assert sandbox["verdict"] == "pass"
+    checks = json.loads((bag / "data" / "cleanliness.json").read_bytes())["cleanliness"]["checks"]
+    results = {each["id"]: each["result"] for each in checks}
+    assert (results["browser-sandbox"], results["hosts-file"]) == ("pass", "pass")
+
+
+def test_the_worker_of_captures_waits_for_orders(podman: Podman) -> None:
+    start(podman, "worker", "--network", "none", "--volume", "orders:/captures", CAPTURE)
+    orders = podman.find_volume("orders") / "orders"
+    wait_until(orders.is_dir)
+    assert podman.ask("inspect", "--format", "{{.State.Status}}", "worker") == "running"
+    assert orders.stat().st_uid == 10001
+    podman.ask("rm", "--force", "--time", "10", "worker")

@@ -30,5 +30,15 @@ def test_a_base_image_is_named_by_its_digest_or_knowingly_not(base: str, by_tag:
     assert ("--build-arg" in done.stderr) == (code != 0)
 
 
-def test_every_stage_comes_from_that_image():
-    assert set(re.findall(r"^FROM (\S+)", RECIPE, re.MULTILINE)) == {"${BASE}"}
+def test_every_stage_comes_from_that_image_or_an_earlier_stage():
+    bases = ["${BASE}"]
+    for line in re.findall(r"^FROM .*$", RECIPE, re.MULTILINE):
+        _, base, _, name = line.split()
+        assert base in bases
+        bases.append(name)
+    assert bases[1:] == [
+        "build",
+        "program",
+        "capture",
+        "service",
+    ]  # what is built by default is last
