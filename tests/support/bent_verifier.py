@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tomllib
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
