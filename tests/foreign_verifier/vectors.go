@@ -37,41 +37,61 @@ var readers = []struct {
 	{"numbers/numbers.json", "numbers", readNumber},
 }
 
+// vector is a case of the test vectors; judge returns what disagrees, or nothing.
+type vector struct {
+	isWhole bool
+	judge   func() string
+}
+
 // runVectors prints each case that ends otherwise than its label says, and how many there are.
 func runVectors(folder string) int {
-	wrong, count := 0, 0
-	disagree := func(format string, operands ...any) {
-		wrong++
-		fmt.Printf(format+"\n", operands...)
-	}
-	for _, each := range readers {
-		data, err := os.ReadFile(filepath.Join(folder, each.file))
-		if err != nil {
-			disagree("%v", err)
-			continue
-		}
-		for _, entry := range parseJSON(data).(*object).members[each.list].([]any) {
-			count++
-			c := entry.(*object)
-			var found map[string]any
-			ended := try(func() { found = each.read(c) })
-			result, reason := resultOf(ended)
-			if label := c.members["result"]; result != label && !(result == "unknown" && each.list == "keys") {
-				disagree("%s, %q: %s, not %s (%s)", each.file, c.members["name"], result, label, reason)
-			}
-			for name, value := range found {
-				if !reflect.DeepEqual(value, c.members[name]) {
-					disagree("%s, %q: %s is %v", each.file, c.members["name"], name, value)
-				}
-			}
+	wrong := 0
+	cases := append(loadLists(folder), loadVerifications(filepath.Join(folder, "verification"))...)
+	for _, each := range cases {
+		if complaint := each.judge(); complaint != "" {
+			wrong++
+			fmt.Println(complaint)
 		}
 	}
-	count += runVerifications(filepath.Join(folder, "verification"), disagree)
-	fmt.Printf("%d cases, %d disagreements\n", count, wrong)
+	fmt.Printf("%d cases, %d disagreements\n", len(cases), wrong)
 	if wrong > 0 {
 		return 1
 	}
 	return 0
+}
+
+func mustRead(parts ...string) []byte {
+	data, err := os.ReadFile(filepath.Join(parts...))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(malformed)
+	}
+	return data
+}
+
+func loadLists(folder string) (cases []vector) {
+	for _, each := range readers {
+		each := each
+		for _, entry := range parseJSON(mustRead(folder, each.file)).(*object).members[each.list].([]any) {
+			c := entry.(*object)
+			cases = append(cases, vector{false, func() string { return judgeEntry(each.file, each.list, each.read, c) }})
+		}
+	}
+	return cases
+}
+
+func judgeEntry(file, list string, read reader, c *object) string {
+	var found map[string]any
+	result, reason := resultOf(try(func() { found = read(c) }))
+	if label := c.members["result"]; result != label && !(result == "unknown" && list == "keys") {
+		return fmt.Sprintf("%s, %q: %s, not %s (%s)", file, c.members["name"], result, label, reason)
+	}
+	for name, value := range found {
+		if !reflect.DeepEqual(value, c.members[name]) {
+			return fmt.Sprintf("%s, %q: %s is %v", file, c.members["name"], name, value)
+		}
+	}
+	return ""
 }
 
 func resultOf(ended *fault) (string, string) {
@@ -84,7 +104,7 @@ func resultOf(ended *fault) (string, string) {
 	return "invalid", ended.text
 }
 
-func runVerifications(folder string, disagree func(string, ...any)) int {
+func loadVerifications(folder string) (cases []vector) {
 	var index struct {
 		Verifications []struct {
 			inputs
@@ -94,24 +114,22 @@ func runVerifications(folder string, disagree func(string, ...any)) int {
 			Failing []int  `json:"failing_steps"`
 		} `json:"verifications"`
 	}
-	data, err := os.ReadFile(filepath.Join(folder, "index.json"))
-	if err == nil {
-		err = json.Unmarshal(data, &index)
-	}
-	if err != nil {
-		disagree("%v", err)
+	if err := json.Unmarshal(mustRead(folder, "index.json"), &index); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(malformed)
 	}
 	for _, c := range index.Verifications {
-		receipt, err := os.ReadFile(filepath.Join(folder, c.Receipt))
-		if err != nil {
-			disagree("%v", err)
-		}
-		code, failing := verify(receipt, c.inputs)
-		if code != c.Code || !reflect.DeepEqual(failing, c.Failing) {
-			disagree("%q: %d at steps %v, not %d at %v", c.Name, code, failing, c.Code, c.Failing)
-		}
+		c := c
+		receipt := mustRead(folder, c.Receipt)
+		cases = append(cases, vector{true, func() string {
+			code, failing := verify(receipt, c.inputs)
+			if code != c.Code || !reflect.DeepEqual(failing, c.Failing) {
+				return fmt.Sprintf("%q: %d at steps %v, not %d at %v", c.Name, code, failing, c.Code, c.Failing)
+			}
+			return ""
+		}})
 	}
-	return len(index.Verifications)
+	return cases
 }
 
 func text(c *object, name string) string { return c.members[name].(string) }

@@ -213,95 +213,124 @@ def chain(*nodes: Any) -> tuple[bytes, list[bytes]]:
     return keccak256(made[0]), made
 
 
-def longest_chain(end: Any) -> tuple[bytes, list[bytes]]:
-    """Return 64 full branches, one for each digit of KEY, above ``end``."""
+def longest_chain(end: Any, key: bytes = KEY) -> tuple[bytes, list[bytes]]:
+    """Return 64 full branches, one for each digit of a key, above ``end``."""
 
     def full(digit: str) -> Callable[[bytes], list[Any]]:
         return lambda h: put([OTHER_HASH] * 16 + [b""], int(digit, 16), h)
 
-    return chain(*map(full, DIGITS), end)
+    return chain(*map(full, key.hex()), end)
 
 
 # Nodes that the root commits to, and that no trie of Ethereum's state has.
-MADE_UP: dict[str, tuple[str, tuple[Any, ...]]] = {
-    "a root of no items": ("node-form", ([],)),
-    "a root of one item": ("node-form", ([b"x"],)),
-    "a root of three items": ("node-form", ([b"\x20" + KEY, b"x", b"y"],)),
-    "a root of sixteen items": ("node-form", (branch()[:16],)),
-    "a root of eighteen items": ("node-form", ([*branch(_1=OTHER_HASH), b""],)),
-    "a root that is a string": ("node-form", (rlp.encode(LONG),)),
-    "a root that is a string of 17 bytes": ("node-form", (rlp.encode(LONG[:17]),)),
-    "a root that is a string of 2 bytes": ("node-form", (rlp.encode(b"\x20v"),)),
-    "a node in RLP of another spelling": (
-        "rlp", (b"\xf8\x33" + rlp.encode(leaf(DIGITS, b"v" * 16))[1:],)
-    ),
-    "a byte after a node's RLP": ("rlp", (rlp.encode(leaf(DIGITS)) + b"\0",)),
-    "a node of 533 bytes": ("node-length", (leaf(DIGITS, bytes(493)),)),
-    "a branch with a value": ("branch-value", (branch(b"v", _2=OTHER_HASH),)),
-    "a branch whose value is a list": ("branch-value", (branch([], _2=OTHER_HASH),)),
-    "a branch with one child": ("branch-children", (branch(),)),
-    "a branch without children": ("branch-children", (branch(_f=b""),)),
-    "a child of 31 bytes": ("child-form", (branch(_1=OTHER_HASH[1:]),)),
-    "a child of 33 bytes beside the path": ("child-form", (branch(_2=OTHER_HASH + b"\0"),)),
-    "a leaf of 32 bytes inside, beside the path": (
-        "child-form", (branch(_2=leaf("1" * 29, b"v" * 14)),)
-    ),
-    "a long leaf inside": ("child-form", (branch(_1=leaf(DIGITS[1:])),)),
-    "an empty list inside": ("node-form", (branch(_1=[]),)),
-    "a short leaf on its own": (
-        "node-embedded",
-        (
-            lambda h: extension(DIGITS[:60], h),
-            lambda h: branch(_3=h),
-            leaf(DIGITS[61:], b"v"),
+def list_made_up(key: bytes = KEY) -> dict[str, tuple[str, tuple[Any, ...]]]:
+    """Return the broken rule and the nodes of each proof under a key."""
+    digits = key.hex()
+    last = int(digits[0], 16) ^ 3
+
+    def on(child: Any, value: Any = b"") -> list[Any]:
+        return put(branch(value), int(digits[0], 16), child)
+
+    def beside(child: Any, value: Any = b"") -> list[Any]:
+        return put(branch(value), last, child)
+
+    def at(digit: int, child: Any) -> list[Any]:
+        return put(branch(), int(digits[digit], 16), child)
+
+    return {
+        "a root of no items": ("node-form", ([],)),
+        "a root of one item": ("node-form", ([b"x"],)),
+        "a root of three items": ("node-form", ([b"\x20" + key, b"x", b"y"],)),
+        "a root of sixteen items": ("node-form", (branch()[:16],)),
+        "a root of eighteen items": ("node-form", ([*on(OTHER_HASH), b""],)),
+        "a root that is a string": ("node-form", (rlp.encode(LONG),)),
+        "a root that is a string of 17 bytes": ("node-form", (rlp.encode(LONG[:17]),)),
+        "a root that is a string of 2 bytes": ("node-form", (rlp.encode(b"\x20v"),)),
+        "a node in RLP of another spelling": (
+            "rlp", (b"\xf8\x33" + rlp.encode(leaf(digits, b"v" * 16))[1:],)
         ),
-    ),
-    "an extension of nothing": (
-        "extension-path",
-        (lambda h: extension("", h), lambda h: branch(_1=h), leaf(DIGITS[1:])),
-    ),
-    "an extension of the whole key": ("extension-path", (extension(DIGITS, OTHER_HASH),)),
-    "an extension beyond the key": ("extension-path", (extension(DIGITS + "00", OTHER_HASH),)),
-    "an extension without a child": ("extension-child", (extension("1", b""),)),
-    "an extension without a child, elsewhere": ("extension-child", (extension("2", b""),)),
-    "an extension to a child of 20 bytes": ("child-form", (extension("1", OTHER_HASH[:20]),)),
-    "an extension below an extension": (
-        "extension-child",
-        (lambda h: extension(DIGITS[:2], h), extension(DIGITS[2:4], OTHER_HASH)),
-    ),
-    "a leaf below an extension": (
-        "extension-child", (lambda h: extension(DIGITS[:2], h), leaf(DIGITS[2:]))
-    ),
-    "a leaf inside an extension": (
-        "extension-child", (extension(DIGITS[:62], leaf(DIGITS[62:], b"v")),)
-    ),
-    "a leaf with too short a path": ("leaf-path", (leaf(DIGITS[:-1]),)),
-    "a leaf with too long a path": ("leaf-path", (leaf(DIGITS + "0"),)),
-    "another key's leaf with too short a path": ("leaf-path", (leaf("f" * 63),)),
-    "a root of a few bytes": ("leaf-path", ([b"\x20", b"v"],)),
-    "a leaf without a value": ("leaf-value", (leaf(DIGITS, b""),)),
-    "another key's leaf without a value": ("leaf-value", (leaf("f" * 64, b""),)),
-    "a leaf whose value is a list": ("leaf-value", (leaf(DIGITS, [LONG]),)),
-    "an empty path": ("hex-prefix", ([b"", LONG],)),
-    "a path that is a list": ("hex-prefix", ([[b"\x20"], LONG],)),
-    "an even path of a leaf with a filled first byte": ("hex-prefix", ([b"\x21" + KEY, LONG],)),
-    "an even path of an extension with a filled first byte": (
-        "hex-prefix", (lambda h: [b"\x01\x12", h], lambda h: branch(_3=h), leaf(DIGITS[3:]))
-    ),
-    "an extension with a flag of 4": (
-        "hex-prefix", (lambda h: [b"\x40\x12", h], lambda h: branch(_3=h), leaf(DIGITS[3:]))
-    ),
-    "a leaf with a flag of 6": ("hex-prefix", ([b"\x60" + KEY, LONG],)),
-    "a leaf with a flag of 15": (
-        "hex-prefix", (lambda h: branch(_1=h), [bytes.fromhex("f" + DIGITS[1:]), LONG])
-    ),
-}  # fmt: skip
+        "a byte after a node's RLP": ("rlp", (rlp.encode(leaf(digits)) + b"\0",)),
+        "a node of 533 bytes": ("node-length", (leaf(digits, bytes(493)),)),
+        "a branch with a value": ("branch-value", (beside(OTHER_HASH, b"v"),)),
+        "a branch whose value is a list": ("branch-value", (beside(OTHER_HASH, []),)),
+        "a branch with one child": ("branch-children", (branch(),)),
+        "a branch without children": ("branch-children", (branch(_f=b""),)),
+        "a child of 31 bytes": ("child-form", (on(OTHER_HASH[1:]),)),
+        "a child of 33 bytes beside the path": ("child-form", (beside(OTHER_HASH + b"\0"),)),
+        "a leaf of 32 bytes inside, beside the path": (
+            "child-form", (beside(leaf("1" * 29, b"v" * 14)),)
+        ),
+        "a long leaf inside": ("child-form", (on(leaf(digits[1:])),)),
+        "an empty list inside": ("node-form", (on([]),)),
+        "a short leaf on its own": (
+            "node-embedded",
+            (
+                lambda h: extension(digits[:60], h),
+                lambda h: at(60, h),
+                leaf(digits[61:], b"v"),
+            ),
+        ),
+        "an extension of nothing": (
+            "extension-path",
+            (lambda h: extension("", h), lambda h: on(h), leaf(digits[1:])),
+        ),
+        "an extension of the whole key": ("extension-path", (extension(digits, OTHER_HASH),)),
+        "an extension beyond the key": ("extension-path", (extension(digits + "00", OTHER_HASH),)),
+        "an extension without a child": ("extension-child", (extension(digits[0], b""),)),
+        "an extension without a child, elsewhere": (
+            "extension-child", (extension(f"{last:x}", b""),)
+        ),
+        "an extension to a child of 20 bytes": (
+            "child-form", (extension(digits[0], OTHER_HASH[:20]),)
+        ),
+        "an extension below an extension": (
+            "extension-child",
+            (lambda h: extension(digits[:2], h), extension(digits[2:4], OTHER_HASH)),
+        ),
+        "a leaf below an extension": (
+            "extension-child", (lambda h: extension(digits[:2], h), leaf(digits[2:]))
+        ),
+        "a leaf inside an extension": (
+            "extension-child", (extension(digits[:62], leaf(digits[62:], b"v")),)
+        ),
+        "a leaf with too short a path": ("leaf-path", (leaf(digits[:-1]),)),
+        "a leaf with too long a path": ("leaf-path", (leaf(digits + "0"),)),
+        "another key's leaf with too short a path": ("leaf-path", (leaf("f" * 63),)),
+        "a root of a few bytes": ("leaf-path", ([b"\x20", b"v"],)),
+        "a leaf without a value": ("leaf-value", (leaf(digits, b""),)),
+        "another key's leaf without a value": ("leaf-value", (leaf("f" * 64, b""),)),
+        "a leaf whose value is a list": ("leaf-value", (leaf(digits, [LONG]),)),
+        "an empty path": ("hex-prefix", ([b"", LONG],)),
+        "a path that is a list": ("hex-prefix", ([[b"\x20"], LONG],)),
+        "an even path of a leaf with a filled first byte": ("hex-prefix", ([b"\x21" + key, LONG],)),
+        "an even path of an extension with a filled first byte": (
+            "hex-prefix", (lambda h: [b"\x01" + key[:1], h], lambda h: at(2, h), leaf(digits[3:]))
+        ),
+        "an extension with a flag of 4": (
+            "hex-prefix", (lambda h: [b"\x40" + key[:1], h], lambda h: at(2, h), leaf(digits[3:]))
+        ),
+        "a leaf with a flag of 6": ("hex-prefix", ([b"\x60" + key, LONG],)),
+        "a leaf with a flag of 15": (
+            "hex-prefix", (lambda h: on(h), [bytes.fromhex("f" + digits[1:]), LONG])
+        ),
+        "an extension of another whole key": (
+            "extension-path", (extension(f"{last:x}" * 64, OTHER_HASH),)
+        ),
+        "an extension to a child of 20 bytes, elsewhere": (
+            "child-form", (extension(f"{last:x}", OTHER_HASH[:20]),)
+        ),
+    }  # fmt: skip
 
 
 def made_up_cases() -> Iterator[Case]:
     root, proof = chain(leaf(DIGITS, bytes(492)))
     assert len(proof[0]) == 532
     yield case("a node of 532 bytes", root, KEY, proof, value=bytes(492))
+    end = leaf(DIGITS[61:], b"v" * 27)
+    assert len(rlp.encode(end)) == 32
+    under = f"_{DIGITS[60]}"
+    root, proof = chain(lambda h: extension(DIGITS[:60], h), lambda h: branch(**{under: h}), end)
+    yield case("a leaf of 32 bytes on its own", root, KEY, proof, value=b"v" * 27)
     short = leaf("1" * 29, b"v" * 13)
     assert len(rlp.encode(short)) == 31
     root, proof = chain(lambda h: branch(_1=h, _2=short), leaf(DIGITS[1:]))
@@ -317,7 +346,7 @@ def made_up_cases() -> Iterator[Case]:
     _, proof = chain(leaf(DIGITS))
     empty = keccak256(b"\x80")
     yield invalid("a node in the empty trie", "node-extra", **fields_of(empty, KEY, proof))
-    for name, (rule, nodes) in MADE_UP.items():
+    for name, (rule, nodes) in list_made_up().items():
         root, proof = chain(*nodes)
         yield invalid(name, rule, **fields_of(root, KEY, proof))
     root, proof = longest_chain(leaf(""))

@@ -15,7 +15,15 @@ from support.vectors.offline_world import (
     REGISTRY,
     Given,
 )
+from support.vectors.receipt_bends import (
+    list_bounds,
+    list_left_aside,
+    list_order,
+    list_record_bends,
+    list_spellings,
+)
 from support.vectors.receipt_forms import list_members, list_records, list_texts
+from support.vectors.receipt_nodes import list_headers, list_nodes
 from support.vectors.receipt_pins import list_files, list_pins
 from support.vectors.receipt_proofs import list_blocks, list_stated, list_states
 from support.vectors.receipt_rows import Row
@@ -73,6 +81,8 @@ RULES = {
 LISTS = (
     list_files, list_pins, list_blocks, list_states, list_stated, list_senders, list_successors,
     list_times, list_beacons, list_several, list_texts, list_members, list_records,
+    list_nodes, list_headers, list_spellings, list_record_bends, list_order, list_left_aside,
+    list_bounds,
 )  # fmt: skip
 RESULTS = {0: "valid", 20: "unknown", 21: "unknown", 22: "unknown"}
 
