@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 )
 
 // reader returns what a verifier finds out of a case, or refuses it.
@@ -82,7 +83,11 @@ func loadLists(folder string) (cases []vector) {
 
 func judgeEntry(file, list string, read reader, c *object) string {
 	var found map[string]any
-	result, reason := resultOf(try(func() { found = read(c) }))
+	ended := try(func() { found = read(c) })
+	result, reason := resultOf(ended)
+	if code := c.members["exit_code"]; c.has("exit_code") && code != codeOf(ended) {
+		return fmt.Sprintf("%s, %q: %d, not %d", file, c.members["name"], codeOf(ended), code)
+	}
 	if label := c.members["result"]; result != label && !(result == "unknown" && list == "keys") {
 		return fmt.Sprintf("%s, %q: %s, not %s (%s)", file, c.members["name"], result, label, reason)
 	}
@@ -92,6 +97,13 @@ func judgeEntry(file, list string, read reader, c *object) string {
 		}
 	}
 	return ""
+}
+
+func codeOf(ended *fault) int64 {
+	if ended == nil {
+		return passed
+	}
+	return int64(ended.code)
 }
 
 func resultOf(ended *fault) (string, string) {
@@ -133,6 +145,16 @@ func loadVerifications(folder string) (cases []vector) {
 }
 
 func text(c *object, name string) string { return c.members[name].(string) }
+
+// filled returns a text of the case with its padding.
+func filled(c *object, name string) string {
+	if !c.has("padding") {
+		return text(c, name)
+	}
+	padding, all := c.members["padding"].(*object).members, []rune(text(c, name))
+	at, run := padding["at"].(int64), strings.Repeat(padding["text"].(string), int(padding["times"].(int64)))
+	return string(all[:at]) + run + string(all[at:])
+}
 
 func hashes(value any) (found [][32]byte) {
 	for _, each := range value.([]any) {
@@ -195,11 +217,13 @@ func noteOf(c *object) []byte {
 	if c.has("note_hex") {
 		return fromHex(text(c, "note_hex"))
 	}
-	return []byte(text(c, "note"))
+	return []byte(filled(c, "note"))
 }
 
 func readNote(c *object) map[string]any {
-	return map[string]any{"text": openNote(noteOf(c), parseVerifierKey(text(c, "verifier")))}
+	opened := openNote(noteOf(c), parseVerifierKey(text(c, "verifier")))
+	require(opened == filled(c, "text"), mismatch, "another text")
+	return nil
 }
 
 func readCheckpoint(c *object) map[string]any {
@@ -268,7 +292,7 @@ func readBeaconCase(c *object) map[string]any {
 }
 
 func readBundle(c *object) map[string]any {
-	found := parseBundle(text(c, "bundle"))
+	found := parseBundle(filled(c, "bundle"))
 	if !c.has("receipts") {
 		return nil
 	}

@@ -7,6 +7,12 @@ from typing import Any
 Case = dict[str, Any]
 
 
+def squeeze(text: str, filler: str, times: int) -> tuple[str, Case]:
+    """Return the text without a long run of a character, and what puts it back."""
+    at = text.index(filler * times)
+    return text[:at] + text[at + times :], {"at": at, "text": filler, "times": times}
+
+
 def valid(name: str, **fields: object) -> Case:
     return {"name": name, "result": "valid", **fields}
 
