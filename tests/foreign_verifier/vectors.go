@@ -47,7 +47,7 @@ type vector struct {
 // runVectors prints each case that ends otherwise than its label says, and how many there are.
 func runVectors(folder string) int {
 	wrong := 0
-	cases := append(loadLists(folder), loadVerifications(filepath.Join(folder, "verification"))...)
+	cases := append(loadVerifications(folder), loadLists(folder)...)
 	for _, each := range cases {
 		if complaint := each.judge(); complaint != "" {
 			wrong++
@@ -116,15 +116,32 @@ func resultOf(ended *fault) (string, string) {
 	return "invalid", ended.text
 }
 
-func loadVerifications(folder string) (cases []vector) {
+func loadVerifications(folder string) []vector {
+	cases := loadIndex(filepath.Join(folder, "verification"))
+	return append(cases, loadIndex(filepath.Join(folder, "receipts"))...)
+}
+
+// result is what is expected of a receipt.
+type result struct {
+	Index   int64 `json:"index"`
+	Code    int   `json:"exit_code"`
+	Failing []int `json:"failing_steps"`
+}
+
+func loadIndex(folder string) (cases []vector) {
 	var index struct {
 		Verifications []struct {
 			inputs
+			result
 			Name    string `json:"name"`
 			Receipt string `json:"receipt"`
-			Code    int    `json:"exit_code"`
-			Failing []int  `json:"failing_steps"`
 		} `json:"verifications"`
+		Bundles []struct {
+			inputs
+			Name    string   `json:"name"`
+			Bundle  string   `json:"bundle"`
+			Results []result `json:"results"`
+		} `json:"bundles"`
 	}
 	if err := json.Unmarshal(mustRead(folder, "index.json"), &index); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -141,7 +158,30 @@ func loadVerifications(folder string) (cases []vector) {
 			return ""
 		}})
 	}
+	for _, c := range index.Bundles {
+		c := c
+		bundle := string(mustRead(folder, c.Bundle))
+		cases = append(cases, vector{true, func() string {
+			ended := []result{}
+			for _, each := range parseBundle(bundle) {
+				in := c.inputs
+				in.Evidence = statedEvidence(each.record)
+				code, failing := verifyBundled(each, in)
+				ended = append(ended, result{each.index, code, failing})
+			}
+			if !reflect.DeepEqual(ended, c.Results) {
+				return fmt.Sprintf("%q: %v", c.Name, ended)
+			}
+			return ""
+		}})
+	}
 	return cases
+}
+
+// statedEvidence returns the file that a record states.
+func statedEvidence(text string) evidence {
+	rec := parseRecord(text)
+	return evidence{SHA256: rec.digests["sha256"], SM3: rec.digests["sm3"], Size: *rec.size}
 }
 
 func text(c *object, name string) string { return c.members[name].(string) }

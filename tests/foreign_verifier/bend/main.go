@@ -298,7 +298,7 @@ func (t trial) agrees() (answer bool) {
 func main() {
 	all := []trial{}
 	reaching := make([][]trial, len(bends)+1)
-	for _, each := range append(loadVerifications(os.Args[1]+"/verification"), loadLists(os.Args[1])...) {
+	for _, each := range append(loadVerifications(os.Args[1]), loadLists(os.Args[1])...) {
 		reached = map[int]bool{}
 		if !(trial{each, 0}).agrees() {
 			panic("the verifier as it is fails")
