@@ -20,6 +20,7 @@ from sigstore._internal.merkle import verify_merkle_inclusion
 from sigstore.errors import VerificationError
 from support.paths import ROOT
 from support.proven_states import check_state
+from support.vectors.cases import fill
 
 from anchor.errors import (
     AnchorError,
@@ -157,25 +158,15 @@ def read_key(case: Case) -> Case:
     }
 
 
-def filled(case: Case, name: str) -> str:
-    """Return a text of the case with its padding."""
-    text = case[name]
-    assert isinstance(text, str)
-    if "padding" not in case:
-        return text
-    padding = case["padding"]
-    return text[: padding["at"]] + padding["text"] * padding["times"] + text[padding["at"] :]
-
-
 def note_bytes(case: Case) -> bytes:
     if "note_hex" in case:
         return bytes.fromhex(case["note_hex"])
-    return filled(case, "note").encode("utf-8")
+    return fill(case, "note").encode("utf-8")
 
 
 def read_note(case: Case) -> Case:
     text = open_note(note_bytes(case), parse_verifier(case["verifier"]))
-    if text == filled(case, "text"):
+    if text == fill(case, "text"):
         text = case["text"]
     return {"note": case["note"], "verifier": case["verifier"], "text": text}
 
@@ -301,7 +292,7 @@ def read_earlier(case: Case) -> Case:
 
 def read_receipts_with_beacons(case: Case) -> Case:
     said = read_receipts(case)
-    receipts = read_bundle(io.BytesIO(filled(case, "bundle").encode("utf-8")))
+    receipts = read_bundle(io.BytesIO(fill(case, "bundle").encode("utf-8")))
     for members, receipt in zip(said["receipts"], receipts, strict=True):
         states = [anchor.state for anchor in receipt.anchors if anchor.state is not None]
         beacon = states[0].beacon if states else None
@@ -311,7 +302,7 @@ def read_receipts_with_beacons(case: Case) -> Case:
 
 def read_receipts(case: Case) -> Case:
     found = []
-    for receipt in read_bundle(io.BytesIO(filled(case, "bundle").encode("utf-8"))):
+    for receipt in read_bundle(io.BytesIO(fill(case, "bundle").encode("utf-8"))):
         (covering,) = receipt.anchors or (receipt.promise,)
         assert covering is not None
         found.append(
