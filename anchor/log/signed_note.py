@@ -367,9 +367,12 @@ def _load_public(public_key: bytes) -> EccKey:
 
     try:
         key = eddsa.import_public_key(public_key)
+        # The order of the point divides the cofactor, 8.  Of (-0, -1), which is no point (RFC 8032
+        # section 5.1.3), the library says so only here.
+        has_small_order = (key.pointQ * 8).is_point_at_infinity()
     except ValueError as error:
         raise MalformedError(Message("public-key-not-on-curve")) from error
-    if (key.pointQ * 8).is_point_at_infinity():  # the order of the point divides the cofactor, 8
+    if has_small_order:
         raise MalformedError(Message("public-key-small-order"))
     return key
 

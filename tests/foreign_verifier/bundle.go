@@ -24,8 +24,26 @@ type bundle struct {
 type bundled struct {
 	receipt
 	head   head
+	shared *anchor
 	beacon *blockProof
 	hashes [][32]byte
+}
+
+// document returns the receipt that the bundle's lines stand for.
+func (b *bundled) document() receipt {
+	whole := b.receipt
+	if b.shared == nil {
+		whole.promise = &b.head
+		return whole
+	}
+	a := *b.shared
+	a.head = b.head
+	if b.beacon != nil {
+		state := *a.state
+		state.beacon, a.state = b.beacon, &state
+	}
+	whole.anchors = []anchor{a}
+	return whole
 }
 
 func parseBundle(text string) (receipts []*bundled) {
@@ -102,7 +120,7 @@ func (b *bundle) read(line *object) *bundled {
 	path := readPathOf(m["path"])
 	require(b.shared != nil || b.promise != nil, malformed, "no anchor precedes")
 	if b.shared != nil {
-		found.head = b.shared.head
+		found.head, found.shared = b.shared.head, b.shared
 	} else {
 		found.head = *b.promise
 	}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 )
 
 // reader returns what a verifier finds out of a case, or refuses it.
@@ -46,7 +47,7 @@ type vector struct {
 // runVectors prints each case that ends otherwise than its label says, and how many there are.
 func runVectors(folder string) int {
 	wrong := 0
-	cases := append(loadLists(folder), loadVerifications(filepath.Join(folder, "verification"))...)
+	cases := append(loadVerifications(folder), loadLists(folder)...)
 	for _, each := range cases {
 		if complaint := each.judge(); complaint != "" {
 			wrong++
@@ -82,7 +83,11 @@ func loadLists(folder string) (cases []vector) {
 
 func judgeEntry(file, list string, read reader, c *object) string {
 	var found map[string]any
-	result, reason := resultOf(try(func() { found = read(c) }))
+	ended := try(func() { found = read(c) })
+	result, reason := resultOf(ended)
+	if code := c.members["exit_code"]; c.has("exit_code") && code != codeOf(ended) {
+		return fmt.Sprintf("%s, %q: %d, not %d", file, c.members["name"], codeOf(ended), code)
+	}
 	if label := c.members["result"]; result != label && !(result == "unknown" && list == "keys") {
 		return fmt.Sprintf("%s, %q: %s, not %s (%s)", file, c.members["name"], result, label, reason)
 	}
@@ -92,6 +97,13 @@ func judgeEntry(file, list string, read reader, c *object) string {
 		}
 	}
 	return ""
+}
+
+func codeOf(ended *fault) int64 {
+	if ended == nil {
+		return passed
+	}
+	return int64(ended.code)
 }
 
 func resultOf(ended *fault) (string, string) {
@@ -104,15 +116,32 @@ func resultOf(ended *fault) (string, string) {
 	return "invalid", ended.text
 }
 
-func loadVerifications(folder string) (cases []vector) {
+func loadVerifications(folder string) []vector {
+	cases := loadIndex(filepath.Join(folder, "verification"))
+	return append(cases, loadIndex(filepath.Join(folder, "receipts"))...)
+}
+
+// result is what is expected of a receipt.
+type result struct {
+	Index   int64 `json:"index"`
+	Code    int   `json:"exit_code"`
+	Failing []int `json:"failing_steps"`
+}
+
+func loadIndex(folder string) (cases []vector) {
 	var index struct {
 		Verifications []struct {
 			inputs
+			result
 			Name    string `json:"name"`
 			Receipt string `json:"receipt"`
-			Code    int    `json:"exit_code"`
-			Failing []int  `json:"failing_steps"`
 		} `json:"verifications"`
+		Bundles []struct {
+			inputs
+			Name    string   `json:"name"`
+			Bundle  string   `json:"bundle"`
+			Results []result `json:"results"`
+		} `json:"bundles"`
 	}
 	if err := json.Unmarshal(mustRead(folder, "index.json"), &index); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -129,10 +158,43 @@ func loadVerifications(folder string) (cases []vector) {
 			return ""
 		}})
 	}
+	for _, c := range index.Bundles {
+		c := c
+		bundle := string(mustRead(folder, c.Bundle))
+		cases = append(cases, vector{true, func() string {
+			ended := []result{}
+			for _, each := range parseBundle(bundle) {
+				in := c.inputs
+				in.Evidence = statedEvidence(each.record)
+				code, failing := verifyBundled(each, in)
+				ended = append(ended, result{each.index, code, failing})
+			}
+			if !reflect.DeepEqual(ended, c.Results) {
+				return fmt.Sprintf("%q: %v", c.Name, ended)
+			}
+			return ""
+		}})
+	}
 	return cases
 }
 
+// statedEvidence returns the file that a record states.
+func statedEvidence(text string) evidence {
+	rec := parseRecord(text)
+	return evidence{SHA256: rec.digests["sha256"], SM3: rec.digests["sm3"], Size: *rec.size}
+}
+
 func text(c *object, name string) string { return c.members[name].(string) }
+
+// filled returns a text of the case with its padding.
+func filled(c *object, name string) string {
+	if !c.has("padding") {
+		return text(c, name)
+	}
+	padding, all := c.members["padding"].(*object).members, []rune(text(c, name))
+	at, run := padding["at"].(int64), strings.Repeat(padding["text"].(string), int(padding["times"].(int64)))
+	return string(all[:at]) + run + string(all[at:])
+}
 
 func hashes(value any) (found [][32]byte) {
 	for _, each := range value.([]any) {
@@ -195,11 +257,13 @@ func noteOf(c *object) []byte {
 	if c.has("note_hex") {
 		return fromHex(text(c, "note_hex"))
 	}
-	return []byte(text(c, "note"))
+	return []byte(filled(c, "note"))
 }
 
 func readNote(c *object) map[string]any {
-	return map[string]any{"text": openNote(noteOf(c), parseVerifierKey(text(c, "verifier")))}
+	opened := openNote(noteOf(c), parseVerifierKey(text(c, "verifier")))
+	require(opened == filled(c, "text"), mismatch, "another text")
+	return nil
 }
 
 func readCheckpoint(c *object) map[string]any {
@@ -268,7 +332,7 @@ func readBeaconCase(c *object) map[string]any {
 }
 
 func readBundle(c *object) map[string]any {
-	found := parseBundle(text(c, "bundle"))
+	found := parseBundle(filled(c, "bundle"))
 	if !c.has("receipts") {
 		return nil
 	}

@@ -128,13 +128,27 @@ func verify(data []byte, in inputs) (int, []int) {
 		document = parseReceipt(data)
 		rec = parseRecord(document.record)
 	}) {
-		r.make(2, func() { checkFile(rec, in.Evidence) })
-		r.make(3, func() { checkPaths(document, rec) })
-		for _, t := range chooseTargets(r, document, in) {
-			verifyTarget(r, document, rec, t, in)
-		}
+		verifyDocument(r, document, rec, in)
 	}
 	return gravest(r.codes), r.failing()
+}
+
+// verifyBundled is the same for a receipt of a bundle.
+func verifyBundled(b *bundled, in inputs) (int, []int) {
+	r := &report{map[int]bool{}, map[int]bool{}}
+	var rec record
+	if r.make(1, func() { rec = parseRecord(b.record) }) {
+		verifyDocument(r, b.document(), rec, in)
+	}
+	return gravest(r.codes), r.failing()
+}
+
+func verifyDocument(r *report, document receipt, rec record, in inputs) {
+	r.make(2, func() { checkFile(rec, in.Evidence) })
+	r.make(3, func() { checkPaths(document, rec) })
+	for _, t := range chooseTargets(r, document, in) {
+		verifyTarget(r, document, rec, t, in)
+	}
 }
 
 func checkFile(rec record, file evidence) {

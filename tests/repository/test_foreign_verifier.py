@@ -46,7 +46,7 @@ def count_cases() -> int:
 
 
 # Policies are TOML, which Go's standard library does not read; the vectors have them as JSON, too.
-UNREAD = ("policies", "receipts")
+UNREAD = ("policies",)
 
 
 def test_it_passes_every_vector(foreign_verifier: Path) -> None:
@@ -55,11 +55,14 @@ def test_it_passes_every_vector(foreign_verifier: Path) -> None:
     )
     assert done.stdout.splitlines() == [f"{count_cases()} cases, 0 disagreements"]
     assert done.returncode == 0
-    assert count_cases() > 2_600
+    assert count_cases() > 2_800
 
 
 def test_it_names_a_vector_that_ends_otherwise(foreign_verifier: Path, tmp_path: Path) -> None:
-    for path in [*VECTORS.glob("*/*.json"), *VECTORS.glob("verification/receipts/*")]:
+    for path in [
+        *VECTORS.glob("*/*.json*"),
+        *VECTORS.glob("verification/receipts/*"),
+    ]:
         target = tmp_path / path.relative_to(VECTORS)
         target.parent.mkdir(parents=True, exist_ok=True)
         target.symlink_to(path)

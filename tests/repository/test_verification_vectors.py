@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from functools import cache, lru_cache
 from typing import Any
@@ -13,12 +14,15 @@ from support.policy_json import describe_entry, read_policy_json
 from support.tries import keccak256
 from support.two_verifiers import make_pins
 from support.vectors import beacons, offline_world
+from support.vectors.kept_receipts import evidence_of
 from support.vectors.policies import RULES as POLICY_RULES
 from support.vectors.verification import RULES
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.digests import Digests
+from anchor.receipt.bundle import read_bundle
+from anchor.receipt.format import Receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.standalone import verify as standalone
 from anchor.types import ChainId, Hash32
@@ -41,10 +45,10 @@ def verifications() -> list[Case]:
     return cases_of("verification/index.json", "verifications")
 
 
-def judge_case(case: Case) -> Report:
+def judge_case(case: Case, receipt: bytes | Receipt) -> Report:
     evidence = case["evidence"]
     return judge(
-        (FOLDER / "verification" / case["receipt"]).read_bytes(),
+        receipt,
         Digests(
             sha256=Hash32(bytes.fromhex(evidence["sha256"])),
             sm3=Hash32(bytes.fromhex(evidence["sm3"])),
@@ -58,16 +62,42 @@ def judge_case(case: Case) -> Report:
     )
 
 
-def test_the_package_ends_every_verification_as_its_label_says() -> None:
-    assert len(verifications()) > 500
+def result_of(case: Case, receipt: bytes | Receipt) -> tuple[int, list[int]]:
+    report = judge_case(case, receipt)
+    failing = sorted({step.number for step in report.steps if step.error is not None})
+    return int(report.exit_code), failing
+
+
+@pytest.mark.parametrize(("folder", "least"), [("verification", 650), ("receipts", 7)])
+def test_the_package_ends_every_verification_as_its_label_says(folder: str, least: int) -> None:
+    cases = cases_of(f"{folder}/index.json", "verifications")
+    assert len(cases) >= least
     wrong = {}
-    for case in verifications():
-        report = judge_case(case)
-        failing = sorted({step.number for step in report.steps if step.error is not None})
-        result = int(report.exit_code), failing
+    for case in cases:
+        result = result_of(case, (FOLDER / folder / case["receipt"]).read_bytes())
         if result != (case["exit_code"], case["failing_steps"]):
             wrong[case["name"]] = result
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    "case", cases_of("receipts/index.json", "bundles"), ids=lambda case: case["name"]
+)
+def test_the_receipts_of_a_kept_bundle_end_as_stated(case: Case) -> None:
+    found = []
+    for receipt in read_bundle(io.BytesIO((FOLDER / "receipts" / case["bundle"]).read_bytes())):
+        evidence = evidence_of(receipt.record.decode())
+        code, steps = result_of({**case, "evidence": evidence}, receipt)
+        found.append({"index": receipt.index, "exit_code": code, "failing_steps": steps})
+    assert found == case["results"]
+
+
+def test_every_kept_receipt_and_bundle_has_a_result() -> None:
+    document = json.loads((FOLDER / "receipts" / "index.json").read_bytes())
+    named = {case["receipt"] for case in document["verifications"]}
+    named |= {case["bundle"] for case in document["bundles"]}
+    stored = {path.name for path in (FOLDER / "receipts").iterdir()}
+    assert named | {"index.json"} == stored
 
 
 def is_sayable(policy: Case | None) -> bool:

@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
+import tomllib
 from pathlib import Path
-from typing import NamedTuple
 
 from support.foreign_judge import SOURCES, run_go
 
 EQUIVALENTS = SOURCES / "equivalent-bends.toml"
 
 
-class Bend(NamedTuple):
-    """One edit of the verifier's sources: ``number`` chooses it in the bent copy."""
+def list_equivalents() -> dict[str, str]:
+    """Return the reason why each of these bends changes no result."""
+    listed = tomllib.loads(EQUIVALENTS.read_text("utf-8"))["equivalent"]
+    reasons = {entry["bend"]: entry["reason"] for entry in listed}
+    assert len(reasons) == len(listed)
+    return reasons
 
-    number: int
-    name: str
 
+def bend_each(folder: Path, vectors: Path) -> dict[str, str]:
+    """Return of each bend what shows it.
 
-class BentVerifier:
-    """A copy of the verifier that reads from its environment which check is bent."""
-
-    def __init__(self, folder: Path, vectors: Path) -> None:
-        listed = run_go("run", "./bend", ".", str(folder))
-        self.bends = [
-            Bend(int(number), name)
-            for number, _, name in (line.partition("\t") for line in listed.splitlines())
-        ]
-        self._program = folder / "bent"
-        self._vectors = vectors
-        run_go("build", "-C", str(folder), "-o", str(self._program), ".")
-
-    def passes(self, command: str, number: int) -> bool:
-        """Return whether the verifier with this bend passes the vectors of a command."""
-        done = subprocess.run(
-            [self._program, command, self._vectors],
-            env=os.environ | {"BEND": str(number)},
-            capture_output=True,
-            check=False,
-        )
-        return done.returncode == 0
+    That is ``whole``, a vector of a whole verification; ``part``, another; or ``survives``.
+    """
+    program = folder / "bent"
+    run_go("run", "./bend", ".", str(folder))
+    run_go("build", "-C", str(folder), "-o", str(program), ".")
+    done = subprocess.run([program, vectors], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = (line.partition("\t") for line in done.stdout.splitlines())
+    return {name: fate for fate, _, name in lines}

@@ -16,6 +16,7 @@ from support.vectors.bundles import (
     receipts_of,
     text_of,
     tree_of,
+    with_code,
     write,
 )
 from support.vectors.cases import Case, invalid, valid
@@ -40,7 +41,7 @@ def build_bundle_beacons() -> dict[str, object]:
         "Keccak-256 of the header of each receipt's, null where it has none. Neither state proofs "
         "nor beacons prove anything, which is not judged here.",
         "rules": RULES,
-        "bundles": [*list_valid(), *list_invalid()],
+        "bundles": [with_code(case) for case in (*list_valid(), *list_invalid())],
     }
 
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from support.vectors.cases import Case, invalid, unknown, valid
+from support.rfc9162_reference import hash_leaf
+from support.vectors.cases import Case, invalid, squeeze, unknown, valid
 from support.vectors.trees import MAX_SIZE, record_of, tree_of
 
 Line = dict[str, Any]
@@ -38,8 +39,14 @@ def build_bundles() -> dict[str, object]:
         "receipts in it with their whole paths. The records are not evidence records, and the "
         "anchors without state proofs: what a receipt is worth is not judged here.",
         "rules": RULES,
-        "bundles": [*list_valid(), *list_invalid()],
+        "bundles": [with_code(case) for case in (*list_valid(), *list_invalid())],
     }
+
+
+def with_code(case: Case) -> Case:
+    """Return a case with the result that its rule asks for."""
+    codes = {None: 0, "version": 22, "root": 10}
+    return {**case, "exit_code": codes.get(case.get("rule"), 2)}
 
 
 def anchor(size: int, sequence: int, *known: int) -> Line:
@@ -126,8 +133,28 @@ def list_valid() -> Iterator[Case]:
     yield valid("two anchors and a promise", bundle=write(honest()), receipts=said(HONEST))
     text = write(honest()).replace(",", " , ").replace("\n", " \r\n")
     yield valid("blanks between the members", bundle=text, receipts=said(HONEST))
+    filled, padding = fill_line(1 << 20)
+    yield valid("a line of 1,048,576 bytes", bundle=filled, padding=padding, receipts=said(HONEST))
     turned = [dict(reversed(line.items())) for line in honest()]
     yield valid("members in another order", bundle=write(turned), receipts=said(HONEST))
+
+
+def fill_line(size: int) -> tuple[str, Case]:
+    """Return a bundle whose third line has ``size`` bytes, and what fills it."""
+    parts = write(honest()).splitlines(keepends=True)
+    times = size - len(parts[2])
+    parts[2] = parts[2].replace("}\n", " " * times + "}\n")
+    assert len(parts[2].encode()) == size
+    return squeeze("".join(parts), " ", times)
+
+
+def long_record(characters: int) -> tuple[str, Case]:
+    """Return the bundle of one record of so many characters, and what fills it."""
+    record = "x" * characters
+    root = hash_leaf(record.encode()).hex()
+    receipt: Line = {"record": record, "index": 0, "path": []}
+    lines = [header(1), {"head": {"size": 1, "root": root}}, receipt]
+    return squeeze(write(lines), "x", characters)
 
 
 HONEST: list[tuple[int, Sequence[int], tuple[int, ...]]] = [
@@ -172,6 +199,7 @@ def list_invalid() -> Iterator[Case]:
         "a list for a line": ("line", text.replace(parts[2], "[]\n")),
         "a number for a line": ("line", text.replace(parts[2], "5\n")),
         "an empty line": ("line", "\n".join([parts[0], *parts[1:]])),
+        "an empty line before the last": ("line", "".join([*parts[:-1], "\n", parts[-1]])),
         "a member twice": ("line", text.replace('"index":1', '"index":1,"index":1')),
         "a number with a point": ("line", text.replace('"index":1,', '"index":1.0,')),
         "no line feed at the end": ("line", text[:-1]),
@@ -183,6 +211,7 @@ def list_invalid() -> Iterator[Case]:
         "two headers": ("members", parts[0] + text),
         "no anchor": ("anchor", "".join([parts[0], *parts[2:]])),
         "an anchor twice": ("anchor", "".join([*parts[:2], *parts[1:]])),
+        "a promise twice": ("anchor", "".join([*parts[:9], *parts[8:]])),
         "an index twice": ("order", "".join([*parts[:3], *parts[2:]])),
         "two receipts exchanged": ("path", "".join([*parts[:2], parts[3], parts[2], *parts[4:]])),
         "a receipt's line removed": ("path", "".join([*parts[:2], *parts[3:]])),
@@ -197,6 +226,10 @@ def list_invalid() -> Iterator[Case]:
     }
     for name, (rule, bundle) in bent.items():
         yield invalid(name, rule, bundle=bundle)
+    filled, padding = fill_line((1 << 20) + 1)
+    yield invalid("a line of 1,048,577 bytes", "line", bundle=filled, padding=padding)
+    filled, padding = long_record(65_536)
+    yield invalid("a record of 65,536 characters", "members", bundle=filled, padding=padding)
     yield unknown("version 2", "version", bundle=text.replace("receipts/1", "receipts/2"))
     for name, rule, place, change in (*list_member_bends(lines), *BENDS):
         yield invalid(name, rule, bundle=with_line(place, change))
@@ -237,6 +270,7 @@ BENDS: tuple[Bend, ...] = (
     ("a hash altered", "root", 2, within("path", lambda p: p.append(p.pop(0)))),
     ("a record altered", "root", 3, having(record="another")),
     ("the last record altered", "root", 10, having(record="another")),
+    ("a record that is a number", "members", 2, having(record=5)),
     ("a root altered", "root", 1, within("anchor", having(root="00" * 32))),
     ("a promised root altered", "root", 8, within("head", having(root="00" * 32))),
 )

@@ -49,6 +49,7 @@ def build_checkpoints() -> dict[str, object]:
             "signature-base64": "a signature is base64 (RFC 4648 section 4)",
             "signature-canonical": "base64 has no bits set beyond its last byte (this project's)",
             "signature-empty": "a signature is longer than the key id",
+            "size": "a note has at most 1,000,000 bytes",
             "signature-number": "a note has at most 100 signatures (this project's limit)",
             "signature-invalid": "every signature with the key's name and id is one of the text "
             "(C2SP: SHOULD)",

@@ -168,6 +168,7 @@ def build_consistency() -> dict[str, object]:
     ):
         for old, new in claims:
             cases += bent_consistencies(old, new, edits, seen)
+    cases += odd_sizes()
     return {
         "about": "Does the new tree begin with the leaves of the old one (RFC 9162, 2.1.4.2)?",
         "rules": {
@@ -179,6 +180,17 @@ def build_consistency() -> dict[str, object]:
         },
         "consistency": cases,
     }
+
+
+def odd_sizes() -> Iterator[Case]:
+    """Claims of an empty tree and of equal ones whose proofs lead to both roots."""
+    tree = growth_tree(1, 4)
+    first, second, pair = tree.root(0, 1), tree.root(1, 2), tree.root(2, 4)
+    claim = Consistency(0, first, 4, tree.root(0, 4), [first, second, pair])
+    yield consistency_case("0 to 4 leaves: the first leaf as the old root", claim)
+    three = tree.root(0, 3)
+    claim = Consistency(3, three, 3, three, [tree.root(2, 3), tree.root(0, 2)])
+    yield consistency_case("3 to 3 leaves: the root from its two nodes", claim)
 
 
 def growth_tree(old: int, new: int) -> SparseTree:

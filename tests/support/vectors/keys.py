@@ -172,6 +172,11 @@ def invalid_keys() -> Iterator[Case]:
         "key-point": {
             "no point on the curve": verifier_of(name, b"\1\2" + bytes(31)),
             "a coordinate above the field": verifier_of(name, b"\1" + b"\xff" * 32),
+            "the field's prime as coordinate": verifier_of(
+                name, b"\1\xed" + b"\xff" * 30 + b"\x7f"
+            ),
+            "the neutral point with its sign set": verifier_of(name, b"\1\1" + bytes(30) + b"\x80"),
+            "the point of order 2 with its sign set": verifier_of(name, b"\1\xec" + b"\xff" * 31),
         },
         "key-order": {
             "the neutral point": verifier_of(name, b"\1" + NEUTRAL_POINT),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from support.vectors.bends import flip
-from support.vectors.cases import Case, invalid, valid
+from support.vectors.cases import Case, invalid, squeeze, valid
 from support.vectors.keys import (
     C2SP_VERIFIER,
     GO_VERIFIER,
@@ -39,7 +39,15 @@ GO_LINE = (
 )
 
 
+def fill_note(size: int) -> tuple[str, Case]:
+    """Return a signed note of so many bytes, and what fills its text."""
+    times = size - len(LOG.note("\n").encode())
+    return squeeze(LOG.note("a" * times + "\n"), "a", times)
+
+
 def valid_notes() -> Iterator[Case]:
+    filled, padding = fill_note(1_000_000)
+    yield valid("1,000,000 bytes", note=filled, padding=padding, verifier=LOG.verifier, text="\n")
     yield valid(
         "C2SP's example",
         note=f"{C2SP_TEXT}\n{C2SP_LINE}", verifier=C2SP_VERIFIER, text=C2SP_TEXT,
@@ -88,6 +96,12 @@ def invalid_notes() -> Iterator[Case]:
         ("Latin-1", f"caff\u00e8\n\n{ours}".encode().replace(b"\xc3\xa8", b"\xe8")),
     ):
         yield invalid(name, "utf-8", note_hex=encoded.hex(), verifier=LOG.verifier)
+    latin = b"caff\xe8\n"
+    line = signature_line(LOG.name, LOG.id + LOG.private.sign(latin))
+    encoded = latin + b"\n" + line.encode()
+    yield invalid("Latin-1, signed", "utf-8", note_hex=encoded.hex(), verifier=LOG.verifier)
+    filled, padding = fill_note(1_000_001)
+    yield invalid("1,000,001 bytes", "size", note=filled, padding=padding, verifier=LOG.verifier)
     scalar = (int.from_bytes(signature[32:], "little") + GROUP_ORDER).to_bytes(32, "little")
     foreign = signature_line("x", b"abcde")
     padded = signature_line("x", b"abcdefgh")

@@ -80,6 +80,12 @@ def spellings() -> Iterator[Case]:
     }
     for name, text in ways.items():
         yield valid(name, text=text, digest=digest, number=number)
+    odd = next(n for n in range(1 << 40, 1 << 44, 0x1234567) if {"A", "Z"} < set(spell(n)))
+    number = spell(odd)
+    yield valid(
+        "an A and a Z in lower case",
+        text=number.lower(), digest=odd.to_bytes(10, "big").hex(), number=number,
+    )  # fmt: skip
     for name, each in (("the smallest", 0), ("the greatest", (1 << 80) - 1)):
         yield valid(
             name, text=spell(each), digest=each.to_bytes(10, "big").hex(), number=spell(each)
@@ -99,6 +105,8 @@ def others() -> Iterator[Case]:
     yield invalid("a digest", "length", text=hashlib.sha256(b"abc").hexdigest())
     for symbol in "U*~$=_.,:;/+\t\n\0\u2013\uff10\u0660é证":
         yield invalid(f"with U+{ord(symbol):04X}", "symbol", text=symbol + number[1:])
+    last = spell((1 << 80) - 1)
+    yield invalid("a star for the last symbol of the alphabet", "symbol", text=f"*{last[1:]}")
     for at in range(len(text)):
         value = ALPHABET.index(text[at])
         for change in (1, 2, 16, 31):

@@ -80,6 +80,7 @@ def list_headers() -> Iterator[Row]:
         "a string whose length is cut": b"\xb9\x01",
         "a string of 2^64 - 1 bytes": b"\xbf" + b"\xff" * 8,
         "a list of 2^64 - 1 bytes": b"\xff" + b"\xff" * 8,
+        "a string of 2^63 - 1 bytes": b"\xbf\x7f" + b"\xff" * 7,
         "a length of 55 in a byte of its own": b"\xb8\x37" + bytes(55),
         "a length of 5 in a byte of its own": b"\xb8\x05" + bytes(5),
         "a length with a leading zero": b"\xb9\x00\x38" + bytes(56),
