@@ -12,7 +12,7 @@ from support.paths import ROOT
 
 sys.path.append(str(ROOT / "scripts/_build"))
 from build_site import mark_untranslated, move_links
-from chinese_pages import find_behind
+from chinese_pages import find_behind, hash_english
 
 DOCS = ROOT / "docs"
 NAVIGATION = re.findall(r": ([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.MULTILINE)
@@ -44,6 +44,17 @@ def test_a_chinese_page_is_behind_once_the_english_page_changes(tmp_path: Path) 
     chinese.write_text(f"<!-- of the English page with SHA-256 {digest} -->\n\n# 页\n", "utf-8")
     assert list(find_behind(tmp_path)) == []
     english.write_text("# Page of today\n", "utf-8")
+    assert list(find_behind(tmp_path)) == [chinese]
+
+
+def test_another_hash_of_the_verifier_page_leaves_the_chinese_page_in_place(tmp_path: Path) -> None:
+    english, chinese = tmp_path / "page.md", tmp_path / "page.zh.md"
+    english.write_text(f"{'0' * 64}  verify.html\n", "utf-8")
+    digest = hash_english(chinese)
+    chinese.write_text(f"<!-- of the English page with SHA-256 {digest} -->\n\n# 页\n", "utf-8")
+    english.write_text(f"{'1' * 64}  verify.html\n", "utf-8")
+    assert list(find_behind(tmp_path)) == []
+    english.write_text(f"{'1' * 64}  verify.html\nAnother sentence.\n", "utf-8")
     assert list(find_behind(tmp_path)) == [chinese]
 
 
