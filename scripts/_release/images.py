@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
+from urllib.parse import quote
 
 import debian_lock
 
@@ -139,8 +145,37 @@ def build(
         "--build-arg", "PIP_OPTIONS=--no-index --find-links dist",
         "-f", str(source / "deploy/Containerfile"), "-t", name, str(source),
     )  # fmt: skip
-    buildah.run("push", "-q", name, f"docker-archive:{out}:{name}:latest")
+    buildah.run("push", "-q", name, f"docker-archive:{work / 'image.tar'}:{name}:latest")
+    normalise_image(work / "image.tar", out)
     return packages
+
+
+def normalise_image(archive: Path, out: Path) -> None:
+    """Write an image's archive anew, without what names the container that it was built in."""
+    with tarfile.open(archive) as files, tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as made:
+
+        def add(name: str, size: int, file: IO[bytes]) -> None:
+            entry = tarfile.TarInfo(name)
+            entry.size = size
+            made.addfile(entry, file)
+
+        def read(name: str) -> IO[bytes]:
+            file = files.extractfile(name)
+            assert file is not None
+            return file
+
+        (manifest,) = json.load(read("manifest.json"))
+        config = json.load(read(manifest["Config"]))
+        del config["container"], config["container_config"], config["config"]["Hostname"]
+        encoded = json.dumps(config, separators=(",", ":")).encode()
+        manifest["Config"] = f"{hashlib.sha256(encoded).hexdigest()}.json"
+        for layer in manifest["Layers"]:
+            add(layer, files.getmember(layer).size, read(layer))
+        for name, data in (
+            (manifest["Config"], encoded),
+            ("manifest.json", json.dumps([manifest]).encode()),
+        ):
+            add(name, len(data), io.BytesIO(data))
 
 
 def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path, lock_file: Path) -> None:
@@ -175,11 +210,11 @@ def fetch_packages(packages: Iterable[debian_lock.Package], folder: Path, lock_f
 def build_base(image: Image, packages: Path, made: Path, environment: Mapping[str, str]) -> Path:
     """Unpack and configure the packages of a folder, without anything that names the time."""
     excludes = [f"--dpkgopt=path-exclude={pattern}" for pattern in _LEFT_OUT]
-    form = "${Package} ${Version}\\n"
+    form, listed = "${Package} ${Version}\\n", made.with_name("installed")
     hooks = (
-        f"""chroot "$1" dpkg-query -W -f '{form}' >{made.parent}/installed""",
+        f"""chroot "$1" dpkg-query -W -f '{form}' >{shlex.quote(str(listed))}""",
         'find "$1/usr" -name __pycache__ -prune -exec rm -r {} +',
-        'rm -rf "$1/var/cache"/* "$1/var/log"/*',
+        'rm -rf "$1/var/cache"/* "$1/var/log"/* "$1/etc/apt/sources.list"',
     )
     _run(
         [
@@ -187,7 +222,7 @@ def build_base(image: Image, packages: Path, made: Path, environment: Mapping[st
             f"--include={','.join(image.packages)}",
             "--dpkgopt=force-unsafe-io", *excludes, f"--dpkgopt=path-include={_LICENCES}",
             *(f"--customize-hook={hook}" for hook in hooks),
-            SUITE, str(made), f"deb [trusted=yes] copy:{packages.resolve()} ./",
+            SUITE, str(made), f"deb [trusted=yes] copy:{quote(str(packages.resolve()))} ./",
         ],
         environment=environment,
     )  # fmt: skip

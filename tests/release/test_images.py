@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import filecmp
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,9 +14,13 @@ from threading import Thread
 
 import pytest
 from support.containers import CONFINED, Podman
+from support.paths import ROOT
 from support.release_checkouts import make_checkout, make_images
 
 from anchor.chain.devnet import open_devnet
+
+sys.path.append(str(ROOT / "scripts" / "releasing"))
+from images import SERVICE, build
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
 MEGABYTE = 1_000_000
@@ -51,9 +57,22 @@ def start(podman: Podman, name: str, *words: str | Path) -> None:
     podman.ask("run", "--detach", "--name", name, *CONFINED, *words)
 
 
+def find(images: Path, pattern: str) -> Path:
+    (path,) = images.glob(pattern)
+    return path
+
+
 def test_the_image_of_the_service_is_small(images: Path) -> None:
-    (service,) = images.glob("anchor-0*-image-amd64.tar")
-    assert service.stat().st_size <= 450 * MEGABYTE
+    assert find(images, "anchor-0*-image-amd64.tar").stat().st_size <= 450 * MEGABYTE
+
+
+def test_another_folder_gives_the_same_image(images: Path, folder: Path) -> None:
+    source = make_checkout(folder / "another place" / "of another name")
+    again, work = folder / "again.tar", folder / "another place" / "work"
+    seconds = json.loads((images / "build.json").read_bytes())["source_date_epoch"]
+    build(SERVICE, source, find(images, "*_x86_64.whl"), again, work, seconds)
+    made = find(images, "anchor-0*-image-amd64.tar")
+    assert filecmp.cmp(made, again, shallow=False)
 
 
 def test_both_commands_of_the_readme_run_in_the_image(podman: Podman, tmp_path: Path) -> None:
