@@ -19,7 +19,7 @@ from support.release_checkouts import make_checkout, make_images
 
 from anchor.chain.devnet import open_devnet
 
-sys.path.append(str(ROOT / "scripts" / "releasing"))
+sys.path.append(str(ROOT / "scripts/_release"))
 from images import SERVICE, build
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
