@@ -47,8 +47,7 @@ def list_files() -> list[Path]:
         for path in folder.rglob(kind)
         if "node_modules" not in path.parts
     ]
-    pages = [page for page in (ROOT / "docs").rglob("*.md") if not page.name.endswith(".zh.md")]
-    return sorted([*files, *pages, ROOT / "mkdocs.yml", ROOT / "README.md"])
+    return sorted([*files, *(ROOT / "docs").rglob("*.md"), ROOT / "mkdocs.yml", ROOT / "README.md"])
 
 
 def test_messages_have_one_term_for_each_notion() -> None:
