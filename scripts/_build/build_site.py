@@ -17,11 +17,16 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from pack_vectors import pack_vectors
+
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".build" / "site"
 # Where the site keeps pages and files that lie outside docs/.
 REPOSITORY = PurePosixPath("repository")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+# The page of the specification that offers the test vectors, and their archive beside it.
+VECTORS_PAGE = PurePosixPath("spec/README.md")
+VECTORS = "test-vectors.zip"
 UNTRANSLATED = "> 本页尚无中文版，以下为英文原文。\n\n"
 _LINK = re.compile(r"(?<=\]\()([^)#\s]+)(?=[)#])")
 _HEADING_LINK = re.compile(r"(?<=\]\()([^)#:\s]+\.md)#[^)\s]+(?=\))")
@@ -92,11 +97,21 @@ def stage(root: Path, target: Path) -> None:
             if linked not in known and (linked.is_dir() or docs not in linked.parents):
                 known.add(linked)
                 waiting.append(linked)
+        if place(page.relative_to(root)) == VECTORS_PAGE:
+            pack_vectors(root / "tests" / "vectors", path.with_name(VECTORS))
+            text = link_vectors(text)
         path.write_text(move_links(text, page, root), "utf-8")
         chinese = path.with_suffix(".zh.md")
         if not path.name.endswith(".zh.md") and not page.with_suffix(".zh.md").exists():
             text = mark_untranslated(shorten_links(text, page))
             chinese.write_text(move_links(text, page, root), "utf-8")
+
+
+def link_vectors(text: str) -> str:
+    """Return a page whose names of the archive and of its hash are links to them."""
+    for name in (VECTORS, f"{VECTORS}.sha256"):
+        text = text.replace(f"`{name}`", f"[`{name}`]({name})")
+    return text
 
 
 def place(path: Path) -> PurePosixPath:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
+from support.vectors.bags import build_bags
 from support.vectors.beacons import build_beacons
 from support.vectors.bundle_beacons import build_bundle_beacons
 from support.vectors.bundles import build_bundles
@@ -50,6 +51,7 @@ def render() -> dict[str, bytes]:
         "state/states.json": dump(build_states()),
         "state/submitters.json": dump(build_submitters()),
         "state/beacons.json": dump(build_beacons()),
+        "bags/bags.json": dump(build_bags()),
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
         "bundles/choices.json": dump(build_choices()),

@@ -105,6 +105,8 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
         shutil.copy(source / "anchor/page/verify.html", out / f"anchor-verify-{number}.html")
         shutil.copy(source / "anchor/standalone/verify.py", out / f"anchor-verify-{number}.py")
         shutil.copy(source / "THIRD-PARTY-LICENSES.txt", out)
+        _note("test vectors")
+        pack_vectors(source, out / f"anchor-test-vectors-{number}.zip")
         _note("list of components")
         bill_of_materials.write_python(source, out / f"anchor-evidence-{number}.cdx.json")
         if "images" not in without:
@@ -115,6 +117,13 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
                 packages = images.build(image, source, native, made, work, commit.time)
                 bill_of_materials.write_debian(packages, made.with_suffix(".cdx.json"))
     (out / "build.json").write_text(describe_build(commit, number, without), "utf-8")
+
+
+def pack_vectors(source: Path, path: Path) -> None:
+    """Pack the test vectors of an exported commit, as its own script does."""
+    script = source / "scripts" / "_build" / "pack_vectors.py"
+    subprocess.run([sys.executable, script, path.resolve()], check=True, stdout=subprocess.DEVNULL)
+    path.with_name(f"{path.name}.sha256").unlink()  # the release's own list has it
 
 
 def describe_build(commit: checkout.Commit, number: str, without: Collection[str]) -> str:

@@ -114,7 +114,8 @@ def test_a_release_has_a_wheel_for_each_platform_and_what_else_is_needed(release
     assert names - wheels == {
         "SHA256SUMS", "SHA256SUMS.sig", RECEIPT, "THIRD-PARTY-LICENSES.txt",
         "anchor-evidence-V.cdx.json",
-        "anchor-verify-V.html", "anchor-verify-V.py", "anchor_evidence-V.tar.gz", "build.json",
+        "anchor-test-vectors-V.zip", "anchor-verify-V.html", "anchor-verify-V.py",
+        "anchor_evidence-V.tar.gz", "build.json",
     }  # fmt: skip
 
 

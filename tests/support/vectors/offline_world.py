@@ -181,10 +181,14 @@ class World:
 
     record: str = canonical(members_of(INDEX))
     index: int = INDEX
+    # Records of other leaves, where they are not the usual ones.
+    others: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def leaves(self) -> tuple[bytes, ...]:
         records = [canonical(members_of(index)) for index in range(LEAVES)]
+        for index, other in self.others.items():
+            records[index] = other
         records[self.index] = self.record
         return tuple(record.encode("utf-8", "surrogatepass") for record in records)
 
