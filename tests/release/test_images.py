@@ -96,21 +96,27 @@ def test_service_and_daemon_are_unhealthy_once_they_are_broken(podman: Podman) -
         once = ("run", "--rm", *CONFINED, "--network", "host", *volume, IMAGE)
         podman.ask(*once, "init", ".", "--devnet", "--rpc", chain.url)
         podman.ask(*once, "deploy")
-        check = ("--health-cmd", "anchor doctor", "--health-timeout", "60s")
-        begun = ("--health-start-period", "0s", "--health-retries", "1")
-        start(podman, "run", "--network", "host", *volume, *check, *begun, IMAGE, "run", "--json")
-        start(podman, "serve", "--network", "none", *volume, *begun, IMAGE)
+        check = (
+            "--health-cmd",
+            "anchor doctor",
+            "--health-timeout",
+            "60s",
+            "--health-retries",
+            "1",
+        )
+        start(podman, "run", "--network", "host", *volume, *check, IMAGE, "run", "--json")
+        start(podman, "serve", "--network", "none", *volume, IMAGE)
         for name in ("run", "serve"):
             wait_until(partial(podman.is_healthy, name))
         store = podman.find_volume("log") / "anchor.db"
         store.rename(store.with_name("moved.db"))
         assert not podman.is_healthy("serve")
-        status = podman.ask("inspect", "--format", "{{.State.Health.Status}}", "serve")
-        assert status == "unhealthy"
         store.with_name("moved.db").rename(store)
         wait_until(partial(podman.is_healthy, "serve"))
         wait_until(partial(podman.is_healthy, "run"))
     assert not podman.is_healthy("run")
+    status = podman.ask("inspect", "--format", "{{.State.Health.Status}}", "run")
+    assert status == "unhealthy"
     podman.ask("rm", "--force", "--time", "10", "run", "serve")
 
 
