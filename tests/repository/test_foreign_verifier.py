@@ -38,7 +38,11 @@ def test_it_uses_the_standard_library_alone_and_go_vet_finds_nothing() -> None:
 
 
 def count_cases() -> int:
-    files = [path for path in VECTORS.glob("*/*.json") if path.parent.name not in UNREAD]
+    files = [
+        path
+        for path in VECTORS.glob("*/*.json")
+        if path.parent.name not in UNREAD and not path.name.startswith("anchor-receipt")
+    ]
     documents = [json.loads(path.read_bytes()) for path in files]
     return sum(
         len(cases) for document in documents for cases in document.values() if type(cases) is list

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -109,6 +110,15 @@ def test_the_site_is_the_same_wherever_and_whenever_it_is_built(site: Path, tmp_
     }
     assert first.keys() == other.keys()
     assert [path for path in first if first[path] != other[path]] == []
+
+
+def test_the_specification_offers_the_vectors_with_their_hash(site: Path) -> None:
+    archive = (site / "spec" / "test-vectors.zip").read_bytes()
+    beside = (site / "spec" / "test-vectors.zip.sha256").read_text("utf-8")
+    assert beside == f"{hashlib.sha256(archive).hexdigest()}  test-vectors.zip\n"
+    page = (site / "spec" / "index.html").read_text("utf-8")
+    assert 'href="test-vectors.zip"' in page
+    assert 'href="test-vectors.zip.sha256"' in page
 
 
 def test_every_link_leads_somewhere(site: Path) -> None:

@@ -11,9 +11,10 @@ from support.foreign_judge import SOURCES, run_go
 EQUIVALENTS = SOURCES / "equivalent-bends.toml"
 
 
-def list_equivalents() -> dict[str, str]:
-    """Return the reason why each of these bends changes no result."""
-    listed = tomllib.loads(EQUIVALENTS.read_text("utf-8"))["equivalent"]
+def list_survivors(*kinds: str) -> dict[str, str]:
+    """Return why no vector shows a bend: it is ``equivalent``, or ``unshown`` so far."""
+    document = tomllib.loads(EQUIVALENTS.read_text("utf-8"))
+    listed = [entry for kind in kinds for entry in document[kind]]
     reasons = {entry["bend"]: entry["reason"] for entry in listed}
     assert len(reasons) == len(listed)
     return reasons
