@@ -17,4 +17,4 @@ def write_ledger(output: Output, config_path: Path | None, folder: Path) -> None
     for name, count in counts.items():
         path = folder / f"{name}.parquet"
         output.line(Message("ledger-file-written", path=path, count=count))
-    output.result({"folder": str(folder), "rows": counts})
+    output.result({"folder": str(folder), "rows": counts}, kind="ledger")

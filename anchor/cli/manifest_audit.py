@@ -95,7 +95,8 @@ def _report(output: Output, audit: ObjectAudit, manifests: int) -> None:
             "unknown": audit.unknown,
             "messages": audit.messages,
             "exit_code": int(code),
-        }
+        },
+        kind="manifests",
     )
     if code:
         raise typer.Exit(code)

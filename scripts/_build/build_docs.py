@@ -77,7 +77,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 | `format` | document |
 |---|---|
 | `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1`; [schemas](schemas/commands.json) of the others |
-| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1`, `anchor-collect-template/1` |
+| `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-audit-manifests/1`, `anchor-erase-preview/1`, `anchor-export-ledger/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1`, `anchor-collect-template/1` |
 | `anchor-run-event/1` | event of `anchor run`, a line each |
 | `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values. Of a file in `anchor-verify/1`, `problem` has the same `id`, text and hint |
 

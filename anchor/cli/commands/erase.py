@@ -111,7 +111,7 @@ def _list(output: Output, project: OpenProject, selection: Selection) -> None:
                 }
             )
     output.line(Message("erasure-dry-run-count", count=len(listed)))
-    output.result({"would_erase": listed})
+    output.result({"would_erase": listed}, kind="preview")
 
 
 def _report(output: Output, pieces: list[Piece], cleaned: CleanupResult | None) -> None:
