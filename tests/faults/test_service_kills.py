@@ -210,7 +210,7 @@ def test_a_killed_service_issues_a_certificate_once(place: Place, crash: Crash) 
             assert http.post(path).status_code == 202
 
         def issued() -> list[dict[str, Any]]:
-            certificates: list[dict[str, Any]] = http.get(path).json()
+            certificates: list[dict[str, Any]] = http.get(path).json()["certificates"]
             return [each for each in certificates if each["state"] == "issued"]
 
         until(lambda: bool(issued()))
