@@ -21,7 +21,7 @@ def test_an_export_is_json_on_standard_output_as_in_a_file(kind: str, tmp_path: 
     receipt = tmp_path / "a.anchor.json"
     receipt.write_bytes(encode_receipt(world.receipt(INDEX, world.anchor(INDEX, SIZE))))
     words = ("export", receipt.name, "--format", kind)
-    printed = run_in_process(*words, cwd=tmp_path).expect(0).document
+    printed = json.loads(run_in_process(*words, cwd=tmp_path).expect(0).out)
     run_in_process(*words, "-o", "out.json", cwd=tmp_path).expect(0)
     written = (tmp_path / "out.json").read_text("utf-8")
     assert json.loads(written) == printed
