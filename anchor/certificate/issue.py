@@ -59,6 +59,11 @@ from anchor.verification.targets import list_targets
 
 # How far the issuer's clock may be behind the chain's time.
 _CLOCK_SLACK = timedelta(minutes=15)
+# Titles of a step and a claim, and what they are where no file was compared.
+_OF_DIGEST: Mapping[str, Message] = {
+    Message("step-file-matches"): Message("step-digest-matches"),
+    Message("claim-file-matches"): Message("claim-digest-matches"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +301,11 @@ def _anchor(
     )
 
 
+def _title(title: Message, basis: Basis) -> Bilingual:
+    """Return a title, which does not speak of a file where only a digest was compared."""
+    return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
+
+
 def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
     return Verification(
         verified_at=format_utc(moment.at),
@@ -311,7 +321,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         steps=[
             StepDocument[Bilingual](
                 number=step.number,
-                title=bilingual(step.title),
+                title=_title(step.title, basis),
                 verdict=step.verdict.value,
                 detail=bilingual(step.detail),
             )
@@ -320,7 +330,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         claims=[
             ClaimDocument[Bilingual](
                 id=claim.id,
-                title=bilingual(claim.title),
+                title=_title(claim.title, basis),
                 verdict=claim.verdict.value,
                 reason=bilingual(claim.reason),
             )

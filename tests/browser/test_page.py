@@ -261,6 +261,23 @@ def test_a_file_and_its_receipt_are_told_apart_when_they_are_dropped_together(de
     assert desk.verify()["exit_code"] == 2
 
 
+@pytest.mark.parametrize("names", ["rbo", "orb", "obr", "bro"])
+def test_of_several_dropped_files_that_with_a_receipt_beside_it_counts(
+    desk: Desk, names: str
+) -> None:
+    receipt = json.dumps(OPERATORS.document).encode()
+    files = {
+        "r": ("b.txt.anchor.json", receipt),
+        "b": ("b.txt", FILE),
+        "o": ("certificate.pdf", b"%PDF-1.7"),
+    }
+    desk.drop(**dict(files[name] for name in names))
+    desk.tab.get_by_text(Message("page-file-ready", name="b.txt", size=17)).wait_for()
+    accept(desk, BLOCK)
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["file"]) == (0, "b.txt")
+
+
 # ------------------------------------------------------------------------------------------------
 # A policy that was dropped: whose it is, only the person can say.
 

@@ -67,6 +67,10 @@ def test_the_files_are_what_certify_writes(
         "compared": "digest", "name": "合同.pdf", "media_type": "application/pdf", "size": None,
         "sha256": digest(1), "sm3": None, "recorded_at": "", "statements": [],
     }  # fmt: skip
+    # Nobody compared a file, and no title says so.
+    verified = ours["verification"]
+    titles = [each["title"]["en"] for each in (verified["steps"][1], verified["claims"][0])]
+    assert all(title.endswith("; no file was compared") for title in titles)
     receipt = desk.site.folder / "copy.anchor.json"
     receipt.write_bytes(get(desk, f"/v1/evidence/{evidence}/receipt").content)
     moment = ("--issued-at", ours["issued_at"], "--digest", f"sha256:{digest(1)}")

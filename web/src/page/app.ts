@@ -119,6 +119,10 @@ class Page {
         this.complain(error);
       }
     }
+    // Of several files the last one counts: that beside which a receipt lies, if it is among them.
+    const named = new Set(files.map((file) => file.name));
+    const hasReceipt = (file: File) => Number(named.has(`${file.name}.anchor.json`));
+    files.sort((one, other) => hasReceipt(one) - hasReceipt(other));
     const policies: File[] = [];
     for (const file of files) {
       const kind = await sortFile(file).catch(() => "file" as const);
