@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from support.fixtures import anvil, anvil_path, embedded, module_anvil, new_site, own_anvil, site
@@ -14,7 +15,7 @@ from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import Devnet
-from anchor.store.location import StoreLocation
+from anchor.store.location import SqliteFile, StoreLocation
 
 __all__ = ["anvil", "anvil_path", "embedded", "module_anvil", "new_site", "own_anvil", "site"]
 
@@ -55,6 +56,17 @@ def desk(
 def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
     """A log of five anchors, the newest of them reversible."""
     return grow_log(tmp_path_factory.mktemp("grown"), [3, 1, 300, 2, 5])
+
+
+@pytest.fixture(scope="module")
+def grown_copy(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
+    """A copy of that log's project, for what writes into its store."""
+    folder = tmp_path_factory.mktemp("copy") / "project"
+    shutil.copytree(grown.config.folder, folder)
+    config = replace(
+        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
+    )
+    return MemorySite(grown.chain, config)
 
 
 @pytest.fixture(scope="module")

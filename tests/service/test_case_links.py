@@ -38,13 +38,8 @@ COURT = "杭州互联网法院"
 
 
 @pytest.fixture(scope="module")
-def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("links") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+def platform(grown_copy: MemorySite) -> Iterator[Platform]:
+    with serve_platform(grown_copy) as served:
         yield served
     close_browsers()
 

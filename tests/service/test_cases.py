@@ -7,11 +7,9 @@ import hashlib
 import io
 import json
 import re
-import shutil
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -29,7 +27,6 @@ from anchor.receipt.format import parse_receipt
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.database import open_database
 from anchor.store.erasures import erase_rows, find_by_ids
-from anchor.store.location import SqliteFile
 from anchor.store.memberships import ensure_tenant
 from anchor.store.sealing import seal
 from anchor.store.tenant_events import load_events
@@ -46,13 +43,8 @@ CASE = {
 
 
 @pytest.fixture(scope="module")
-def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("cases") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+def platform(grown_copy: MemorySite) -> Iterator[Platform]:
+    with serve_platform(grown_copy) as served:
         yield served
     close_browsers()
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -16,7 +14,6 @@ from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
 from anchor.store.api_keys import create_key
 from anchor.store.certificates import request_certificate, save_issue
-from anchor.store.location import SqliteFile
 from anchor.store.memberships import ensure_tenant
 from anchor.system.clock import utc_now
 
@@ -24,13 +21,8 @@ TENANTS = ("acme", "bolt", "crane", "delta", "east")
 
 
 @pytest.fixture(scope="module")
-def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("lists") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+def platform(grown_copy: MemorySite) -> Iterator[Platform]:
+    with serve_platform(grown_copy) as served:
         yield served
     close_browsers()
 

@@ -5,10 +5,8 @@ from __future__ import annotations
 import html
 import json
 import re
-import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -22,7 +20,6 @@ from anchor.messages.message import Message
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.jobs import MAX_TROUBLE, describe_trouble, order_job
-from anchor.store.location import SqliteFile
 from anchor.store.schema import deliveries, jobs
 from anchor.store.tenant_keys import key_id_of
 from anchor.store.webhooks import create_webhook
@@ -33,13 +30,8 @@ FAR = "2999-01-01T00:00:00.000Z"
 
 
 @pytest.fixture(scope="module")
-def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("operator") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+def platform(grown_copy: MemorySite) -> Iterator[Platform]:
+    with serve_platform(grown_copy) as served:
         yield served
     close_browsers()
 

@@ -61,13 +61,8 @@ EVIL = "<script>alert(1)</script>{{7133*7001}}\u202e"
 
 
 @pytest.fixture(scope="module")
-def platform(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    folder = tmp_path_factory.mktemp("people") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_platform(MemorySite(grown.chain, config), open_sign_up=True) as served:
+def platform(grown_copy: MemorySite) -> Iterator[Platform]:
+    with serve_platform(grown_copy, open_sign_up=True) as served:
         yield served
     close_browsers()
 
