@@ -575,7 +575,12 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     assert last["erased_at"] and digest(202).encode() not in b"".join(files.values())
     assert b"<script" not in files["exhibits/exhibits.html"]
     assert "已于 2026-05-06 擦除".encode() in files["exhibits/exhibits.html"]
-    assert "请将每份原件放入" in files["README.zh.md"].decode()
+    assert "原件应放位置（本材料包不含原件）" in files["exhibits/exhibits.html"].decode()
+    assert "证据包" not in files["exhibits/exhibits.html"].decode()
+    readme = files["README.zh.md"].decode()
+    before_commands = readme.split("```sh")[0]
+    assert "请将每份原件放入" in before_commands and "`verify/verifier.html`" in before_commands
+    assert hashlib.sha256(files["verify/verifier.html"]).hexdigest() in before_commands
     assert b"rpc = []" in files["policy/trust.toml"]
     assert stranger.call("GET", f"{path}/package").status_code == 404
     assert stranger.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").status_code == 404
