@@ -411,7 +411,7 @@ def test_a_person_makes_and_fills_a_case_on_the_pages(platform: Platform) -> Non
     assert "Edited" in colleague.http.get("/tenants/desk/cases?state=open").text
     assert "Edited" not in colleague.http.get("/tenants/desk/cases?state=closed").text
     trail = owner.http.get("/tenants/desk/events", headers={"Accept-Language": "zh"}).text
-    for word in ("创建案件", "添加证据", "设置保全冻结", "解除保全冻结", "移出证据"):
+    for word in ("创建案件", "添加证据", "设置诉讼保留", "解除诉讼保留", "移出证据"):
         assert word in trail
 
 
