@@ -244,7 +244,7 @@ def test_the_commands_in_the_bag_work_alone(desk: Desk, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "see"),
-    [("README.en.md", "“verified”, with the note"), ("README.zh.md", "“核验通过”（依您查得的区块核验的")],
+    [("README.en.md", "“verified”, with the note"), ("README.zh.md", "“核验通过”（依您查得的区块")],
 )
 def test_the_instructions_begin_with_the_page_and_its_hash(desk: Desk, name: str, see: str) -> None:
     desk.pack("bag").expect(0)
