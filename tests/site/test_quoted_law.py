@@ -18,7 +18,6 @@ ARTICLES = {
     ("Article 18", "第十八条"): "8948decab2a5df49156f6dcc49e2c979258167d57ebf282a80d5bcd0b3ab2976",
     ("Article 19", "第十九条"): "64290b5b1608350db54cf597ad3f45647f1755ff8dbb9512b6df426e5f188516",
     ("Article 15", "第十五条"): "38dc53c3ab81a4436060c2cee0634b2b3383e1296974ea81edf2b3f52fd2e0da",
-    ("Article 11", "第十一条"): "5731a80594185453ff1759300ae52cecdd6b38559a6c1d1061fe873794bf6eb8",
     (
         "Article 93",
         "第九十三条",
@@ -27,6 +26,7 @@ ARTICLES = {
         "Article 94",
         "第九十四条",
     ): "2b5a380e08f5150d105a2bd675db77a7fb30f98d625da0375ff758ad46f64139",
+    ("Article 11", "第十一条"): "5731a80594185453ff1759300ae52cecdd6b38559a6c1d1061fe873794bf6eb8",
 }
 
 
