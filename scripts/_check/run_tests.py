@@ -222,6 +222,18 @@ MARKED = {
         "scripts/stack",
         "scripts/_stack.py",
     ),
+    "devnet": (
+        "anchor/system/*.py",
+        "anchor/ethereum/*.py",
+        "anchor/log/*.py",
+        "anchor/registry/**/*",
+        "anchor/chain/**/*.py",
+        "anchor/store/**/*.py",
+        "anchor/operate/*.py",
+        "anchor/monitor/*.py",
+        "anchor/recovery/*.py",
+        "anchor/verification/*.py",
+    ),
     "faults": (
         "anchor/system/*.py",
         "anchor/ethereum/*.py",
