@@ -45,6 +45,9 @@ export const message = (id: MessageId, operands: Operands = {}): Message => new 
 /** Return the message of an id that the package, or the markup, names. */
 export const named = (id: string): Message => new Message(id as MessageId, {});
 
+/** Name Unix seconds in UTC; for Chinese readers in Beijing time as well. */
+export const moment = (seconds: number): Message => message("moment-in-utc", { utc: seconds, beijing: seconds + 28_800 });
+
 /** Return a message's text in a language; other text is the same in each. */
 export function inLanguage(text: Text, language: Language): string {
   if (typeof text === "string") {
