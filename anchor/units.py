@@ -53,6 +53,17 @@ def format_moment(time: datetime) -> str:
     return Message("moment-in-utc", utc=utc, beijing=utc.astimezone(BEIJING))
 
 
+def format_stored_time(text: str) -> str:
+    """Format a time of the store or of a record (RFC 3339) as ``format_moment`` does."""
+    return format_moment(datetime.fromisoformat(text))
+
+
+def format_stored_day(text: str) -> str:
+    """Return the day of a stored time: in UTC, for Chinese readers in Beijing."""
+    time = datetime.fromisoformat(text)
+    return Message("day-in-utc", utc=time.astimezone(UTC), beijing=time.astimezone(BEIJING))
+
+
 def format_wei(wei: int) -> str:
     """Format an amount in ether, or in gwei if it is below a millionth of an ether."""
     if wei == 0:

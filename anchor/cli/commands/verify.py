@@ -234,7 +234,7 @@ def command(
 
 
 class _Results:
-    """The codes and outcomes of what was verified; reports are kept for JSON only, to save memory."""
+    """The codes and outcomes of what was verified; reports are kept for JSON only."""
 
     def __init__(self, *, keeps_documents: bool) -> None:
         self.codes: Counter[ExitCode] = Counter()

@@ -29,6 +29,8 @@ from anchor.units import (
     format_gas_price,
     format_in_gwei,
     format_leaves,
+    format_stored_day,
+    format_stored_time,
     format_timestamp,
     format_wei,
 )
@@ -207,6 +209,10 @@ def _answer_static(name: str, digest: str, media_type: str) -> Response:
     return Response(_load_static(name), media_type=media_type, headers=headers)
 
 
+def _show_moment(time: float | str) -> str:
+    return format_stored_time(time) if isinstance(time, str) else format_timestamp(time)
+
+
 @cache
 def _load_environment(language: Language) -> Environment:
     """Return the environment of the pages in a language, into which it translates all messages."""
@@ -230,7 +236,8 @@ def _load_environment(language: Language) -> Environment:
     environment.globals |= {"message": write_message, "age": format_age}
     environment.filters |= {
         "duration": format_duration,
-        "moment": format_timestamp,
+        "moment": _show_moment,
+        "day": format_stored_day,
         "wei": format_wei,
         "gas_price": format_gas_price,
         "gwei": format_in_gwei,

@@ -24,7 +24,7 @@ WORD = re.compile("[A-Za-z]{2,}")
 # Their words are names, or Chinese leaves them out.
 WITHOUT_CHINESE = {"chart-time", "column-gas", "path-complaint"}
 # What only Chinese readers are told: times in Beijing beside UTC.
-ONLY_CHINESE = {"moment-in-utc": {"beijing"}}
+ONLY_CHINESE = {"day-in-utc": {"beijing"}, "moment-in-utc": {"beijing"}}
 CHARACTER = re.compile("[\u4e00-\u9fff]")
 
 
