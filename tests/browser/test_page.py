@@ -28,11 +28,11 @@ from anchor.evidence.digests import digest_bytes
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message, translate
 from anchor.types import ChainId, Hash32
+from anchor.units import format_moment
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import NOT_PROVEN
 from anchor.verification.report_json import VerificationDocument
-from anchor.units import format_moment
 from anchor.verification.verifier import judge
 
 pytestmark = pytest.mark.release

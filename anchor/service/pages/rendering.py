@@ -59,6 +59,8 @@ _WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ances
 _VERIFIER_POLICY = re.compile(
     r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
 )
+# What stands before the second time in Chinese, of the messages moment-in-utc and day-in-utc.
+_BRACKET = "\N{FULLWIDTH LEFT PARENTHESIS}"
 _STATES = {
     HeadState.SEALED: "open",
     HeadState.SUBMITTED: "open",
@@ -187,6 +189,11 @@ def mark_units(text: str) -> Markup:
     )
 
 
+def break_time(text: str) -> Markup:
+    """Escape a time and put what is in brackets, the same time in UTC, on a line of its own."""
+    return (Markup("<br>") + _BRACKET).join(escape(part) for part in text.split(_BRACKET))
+
+
 @cache
 def _load_static(name: str) -> bytes:
     """Return a static file of the package."""
@@ -243,6 +250,7 @@ def _load_environment(language: Language) -> Environment:
         "gwei": format_in_gwei,
         "leaves": format_leaves,
         "code": lambda text: mark_code(say(text)),
+        "lines": lambda text: break_time(say(text)),
         "figure": lambda text: mark_units(say(text)),
         "state": head_state_message,
         "state_class": lambda state: _STATES[state],
