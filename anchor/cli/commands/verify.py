@@ -215,7 +215,7 @@ def command(
     inputs.close()
     notices.warn_of_unused(output)
     custody_events.warn_of_unused(output)
-    if is_many:
+    if is_bundle or (is_many and not quiet):
         output.line(results.describe())
     worst = severest_code(list(results.codes))
     document = VerificationDocument.model_validate(
