@@ -10,7 +10,7 @@ from anchor.messages.message import Message, join
 from anchor.verification.report import Report, Verdict, verdict_of
 
 
-class Outcome(Enum):
+class VerificationOutcome(Enum):
     """What one verification amounts to, in the order in which a summary names them."""
 
     VERIFIED = auto()
@@ -20,28 +20,44 @@ class Outcome(Enum):
     OPEN = auto()
 
 
-def outcome_of(report: Report) -> Outcome:
+def outcome_of(report: Report) -> VerificationOutcome:
     """Return what a report amounts to; a pass with a reservation is no plain pass."""
     if report.error is None:
-        return Outcome.QUALIFIED if report.is_qualified else Outcome.VERIFIED
+        return (
+            VerificationOutcome.QUALIFIED if report.is_qualified else VerificationOutcome.VERIFIED
+        )
     return outcome_of_error(report.error)
 
 
-def outcome_of_error(error: AnchorError) -> Outcome:
+def outcome_of_error(error: AnchorError) -> VerificationOutcome:
     """Return what an error amounts to; evidence that its operator withdrew has not failed."""
     if isinstance(error, SupersededError):
-        return Outcome.SUPERSEDED
-    return Outcome.FAILED if verdict_of(error) is Verdict.FAIL else Outcome.OPEN
+        return VerificationOutcome.SUPERSEDED
+    return (
+        VerificationOutcome.FAILED
+        if verdict_of(error) is Verdict.FAIL
+        else VerificationOutcome.OPEN
+    )
 
 
-def describe_tally(counts: Mapping[Outcome, int]) -> Message:
+def describe_tally(counts: Mapping[VerificationOutcome, int]) -> Message:
     """Return how many verifications there were, and how many of each outcome that occurs."""
     named = {
-        Outcome.VERIFIED: Message("tally-verified", count=counts.get(Outcome.VERIFIED, 0)),
-        Outcome.QUALIFIED: Message("tally-qualified", count=counts.get(Outcome.QUALIFIED, 0)),
-        Outcome.SUPERSEDED: Message("tally-superseded", count=counts.get(Outcome.SUPERSEDED, 0)),
-        Outcome.FAILED: Message("tally-failed", count=counts.get(Outcome.FAILED, 0)),
-        Outcome.OPEN: Message("tally-open", count=counts.get(Outcome.OPEN, 0)),
+        VerificationOutcome.VERIFIED: Message(
+            "tally-verified", count=counts.get(VerificationOutcome.VERIFIED, 0)
+        ),
+        VerificationOutcome.QUALIFIED: Message(
+            "tally-qualified", count=counts.get(VerificationOutcome.QUALIFIED, 0)
+        ),
+        VerificationOutcome.SUPERSEDED: Message(
+            "tally-superseded", count=counts.get(VerificationOutcome.SUPERSEDED, 0)
+        ),
+        VerificationOutcome.FAILED: Message(
+            "tally-failed", count=counts.get(VerificationOutcome.FAILED, 0)
+        ),
+        VerificationOutcome.OPEN: Message(
+            "tally-open", count=counts.get(VerificationOutcome.OPEN, 0)
+        ),
     }
-    parts = [named[outcome] for outcome in Outcome if counts.get(outcome)]
+    parts = [named[outcome] for outcome in VerificationOutcome if counts.get(outcome)]
     return Message("verification-tally", total=sum(counts.values()), parts=join(parts, "clause"))

@@ -37,7 +37,7 @@ from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
 from anchor.receipt.bundle import is_bundle_file
 from anchor.verification.outcome_tally import (
-    Outcome,
+    VerificationOutcome,
     describe_tally,
     outcome_of,
     outcome_of_error,
@@ -238,7 +238,7 @@ class _Results:
 
     def __init__(self, *, keeps_documents: bool) -> None:
         self.codes: Counter[ExitCode] = Counter()
-        self._outcomes: Counter[Outcome] = Counter()
+        self._outcomes: Counter[VerificationOutcome] = Counter()
         self.documents: list[FileDocument | UnreadFileDocument] = []
         self._keeps_documents = keeps_documents
 

@@ -12,7 +12,7 @@ from anchor.errors import CannotCheckError, MalformedError, MismatchError, Super
 from anchor.messages.message import Message, translate
 from anchor.types import ChainId
 from anchor.verification.outcome_tally import (
-    Outcome,
+    VerificationOutcome,
     describe_tally,
     outcome_of,
     outcome_of_error,
@@ -31,7 +31,7 @@ def passing(chain_id: ChainId = MAIN_CHAIN) -> Report:
 
 
 def test_a_pass_on_a_main_chain_with_everything_pinned_is_plain() -> None:
-    assert outcome_of(passing()) is Outcome.VERIFIED
+    assert outcome_of(passing()) is VerificationOutcome.VERIFIED
     assert not passing().is_qualified
 
 
@@ -44,30 +44,32 @@ def test_a_pass_is_qualified_by_its_chain_its_block_or_what_nothing_pins() -> No
         replace(plain, unpinned=(TEXT,)),
     ):
         assert report.exit_code == 0
-        assert outcome_of(report) is Outcome.QUALIFIED
+        assert outcome_of(report) is VerificationOutcome.QUALIFIED
 
 
 @pytest.mark.parametrize(
     ("error", "outcome"),
     [
-        (MismatchError(TEXT), Outcome.FAILED),
-        (MalformedError(TEXT), Outcome.FAILED),
-        (CannotCheckError(TEXT), Outcome.OPEN),
-        (SupersededError(TEXT, replacement=None), Outcome.SUPERSEDED),
+        (MismatchError(TEXT), VerificationOutcome.FAILED),
+        (MalformedError(TEXT), VerificationOutcome.FAILED),
+        (CannotCheckError(TEXT), VerificationOutcome.OPEN),
+        (SupersededError(TEXT, replacement=None), VerificationOutcome.SUPERSEDED),
     ],
 )
 def test_what_does_not_pass_is_counted_by_its_kind(
-    error: CannotCheckError, outcome: Outcome
+    error: CannotCheckError, outcome: VerificationOutcome
 ) -> None:
     assert outcome_of_error(error) is outcome
     assert outcome_of(replace(passing(MAIN), status_error=error)) is outcome
 
 
 def test_the_summary_names_what_occurs_and_nothing_else() -> None:
-    one = describe_tally(Counter({Outcome.QUALIFIED: 1}))
+    one = describe_tally(Counter({VerificationOutcome.QUALIFIED: 1}))
     assert one == "1 in all: 1 verified with reservation"
     assert translate(one, "zh") == "共 1 份：有保留地通过 1 份"
-    each = describe_tally({outcome: number for number, outcome in enumerate(Outcome, start=1)})
+    each = describe_tally(
+        {outcome: number for number, outcome in enumerate(VerificationOutcome, start=1)}
+    )
     assert translate(each, "zh") == (
         "共 15 份：核验通过 1 份，有保留地通过 2 份，"
         "已被替代或撤回 3 份，未通过 4 份，无法判断 5 份"
