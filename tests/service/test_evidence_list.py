@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -359,23 +358,23 @@ def test_days_of_the_form_begin_in_beijing_for_chinese_readers_and_else_in_utc(
     platform: Platform, site: MemorySite
 ) -> None:
     member = visit(platform, "Nia", night="member")
-    piece = make_piece("night", "2026-04-10", 9, site.config.log)
+    piece = make_piece("night", "2036-04-10", 9, site.config.log)
     with platform.project.database.write() as connection:
-        insert_evidence(connection, [replace(piece, accepted_at="2026-04-10T20:00:00.000Z")])
+        insert_evidence(connection, [piece._replace(accepted_at="2036-04-10T20:00:00.000Z")])
     shown = {}
     for language in ("en", "zh"):
-        for bound in ("from=2026-04-11", "to=2026-04-10"):
+        for bound in ("from=2036-04-11", "to=2036-04-10"):
             answer = member.http.get(
                 f"/tenants/night/evidence?{bound}", headers={"Accept-Language": language}
             )
             assert answer.status_code == 200
-            shown[language, bound] = "2026-04-10 9" in answer.text
+            shown[language, bound] = "2036-04-10 9" in answer.text
     assert shown == {
-        ("en", "from=2026-04-11"): False,
-        ("en", "to=2026-04-10"): True,
-        ("zh", "from=2026-04-11"): True,
-        ("zh", "to=2026-04-10"): False,
+        ("en", "from=2036-04-11"): False,
+        ("en", "to=2036-04-10"): True,
+        ("zh", "from=2036-04-11"): True,
+        ("zh", "to=2036-04-10"): False,
     }
     chinese = member.http.get("/tenants/night/evidence", headers={"Accept-Language": "zh"}).text
     assert "接收时间自（北京时间）" in chinese
-    assert "北京时间 2026-04-11 04:00:00<br>（2026-04-10 20:00:00 UTC）" in chinese
+    assert "北京时间 2036-04-11 04:00:00<br>（2036-04-10 20:00:00 UTC）" in chinese
