@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 
 from anchor.canonical import JsonValue
+from anchor.messages.message import Message
 
 MEMBER = "submitter"
 _MEMBERS = {"account", "actor"}
@@ -42,3 +43,11 @@ def read_submitter(encoded: bytes) -> RecordSubmitter | None:
         if not isinstance(text, str) or not _TEXT.fullmatch(text):
             return None
     return RecordSubmitter(account=account, actor=actor)
+
+
+def describe_speaker(submitter: RecordSubmitter | None, name: str | None = None) -> Message:
+    """Return whose statements a record holds; ``name`` is the submitter's, as far as known."""
+    if submitter is None:
+        return Message("statements-open")
+    who = submitter.actor if name is None else f"{name} ({submitter.actor})"
+    return Message("statements-of-submitter", account=submitter.account, who=who)
