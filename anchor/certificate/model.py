@@ -61,8 +61,7 @@ class Evidence(ReportDocument):
 
     ``compared`` is what was compared: the file's bytes, or a digest that was given.
     ``recorded_at`` is a claim: it was read from the operator's own clock.  ``statements`` are
-    members of the record that the format does not define: the operator's own statements, which
-    nothing checks.
+    members of the record that the format does not define: statements, which nothing checks.
     """
 
     compared: Literal["file", "digest"] = "file"

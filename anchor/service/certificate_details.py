@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
 from anchor.canonical import JsonValue, encode_canonical
 from anchor.certificate.statements import FORMAT
 from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.evidence.statement_text import StatementText
+from anchor.evidence.statement_text import fit_statement
 from anchor.people.actors import Actor
 from anchor.people.case_rules import viewer_of
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes
@@ -23,7 +21,6 @@ from anchor.store.evidence import StoredEvidence
 from anchor.store.memberships import load_memberships
 
 CaseOfEvidence = tuple[CaseRow, ExhibitRow]
-_TEXT: TypeAdapter[str] = TypeAdapter(StatementText)
 
 
 def choose_case(cases: Sequence[CaseOfEvidence]) -> CaseOfEvidence | None:
@@ -37,10 +34,10 @@ def describe_case(case: CaseOfEvidence | None) -> dict[str, str | None]:
         return dict.fromkeys(("case_reference", "court", "exhibit_no", "purpose_of_proof"))
     row, exhibit = case
     return {
-        "case_reference": _fit(row.fields.number),
-        "court": _fit(row.fields.authority),
-        "exhibit_no": _fit(exhibit.label),
-        "purpose_of_proof": _fit(exhibit.purpose),
+        "case_reference": fit_statement(row.fields.number),
+        "court": fit_statement(row.fields.authority),
+        "exhibit_no": fit_statement(exhibit.label),
+        "purpose_of_proof": fit_statement(exhibit.purpose),
     }
 
 
@@ -64,8 +61,10 @@ def encode_details(party: EvidenceParty, digests: Digests, case: CaseOfEvidence 
     assert digest is not None, "a record has a digest"
     document: dict[str, JsonValue] = {
         "format": FORMAT,
-        "depositor": _given({"name": _fit(party.account or "")}),
-        "submitter": _given({"name": _fit(party.name or ""), "account": _fit(party.actor or "")}),
+        "depositor": _given({"name": fit_statement(party.account or "")}),
+        "submitter": _given(
+            {"name": fit_statement(party.name or ""), "account": fit_statement(party.actor or "")}
+        ),
     }
     if case is not None:
         document |= {
@@ -107,14 +106,6 @@ def _find_permissions(connection: Any, tenant: str, actor: Actor) -> frozenset[P
         if membership.tenant == tenant:
             return permissions_of_role(membership.role, is_suspended=membership.is_suspended)
     return frozenset()
-
-
-def _fit(text: str) -> str | None:
-    """Return a text on one line, or None if a certificate cannot state it."""
-    try:
-        return _TEXT.validate_python(" ".join(text.split()))
-    except ValidationError:
-        return None
 
 
 def _given(members: Mapping[str, str | None]) -> dict[str, JsonValue]:
