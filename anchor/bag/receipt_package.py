@@ -173,7 +173,7 @@ def _render(
             (label, show_statement(getattr(case, name) or None)) for name, label in _CASE.items()
         ]
         rows += [(role, escape(spell_name(name))) for role, name in case.parties]
-        parts.append(render_table(Message("exhibits-stated-by-party"), rows))
+        parts.append(render_table(Message("package-entered"), rows))
     parts.append(f"<p>{say_both(Message('package-list-note'))}</p>\n")
     for position, (place, exhibit) in enumerate(zip(places, exhibits, strict=True), 1):
         parts.append(_render_exhibit(position, place, exhibit))
@@ -208,7 +208,7 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     title = place or (exhibit.name and spell_name(exhibit.name)) or exhibit.leaf
     return (
         f"<h2>{position}. {escape(title)}</h2>\n"
-        + render_table(Message("exhibits-stated-by-party"), stated)
+        + render_table(Message("package-entered"), stated)
         + render_statements(exhibit.record, exhibit.submitter_name)
         + render_table(Message("exhibits-recorded"), recorded)
     )

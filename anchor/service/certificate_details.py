@@ -12,6 +12,7 @@ from anchor.evidence.statement_text import fit_statement
 from anchor.people.actors import Actor
 from anchor.people.case_rules import viewer_of
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes
+from anchor.project.sign_in_config import PlatformConfig
 from anchor.service.evidence_party import EvidenceParty, find_party
 from anchor.store.api_keys import find_key_by_id
 from anchor.store.case_exhibits import ExhibitRow, load_open_cases_of
@@ -52,7 +53,9 @@ def list_case_facts(certificate: Mapping[str, Any]) -> dict[str, str | None]:
     }
 
 
-def encode_details(party: EvidenceParty, digests: Digests, case: CaseOfEvidence | None) -> bytes:
+def encode_details(
+    party: EvidenceParty, digests: Digests, case: CaseOfEvidence | None, platform: PlatformConfig
+) -> bytes:
     """Return the details file (``anchor-certificate-details/1``, JSON) of a certificate."""
     facts = describe_case(case)
     algorithm, digest = (
@@ -61,6 +64,8 @@ def encode_details(party: EvidenceParty, digests: Digests, case: CaseOfEvidence 
     assert digest is not None, "a record has a digest"
     document: dict[str, JsonValue] = {
         "format": FORMAT,
+        "issuer": _given({"name": platform.operator, "contact": platform.contact}),
+        "platform": _given({"legal_name": platform.operator}),
         "depositor": _given({"name": fit_statement(party.account or "")}),
         "submitter": _given(
             {"name": fit_statement(party.name or ""), "account": fit_statement(party.actor or "")}
@@ -85,7 +90,11 @@ def encode_details(party: EvidenceParty, digests: Digests, case: CaseOfEvidence 
 
 
 def find_details(
-    connection: Any, certificate: IssuedCertificate, stored: StoredEvidence, digests: Digests
+    connection: Any,
+    certificate: IssuedCertificate,
+    stored: StoredEvidence,
+    digests: Digests,
+    platform: PlatformConfig,
 ) -> bytes:
     """Return the details of a certificate, with the case that whoever ordered it sees now."""
     actor = Actor.decode(certificate.requested_by)
@@ -94,7 +103,8 @@ def find_details(
     if permissions:
         viewer = viewer_of(permissions, actor)
         cases = load_open_cases_of(connection, certificate.tenant, viewer, stored.identity)
-    return encode_details(find_party(connection, stored), digests, choose_case(cases))
+    party = find_party(connection, stored)
+    return encode_details(party, digests, choose_case(cases), platform)
 
 
 def _find_permissions(connection: Any, tenant: str, actor: Actor) -> frozenset[Permission]:

@@ -109,7 +109,8 @@ class CertificateMaker:
         if not receipt.anchors:
             return None
         digests = parse_record(receipt.record).digests
-        details = await self._service.query(find_details, certificate, stored, digests)
+        platform = self._service.project.config.platform
+        details = await self._service.query(find_details, certificate, stored, digests, platform)
         await asyncio.to_thread(remove_abandoned, _SCRATCH, time.time() - _ABANDONED)
         # A crash here: the folder, with the receipt in it, is removed by a later certificate.
         with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:

@@ -127,7 +127,9 @@ def test_a_certificate_without_the_data_of_the_case_is_told_beside_it(
     # Who does not see the case is told nothing of it.
     assert "（2026）1号" not in visit(platform, acme="reader").http.get(page).text
     issue("AC-2", "（2026）1号", "法院", "证据1")
-    assert owner.http.get(page).text.count(told) == 1
+    text = owner.http.get(page).text
+    assert told not in text and "Order a new certificate" not in text
+    assert text.count("has no present data of case （2026）1号; another one here has them") == 1
     put_into("（2026）2号")
     text = owner.http.get(page).text
     assert told not in text and "in 2 open cases" in text

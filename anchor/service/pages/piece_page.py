@@ -225,6 +225,7 @@ async def _answer(
     viewer = viewer_of(caller.permissions, caller.actor)
     cases = await service.query(load_open_cases_of, caller.tenant, viewer, stored.identity)
     certificates = await service.query(load_certificates, stored.identity)
+    without_case = await service.query(_find_without_case, certificates, choose_case(cases))
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -245,7 +246,10 @@ async def _answer(
         "certificates": certificates,
         "cases": cases,
         "certificate_case": choose_case(cases),
-        "without_case": await service.query(_find_without_case, certificates, choose_case(cases)),
+        "without_case": without_case,
+        "has_case": any(
+            each.state == "issued" and each.id not in without_case for each in certificates
+        ),
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,

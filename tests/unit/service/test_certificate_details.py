@@ -6,6 +6,7 @@ from typing import Any
 
 from anchor.certificate.statements import parse_details
 from anchor.evidence.digests import Digests
+from anchor.project.sign_in_config import NO_PLATFORM, PlatformConfig
 from anchor.service.certificate_details import (
     CaseOfEvidence,
     choose_case,
@@ -17,6 +18,7 @@ from anchor.service.evidence_party import EvidenceParty
 from anchor.store.case_exhibits import ExhibitRow
 from anchor.store.cases import CaseFields, CaseRow
 
+PLATFORM = PlatformConfig(operator="某存证公司", contact="a@b.example")
 DIGESTS = Digests(sha256=None, sm3=b"\x01" * 32, size=None)
 AT = "2026-01-01T00:00:00Z"
 
@@ -44,9 +46,11 @@ def case(authority: str = "", **entered: str) -> CaseOfEvidence:
 
 def test_the_details_are_those_that_certify_takes() -> None:
     made = case("法院", label="证据1", purpose="one\ntwo\u202e", note="private")
-    data = encode_details(party(), DIGESTS, made)
+    data = encode_details(party(), DIGESTS, made, PLATFORM)
     assert b"private" not in data
     details = parse_details(data, is_json=True)
+    assert (details.issuer.name, details.issuer.contact) == ("某存证公司", "a@b.example")
+    assert details.platform.legal_name == "某存证公司"
     assert details.depositor.name == "acme"
     assert (details.submitter.name, details.submitter.account) == ("Ann Lee", "person:1f")
     assert (details.exhibits_stated_by, details.case_reference) == ("depositor", "1")
@@ -58,8 +62,9 @@ def test_the_details_are_those_that_certify_takes() -> None:
 
 def test_what_is_not_known_is_not_stated() -> None:
     nobody = party(account=None, actor=None, name="\u202e")
-    details = parse_details(encode_details(nobody, DIGESTS, None), is_json=True)
+    details = parse_details(encode_details(nobody, DIGESTS, None, NO_PLATFORM), is_json=True)
     assert (details.depositor.name, details.submitter.name) == (None, None)
+    assert (details.issuer.name, details.platform.legal_name) == (None, None)
     assert (details.exhibits_stated_by, details.case_reference) == ("issuer", None)
 
 
@@ -71,7 +76,7 @@ def test_of_several_cases_none_is_named() -> None:
 
 def test_a_certificate_states_what_was_described() -> None:
     made = case("法院", label="证据1", purpose="p")
-    details = parse_details(encode_details(party(), DIGESTS, made), is_json=True)
+    details = parse_details(encode_details(party(), DIGESTS, made, PLATFORM), is_json=True)
     stated = {
         "case_reference": details.case_reference,
         "case": details.case.model_dump(),
