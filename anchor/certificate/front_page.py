@@ -134,11 +134,15 @@ def _parties(certificate: Certificate) -> Fields:
 
 
 def _describe_depositor(certificate: Certificate) -> Value:
-    """Return the party whose evidence it is: by the issuer, or else the record's account."""
+    """Return the party whose evidence it is: by the issuer, and the record's account."""
     name, named = certificate.stated.depositor.name, certificate.submitter
-    if named is None or name not in (None, named.account):
+    if named is None:
         return _stated(name, "issuer", NOT_RECORDED)
-    return _recorded(named.account)
+    recorded = _recorded(named.account)
+    if name in (None, named.account):
+        return recorded
+    stated = _stated(name, "issuer")
+    return Value(kind="text", lines=(*stated.lines, *recorded.lines), marks=(*stated.marks, ""))
 
 
 def _describe_submitter(certificate: Certificate) -> Value:

@@ -110,6 +110,12 @@ def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
 @pytest.mark.parametrize(
     ("submitter", "details", "depositor", "by"),
     [
+        (
+            SUBMITTER,
+            {"depositor": Depositor(name="某公司")},
+            "某公司 ※|acme（据记录 / as recorded）",
+            (f"{ANN}（据记录 / as recorded）",),
+        ),
         ({}, {}, "未记录 / not recorded", ("未记录 / not recorded",)),
         (SUBMITTER, {}, "acme（据记录 / as recorded）", (f"{ANN}（据记录 / as recorded）",)),
         (
@@ -132,7 +138,10 @@ def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
     submitter: dict[str, Any], details: dict[str, Any], depositor: str, by: tuple[str, ...]
 ):
     issued = issued_with(submitter, **details)
-    assert shown(issued, "Depositor").lines == (depositor,)
+    value = shown(issued, "Depositor")
+    marks = value.marks or ("",) * len(value.lines)
+    told = [f"{line} {mark}".strip() for line, mark in zip(value.lines, marks, strict=True)]
+    assert "|".join(told).removesuffix(" ※") == depositor
     lines = shown(issued, "Submitted by").lines
     assert lines[0].startswith(by[0])
     assert ("未核验身份" in lines[-1]) == bool(submitter or details)

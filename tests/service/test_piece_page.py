@@ -20,7 +20,7 @@ from anchor.operate.record_notices import record_notice
 from anchor.people.actors import Actor
 from anchor.store.api_keys import create_key
 from anchor.store.case_exhibits import ExhibitFields, add_exhibit
-from anchor.store.cases import CaseFields, create_case
+from anchor.store.cases import CaseFields, CaseRow, create_case, set_case_state
 from anchor.store.certificates import load_certificates, request_certificate, save_issue
 from anchor.store.evidence import find_by_identity
 from anchor.store.retentions import Retention, put_retention
@@ -107,7 +107,7 @@ def test_a_certificate_without_the_data_of_the_case_is_told_beside_it(
             order = request_certificate(connection, "acme", identity, requested_by="x", at=at)
             save_issue(connection, order.id, number=number, issued_at=at, files=files)
 
-    def put_into(number: str) -> None:
+    def put_into(number: str) -> CaseRow:
         fields = CaseFields(number=number, title="t", authority="法院", parties=(), is_shared=False)
         entered = ExhibitFields(label="证据1", purpose="p\nq", note="")
         actor, at = Actor("person", owner.id), utc_now()
@@ -116,6 +116,7 @@ def test_a_certificate_without_the_data_of_the_case_is_told_beside_it(
             piece = find_by_identity(connection, identity)
             assert piece is not None
             add_exhibit(connection, case, piece, entered, actor, at)
+        return case
 
     issue("AC-1", None, None, None)
     told = "does not have the present data of case"
@@ -130,9 +131,12 @@ def test_a_certificate_without_the_data_of_the_case_is_told_beside_it(
     text = owner.http.get(page).text
     assert told not in text and "Order a new certificate" not in text
     assert text.count("has no present data of case （2026）1号; another one here has them") == 1
-    put_into("（2026）2号")
+    other = put_into("（2026）2号")
     text = owner.http.get(page).text
     assert told not in text and "in 2 open cases" in text
+    with database.write() as connection:
+        set_case_state(connection, other, "closed", Actor("person", owner.id), utc_now())
+    assert "It will name the case （2026）1号" in owner.http.get(page).text
 
 
 def test_a_form_that_is_not_complete_says_what_is_wrong_and_keeps_what_was_typed(
