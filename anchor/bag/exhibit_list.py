@@ -10,6 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from anchor.canonical import JsonValue
+from anchor.evidence.group_lines import list_statements
+from anchor.evidence.group_reading import read_groups
+from anchor.evidence.record_submitter import describe_speaker, read_submitter
 from anchor.messages.message import Message, translate
 
 FORMAT = "anchor-exhibits/1"
@@ -45,7 +49,7 @@ _STYLE = (
 class ExhibitEntry:
     """One exhibit: its files in the bag, what the party states, and what was found.
 
-    ``name`` and ``recorded_at`` are the record's, so statements of the operator.  ``anchored`` has
+    ``name`` and ``recorded_at`` are those of ``record``, which nothing verified.  ``anchored`` has
     the members ``chain_id``, ``block_number``, ``log``, ``index``, ``existed_no_later_than`` and,
     if the receipt proves it, ``made_no_earlier_than``.
     """
@@ -59,6 +63,7 @@ class ExhibitEntry:
     sm3: str
     anchored: Mapping[str, str | int]
     stated: Statements
+    record: bytes
 
 
 def encode_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes:
@@ -73,6 +78,8 @@ def encode_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes
                 "receipt": exhibit.receipt,
                 "stated": dict(exhibit.stated),
                 "recorded": {"name": exhibit.name, "recorded_at": exhibit.recorded_at},
+                "submitter": _encode_submitter(exhibit.record),
+                "stated_in_record": read_statements(exhibit.record),
                 "verified_when_packed": {
                     "size": exhibit.size,
                     "sha256": exhibit.sha256,
@@ -84,6 +91,11 @@ def encode_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes
         ],
     }
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _encode_submitter(record: bytes) -> Mapping[str, JsonValue] | None:
+    submitter = read_submitter(record)
+    return None if submitter is None else submitter.members()
 
 
 def render_exhibits(case: Statements, exhibits: Sequence[ExhibitEntry]) -> bytes:
@@ -136,9 +148,27 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
     return (
         f"<h2>{number}. {escape(exhibit.original.rpartition('/')[2])}</h2>\n"
         + render_table(Message("exhibits-stated-by-party"), stated)
-        + render_table(Message("exhibits-recorded-by-operator"), recorded)
+        + render_statements(exhibit.record)
+        + render_table(Message("exhibits-recorded"), recorded)
         + render_table(Message("exhibits-verified-when-packed"), verified)
     )
+
+
+def read_statements(record: bytes) -> Mapping[str, JsonValue]:
+    """Return what the bytes of a record state of the collection, by group."""
+    return read_groups(record).list_values("stated")
+
+
+def render_statements(record: bytes | None, name: str | None = None) -> str:
+    """Return a table of what a record states, and whose it is; empty if it states nothing.
+
+    ``name`` is that of the submitter whom the record names, as far as it is known.
+    """
+    lines = [] if record is None else list_statements(record)
+    if record is None or not lines:
+        return ""
+    rows = [(line.label, say_both(line.value or Message("check-nothing-found"))) for line in lines]
+    return render_table(describe_speaker(read_submitter(record), name), rows)
 
 
 def _bracket(anchored: Mapping[str, str | int]) -> tuple[Message, str]:

@@ -17,7 +17,9 @@ from anchor.bag.bag_format import POLICY, RECEIPTS, TAG_MANIFEST, encode_list
 from anchor.bag.bag_readme import PAGE, README, VERIFIER, explain_page
 from anchor.bag.bag_writer import pack_zip
 from anchor.bag.exhibit_list import (
+    read_statements,
     render_list,
+    render_statements,
     render_table,
     say_both,
     show_statement,
@@ -63,7 +65,8 @@ class PackageExhibit:
     """An exhibit: what the tenant states, and what the record says.
 
     ``receipt`` is None until the evidence is sealed, and with the members of the record from then
-    on when it was erased.  ``certificates`` are files by name.
+    on when it was erased.  ``certificates`` are files by name.  ``account`` is whose evidence it is
+    at the service, ``submitter`` the person or key there that submitted it, as far as known.
     """
 
     label: str
@@ -79,6 +82,10 @@ class PackageExhibit:
     receipt: bytes | None
     is_anchored: bool
     certificates: Mapping[str, bytes]
+    record: bytes | None = None
+    account: str | None = None
+    submitter: str | None = None
+    submitter_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +153,10 @@ def _encode(
                 "anchored": exhibit.is_anchored,
                 "erased_at": exhibit.erased_at,
                 "certificates": [f"certificate/{name}" for name in exhibit.certificates],
+                "account": exhibit.account,
+                "submitter": exhibit.submitter,
+                "submitter_name": exhibit.submitter_name,
+                "stated_in_record": exhibit.record and read_statements(exhibit.record),
             }
             for position, (place, exhibit) in enumerate(zip(places, exhibits, strict=True), 1)
         ],
@@ -162,7 +173,7 @@ def _render(
             (label, show_statement(getattr(case, name) or None)) for name, label in _CASE.items()
         ]
         rows += [(role, escape(spell_name(name))) for role, name in case.parties]
-        parts.append(render_table(Message("exhibits-stated-by-party"), rows))
+        parts.append(render_table(Message("package-entered"), rows))
     parts.append(f"<p>{say_both(Message('package-list-note'))}</p>\n")
     for position, (place, exhibit) in enumerate(zip(places, exhibits, strict=True), 1):
         parts.append(_render_exhibit(position, place, exhibit))
@@ -174,16 +185,18 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
         (label, show_statement(getattr(exhibit, name) or None)) for name, label in _STATED.items()
     ]
     recorded: list[tuple[Message | str, str]] = [
-        (label, escape(text))
+        (label, text)
         for label, text in (
             (Message("search-number"), exhibit.number),
-            (Message("certificate-file-name"), exhibit.name and spell_name(exhibit.name)),
+            (Message("certificate-file-name"), exhibit.name and escape(spell_name(exhibit.name))),
             (Message("certificate-recorded-claimed"), exhibit.recorded_at),
+            (Message("certificate-depositor"), exhibit.account),
+            (Message("certificate-submitted-by"), _name_submitter(exhibit)),
             ("SHA-256", exhibit.sha256),
             ("SM3", exhibit.sm3),
             (Message("package-leaf"), exhibit.leaf),
-            (Message("package-original"), None if place is None else RECEIPTS + place),
-            (Message("package-receipt"), place and f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"),
+            (Message("package-original"), None if place is None else escape(RECEIPTS + place)),
+            (Message("package-receipt"), place and escape(f"{RECEIPTS}{place}{RECEIPT_SUFFIX}")),
         )
         if text is not None
     ]
@@ -195,9 +208,21 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     title = place or (exhibit.name and spell_name(exhibit.name)) or exhibit.leaf
     return (
         f"<h2>{position}. {escape(title)}</h2>\n"
-        + render_table(Message("exhibits-stated-by-party"), stated)
-        + render_table(Message("exhibits-recorded-by-operator"), recorded)
+        + render_table(Message("package-entered"), stated)
+        + render_statements(exhibit.record, exhibit.submitter_name)
+        + render_table(Message("exhibits-recorded"), recorded)
     )
+
+
+def _name_submitter(exhibit: PackageExhibit) -> str | None:
+    """Return who submitted it, as HTML; None for an erased exhibit."""
+    if exhibit.record is None:
+        return None
+    if exhibit.submitter is None:
+        return say_both(Message("certificate-not-recorded"))
+    name = exhibit.submitter_name
+    who = exhibit.submitter if name is None else f"{name} ({exhibit.submitter})"
+    return f"{escape(spell_name(who))}<br>{say_both(Message('certificate-names-registered'))}"
 
 
 def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language) -> bytes:

@@ -1,4 +1,4 @@
-"""What the record says about the collection, on the third sheet: stated and observed apart."""
+"""What the program observed of the collection, on the third sheet, and what the record lacks."""
 
 from __future__ import annotations
 
@@ -16,20 +16,16 @@ from anchor.certificate.layout import (
     fields,
 )
 from anchor.certificate.model import Bilingual, bilingual
+from anchor.certificate.source_blocks import list_rows
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.evidence.group_lines import GroupLine, list_lines, without_checks
-from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import CheckResult, Cleanliness, CleanlinessCheck
-from anchor.evidence.record_groups import Provider
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
 from anchor.verification.report_json import AccountDocument, LackingDocument
-
-# A bundle may list 200 files; the JSON has them all.
-_MOST_LINES = 60
 
 
 def describe_account(account: CollectionAccount) -> AccountDocument[Bilingual]:
@@ -47,22 +43,22 @@ def describe_account(account: CollectionAccount) -> AccountDocument[Bilingual]:
     )
 
 
-def build_account(account: AccountDocument[Bilingual]) -> Iterator[Block]:
-    """Yield the blocks of a record's account: stated, observed, cleanliness, what is missing."""
-    stated = {name: value for name, value in account.stated.items() if name != "provider"}
-    provider = account.stated.get("provider", {})
-    yield fields(Message("certificate-account-stated-title"), _rows(list_lines(stated)))
-    yield fields(
-        Message("certificate-account-provider-title"),
-        (
-            (member.label, _value(provider[name]) if name in provider else MISSING)
-            for name, member in list_members(Provider).items()
-        ),
-    )
+def build_account(
+    account: AccountDocument[Bilingual], *, is_submitted: bool = False
+) -> Iterator[Block]:
+    """Yield the blocks of what the program observed, cleanliness, and what is missing.
+
+    ``is_submitted``: the record was submitted to a service, so the program was the submitter's.
+    """
     apart = ("capture", "cleanliness")  # these have tables of their own
     observed = {name: value for name, value in account.observed.items() if name not in apart}
     lines = list_lines(without_checks(observed))
-    yield fields(Message("certificate-account-observed-title"), _rows(lines))
+    title = (
+        Message("certificate-account-submitted-title")
+        if is_submitted
+        else Message("certificate-account-observed-title")
+    )
+    yield fields(title, _rows(lines))
     yield _cleanliness(account.observed)
     if "foreign_capture" in account.observed:
         yield _findings(ForeignCapture.model_validate(account.observed["foreign_capture"]))
@@ -83,14 +79,8 @@ def _note(message: Message) -> Notes:
 
 
 def _rows(lines: Iterable[GroupLine]) -> Iterator[tuple[Message, Value]]:
-    listed = list(lines)
-    if not listed:
-        yield Message("certificate-account-entries"), MISSING
-    for line in listed[:_MOST_LINES]:
-        yield line.label, _value(line.value or Message("check-nothing-found"))
-    if len(listed) > _MOST_LINES:
-        rest = Message("certificate-account-more", count=len(listed) - _MOST_LINES)
-        yield Message("certificate-account-entries"), _value(rest)
+    rows = list(list_rows(lines, _value))
+    yield from rows or [(Message("certificate-account-entries"), MISSING)]
 
 
 def _value(text: str) -> Value:

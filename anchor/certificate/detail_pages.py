@@ -8,7 +8,7 @@ from anchor.certificate.account_blocks import build_account
 from anchor.certificate.capture_blocks import build_capture
 from anchor.certificate.custody_blocks import build_custody
 from anchor.certificate.foreign_text import show_text
-from anchor.certificate.front_page import build_front, describe_level, stated
+from anchor.certificate.front_page import build_front, describe_level
 from anchor.certificate.labels import POLICY_SOURCES
 from anchor.certificate.layout import (
     MISSING,
@@ -37,6 +37,8 @@ from anchor.certificate.model import (
 from anchor.certificate.notice_blocks import build_notices
 from anchor.certificate.path_svg import draw_path
 from anchor.certificate.signature_blocks import build_signatures
+from anchor.certificate.source_blocks import build_collection, build_platform
+from anchor.certificate.speakers import list_marks, show_statements
 from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import build_timestamps
@@ -160,42 +162,18 @@ def _list_lines(sentences: Iterable[Bilingual]) -> Iterator[str]:
 
 
 def _environment(certificate: Certificate) -> Sheet:
-    made = certificate.stated
-    exhibit, platform = made.exhibit, made.platform
-    collection = (
-        (Message("certificate-evidence-origin"), exhibit.origin),
-        (Message("certificate-generation-mechanism"), exhibit.generation_mechanism),
-        (Message("certificate-generation-time"), exhibit.generated_at),
-        (Message("certificate-storage-history"), exhibit.storage_history),
-        (Message("certificate-evidence-holder"), exhibit.holder),
-        (Message("certificate-collection-place"), exhibit.place),
-        (Message("certificate-collection-method"), exhibit.method),
-        (Message("certificate-collection-witnesses"), exhibit.witnesses),
-        (Message("certificate-evidence-modifications"), exhibit.modifications),
-        (Message("certificate-exhibit-category"), exhibit.category),
-        (Message("certificate-exhibit-summary"), exhibit.content_summary),
-        (Message("certificate-fact-to-prove"), exhibit.purpose_of_proof),
-        (Message("certificate-record-address"), exhibit.record_address),
-    )
-    disclosure = (
-        (Message("certificate-platform-registration"), platform.registration_no),
-        (Message("certificate-platform-filing"), platform.blockchain_filing_no),
-        (Message("certificate-platform-mlps"), platform.mlps_level),
-        (Message("certificate-platform-conflict"), platform.conflict_of_interest_statement),
-        (Message("certificate-platform-fees"), platform.fees),
-        (Message("certificate-depositor-identity"), made.depositor.identity),
-    )
-    account = certificate.account
+    account, is_submitted = certificate.account, certificate.submitter is not None
     return Sheet(
         title=bilingual(Message("certificate-source-sheet-title")),
         blocks=(
             *_capture(certificate),
-            *(() if account is None else build_account(account)),
-            fields(Message("certificate-collection-title"), _stated(collection)),
+            build_collection(certificate),
+            *(() if account is None else build_account(account, is_submitted=is_submitted)),
             *(() if account else [_unrecorded_environment()]),
-            fields(Message("certificate-platform-title"), _stated(disclosure)),
-            *(_deposit(entry) for entry in exhibit.external_deposits),
+            build_platform(certificate),
+            *(_deposit(entry) for entry in certificate.stated.exhibit.external_deposits),
             *(() if account else [_remark(Message("certificate-environment-unrecorded"))]),
+            Notes(title=None, items=tuple(list_marks(certificate)), is_list=False),
         ),
     )
 
@@ -223,7 +201,7 @@ def _unrecorded_environment() -> Fields:
 
 
 def _stated(rows: Iterable[tuple[Message, str | None]]) -> Iterator[Labelled]:
-    return ((label, stated(statement, MAX_CHARACTERS)) for label, statement in rows)
+    return ((label, show_statements((statement, "issuer"))) for label, statement in rows)
 
 
 def _missing(labels: Iterable[Message]) -> Iterator[Labelled]:

@@ -15,6 +15,7 @@ from anchor.certificate.labels import (
 )
 from anchor.certificate.layout import (
     MISSING,
+    NOT_RECORDED,
     Banner,
     Fields,
     Labelled,
@@ -30,10 +31,18 @@ from anchor.certificate.layout import (
 from anchor.certificate.model import Certificate, Verification, VerifiedAnchor, bilingual
 from anchor.certificate.notice_blocks import describe_status
 from anchor.certificate.qr import draw_code
+from anchor.certificate.speakers import (
+    Speaker,
+    list_marks,
+    name_exhibit_speaker,
+    name_record_speaker,
+    show_statements,
+)
 from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import sum_up
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.record_submitter import MEMBER as SUBMITTER
 from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
@@ -47,13 +56,6 @@ _DIGEST_COMPARED = (
     Message("certificate-compared"),
     caution(Message("certificate-compared-digest")),
 )
-
-
-def stated(statement: str | None, most: int = _MOST_OF_STATEMENT) -> Value:
-    """Return a statement of the issuer, marked as such."""
-    if statement is None:
-        return MISSING
-    return Value(kind="text", lines=(show_text(statement, most),), is_stated=True)
 
 
 def describe_level(anchor: VerifiedAnchor) -> Value:
@@ -72,7 +74,11 @@ def build_front(certificate: Certificate) -> Sheet:
             _evidence(certificate),
             _anchoring(certificate),
             _issuing(certificate),
-            Seal(code=draw_code(certificate.qr_text), payload=certificate.qr_text),
+            Seal(
+                code=draw_code(certificate.qr_text),
+                payload=certificate.qr_text,
+                marks=tuple(list_marks(certificate)),
+            ),
         ),
     )
 
@@ -102,8 +108,12 @@ def _banner(certificate: Certificate) -> Banner:
     )
 
 
+def _stated(statement: str | None, speaker: Speaker, missing: Value = MISSING) -> Value:
+    return show_statements((statement, speaker), most=_MOST_OF_STATEMENT, missing=missing)
+
+
 def _parties(certificate: Certificate) -> Fields:
-    made = certificate.stated
+    made, speaker = certificate.stated, name_exhibit_speaker(certificate)
     exhibit = made.exhibit
     # Only those of proceedings: most certificates are issued before there are any.
     proceedings = (
@@ -112,56 +122,85 @@ def _parties(certificate: Certificate) -> Fields:
         (Message("exhibits-submitted-at"), made.case.submitted_at),
     )
     rows = (
-        (Message("certificate-case-reference"), stated(made.case_reference)),
-        *((label, stated(each)) for label, each in proceedings if each is not None),
-        (Message("certificate-exhibit-number"), stated(exhibit.exhibit_no)),
-        (Message("certificate-exhibit-title"), stated(exhibit.title)),
-        (Message("certificate-depositor"), stated(made.depositor.name)),
+        (Message("certificate-case-reference"), _stated(made.case_reference, speaker)),
+        *((label, _stated(each, speaker)) for label, each in proceedings if each is not None),
+        (Message("certificate-exhibit-number"), _stated(exhibit.exhibit_no, speaker)),
+        (Message("certificate-exhibit-title"), _stated(exhibit.title, speaker)),
+        (Message("certificate-depositor"), _describe_depositor(certificate)),
+        (Message("certificate-submitted-by"), _describe_submitter(certificate)),
         *_describe_collection(certificate),
     )
     return fields(Message("certificate-parties-title"), rows)
 
 
+def _describe_depositor(certificate: Certificate) -> Value:
+    """Return the party whose evidence it is: by the issuer, and the record's account."""
+    name, named = certificate.stated.depositor.name, certificate.submitter
+    if named is None:
+        return _stated(name, "issuer", NOT_RECORDED)
+    recorded = _recorded(named.account)
+    if name in (None, named.account):
+        return recorded
+    stated = _stated(name, "issuer")
+    return Value(kind="text", lines=(*stated.lines, *recorded.lines), marks=(*stated.marks, ""))
+
+
+def _describe_submitter(certificate: Certificate) -> Value:
+    """Return who submitted the evidence for the depositor, and that no identity was checked."""
+    made, named = certificate.stated.submitter, certificate.submitter
+    if made.name is None and made.account is None and named is None:
+        return NOT_RECORDED
+    account = made.account if named is None else named.actor
+    shown = _recorded(account or "")
+    if made.name is not None and made.account == account:
+        name = f"{made.name} ({account})" if account else made.name
+        shown = _stated(name, "issuer")
+    unchecked = both(Message("certificate-names-registered"))
+    marks = (*shown.marks, "") if shown.marks else ()
+    return Value(kind="text", lines=(*shown.lines, unchecked), marks=marks)
+
+
+def _recorded(value: str) -> Value:
+    origin = both(Message("certificate-as-recorded"))
+    return text(f"{show_text(value, _MOST_OF_STATEMENT)}（{origin}）")
+
+
 def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
-    """Return who preserved and collected the evidence, by the issuer or else by the record."""
+    """Return who preserved and collected the evidence, by the details or else by the record."""
     exhibit, platform = certificate.stated.exhibit, certificate.stated.platform
+    of_exhibit, of_record = name_exhibit_speaker(certificate), name_record_speaker(certificate)
     recorded = {} if certificate.account is None else certificate.account.stated
     provider, collected = recorded.get("provider", {}), recorded.get("collection", {})
+
+    def show(label: Message, made: str | None, speaker: Speaker, held: str | None) -> Labelled:
+        return label, _stated(held, of_record) if made is None else _stated(made, speaker)
+
     return (
-        (
+        show(
             Message("certificate-platform"),
-            _stated_or_recorded(platform.legal_name, provider.get("legal_name")),
+            platform.legal_name,
+            "issuer",
+            provider.get("legal_name"),
         ),
-        (
+        show(
             Message("certificate-filing-and-mlps"),
-            _stated_or_recorded(
-                _join(" · ", platform.blockchain_filing_no, platform.mlps_level),
-                _join(" · ", provider.get("filing_no"), provider.get("mlps_level")),
-            ),
+            _join(" · ", platform.blockchain_filing_no, platform.mlps_level),
+            "issuer",
+            _join(" · ", provider.get("filing_no"), provider.get("mlps_level")),
         ),
-        (
+        show(
             Message("certificate-collected-by"),
-            _stated_or_recorded(
-                exhibit.operator,
-                _join("; ", *(person["name"] for person in collected.get("operators", ()))),
-            ),
+            exhibit.operator,
+            of_exhibit,
+            _join("; ", *(person["name"] for person in collected.get("operators", ()))),
         ),
-        (
+        show(
             Message("certificate-collection-time"),
-            _stated_or_recorded(
-                _span(exhibit.started_at, exhibit.ended_at),
-                _span(collected.get("started_at"), collected.get("ended_at")),
-            ),
+            _span(exhibit.started_at, exhibit.ended_at),
+            of_exhibit,
+            _span(collected.get("started_at"), collected.get("ended_at")),
         ),
     )
-
-
-def _stated_or_recorded(statement: str | None, recorded: str | None) -> Value:
-    """Return the issuer's statement, or else what the record's operator stated, named as such."""
-    if statement is not None or recorded is None:
-        return stated(statement)
-    origin = both(Message("certificate-as-recorded"))
-    return text(f"{show_text(recorded, _MOST_OF_STATEMENT)}（{origin}）")
 
 
 def _join(by: str, *parts: str | None) -> str | None:
@@ -199,17 +238,17 @@ def _evidence(certificate: Certificate) -> Fields:
 
 
 def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
-    """Yield what else the record holds: by the operator, and as observed by the program."""
+    """Yield what else the record holds: as stated in it, and as observed by the program."""
     account, groups = certificate.account, list_members(RecordGroups)
     stated_names = {} if account is None else account.stated
     observed_names = {} if account is None else account.observed
     others = (
         name
         for name in certificate.evidence.statements
-        if name not in stated_names and name not in observed_names
+        if name not in stated_names and name not in observed_names and name != SUBMITTER
     )
     for label, names in (
-        (Message("certificate-operator-statements"), [*stated_names, *others]),
+        (Message("certificate-record-statements"), [*stated_names, *others]),
         (Message("certificate-program-observations"), [*observed_names]),
     ):
         if names:
@@ -320,6 +359,9 @@ def _issuing(certificate: Certificate) -> Fields:
                 MISSING if retrieved is None else text(describe_time(retrieved)),
             ),
             (Message("certificate-verifier"), text(verification.verifier)),
-            (Message("certificate-issuer"), stated(certificate.stated.issuer.name)),
+            (
+                Message("certificate-issuer"),
+                _stated(certificate.stated.issuer.name, "issuer", NOT_RECORDED),
+            ),
         ),
     )

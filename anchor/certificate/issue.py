@@ -23,6 +23,7 @@ from anchor.certificate.model import (
     RecordPlace,
     ReliedOn,
     Stated,
+    SubmitterEntry,
     Verification,
     VerifiedAnchor,
     bilingual,
@@ -41,6 +42,7 @@ from anchor.errors import AnchorError, NotFinalError, SupersededError, UsageErro
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.record import Record
+from anchor.evidence.record_submitter import read_submitter
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.project.policy_sources import PolicyFile
@@ -132,9 +134,12 @@ def issue_certificate(
                 case=details.case,
                 issuer=details.issuer,
                 depositor=details.depositor,
+                submitter=details.submitter,
                 platform=details.platform,
+                exhibits_stated_by=details.exhibits_stated_by,
                 exhibit=exhibit,
             ),
+            submitter=_submitter(record),
             account=None if report.account is None else describe_account(report.account),
             capture=capture,
             trusted_timestamp=list_timestamps(report.timestamps) or None,
@@ -251,6 +256,11 @@ def _statement(basis: Basis, leading: VerifiedAnchor | None, *, is_draft: bool) 
     if leading.kind in ("test", "development"):
         return labels.AGREES if basis.has_file else labels.DIGEST_AGREES
     return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
+
+
+def _submitter(record: Record) -> SubmitterEntry | None:
+    named = read_submitter(record.encoded)
+    return None if named is None else SubmitterEntry(account=named.account, actor=named.actor)
 
 
 def _both(messages: Iterable[Message]) -> list[Bilingual]:

@@ -65,7 +65,6 @@ FRAME = {
     "number": Message("certificate-number"),
     "draft": Message("certificate-draft-mark"),
     "code": Message("certificate-code-caption"),
-    "stated": Message("certificate-stated-mark"),
     "seal": Message("certificate-seal-space"),
     "origin": Message("certificate-page-origin"),
     "authoritative": Message("certificate-json-authoritative"),

@@ -16,11 +16,14 @@ Kind = Literal["text", "code", "caution"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """One value: lines of text or of code; ``is_stated``: an unverified statement of the issuer."""
+    """One value: lines of text or of code.
+
+    ``marks`` says of each line who stated it, without a check; of no line if it is empty.
+    """
 
     kind: Kind
     lines: tuple[str, ...]
-    is_stated: bool = False
+    marks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +77,11 @@ class Banner:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seal:
-    """The QR code beside the space for a seal."""
+    """The QR code beside the space for a seal, and what the marks of statements mean."""
 
     code: str
     payload: str
+    marks: tuple[Bilingual, ...]
     kind: Literal["seal"] = "seal"
 
 
@@ -165,6 +169,7 @@ def caution(*lines: str) -> Value:
 
 
 MISSING = caution(Message("certificate-not-provided"))
+NOT_RECORDED = caution(Message("certificate-not-recorded"))
 
 
 def code(*lines: str | None) -> Value:

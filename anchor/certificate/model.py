@@ -13,7 +13,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from anchor.canonical import encode_canonical
-from anchor.certificate.statements import Case, Depositor, Exhibit, Issuer, Platform
+from anchor.certificate.statements import (
+    Case,
+    Depositor,
+    Exhibit,
+    Issuer,
+    Platform,
+    RegisteredSubmitter,
+)
 from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
@@ -54,8 +61,7 @@ class Evidence(ReportDocument):
 
     ``compared`` is what was compared: the file's bytes, or a digest that was given.
     ``recorded_at`` is a claim: it was read from the operator's own clock.  ``statements`` are
-    members of the record that the format does not define: the operator's own statements, which
-    nothing checks.
+    members of the record that the format does not define: statements, which nothing checks.
     """
 
     compared: Literal["file", "digest"] = "file"
@@ -196,14 +202,27 @@ class Checks(ReportDocument):
 
 
 class Stated(ReportDocument):
-    """The issuer's statements, which nothing verified; a member that was not provided is null."""
+    """The issuer's statements, which nothing verified; a member that was not provided is null.
+
+    ``exhibits_stated_by`` is whose statements ``case_reference``, ``case`` and ``exhibit`` are: the
+    issuer's, or those that the depositor entered in a case at the service.
+    """
 
     case_reference: str | None
     case: Case
     issuer: Issuer
     depositor: Depositor
+    submitter: RegisteredSubmitter = RegisteredSubmitter()
     platform: Platform
+    exhibits_stated_by: Literal["issuer", "depositor"] = "issuer"
     exhibit: Exhibit
+
+
+class SubmitterEntry(ReportDocument):
+    """The record's submitter: account and person or key at the service that made the record."""
+
+    account: str
+    actor: str
 
 
 class CustodyEntry(ReportDocument):
@@ -318,9 +337,10 @@ class CaptureEntry(ReportDocument):
 class Certificate(ReportDocument):
     """The whole certificate; ``qr_text`` is the content of its QR code.
 
-    ``account`` is what the record says about the collection, which nothing verified: stated by the
-    operator, or observed by the program that made the record.  ``capture`` is what the bag of a web
-    capture adds to that, or null if no bag was given.  ``custody`` are the events whose
+    ``submitter`` is whom the record names as its submitter, whose statements it then holds, or
+    null.  ``account`` is what the record says about the collection, which nothing verified: stated,
+    or observed by a program.  ``capture`` is what the bag of a web capture adds to that, or null if
+    no bag was given.  ``custody`` are the events whose
     receipts were given, in their order, or null if none was.  ``trusted_timestamp`` are the tokens
     of the anchors' heads, or null if there was none.  ``signatures`` are those that lay beside the
     receipt, or null.  ``notices`` are those that were known at issue, about the record first and
@@ -341,6 +361,7 @@ class Certificate(ReportDocument):
     anchors: list[VerifiedAnchor]
     verification: Verification
     stated: Stated
+    submitter: SubmitterEntry | None = None
     account: AccountDocument[Bilingual] | None = None
     capture: CaptureEntry | None = None
     trusted_timestamp: list[TimestampEntry] | None = None

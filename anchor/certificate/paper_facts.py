@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import BASES, describe_bound
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
+from anchor.certificate.speakers import SPEAKERS, name_record_speaker
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
@@ -68,7 +69,7 @@ class PaperFacts:
     def list_evidence(self) -> Iterator[PaperFact]:
         """Yield the facts on the file."""
         evidence, place = self.certificate.evidence, self.certificate.place
-        yield self.fact(Message("certificate-file-name"), evidence.name, RECORDED)
+        yield self.fact(Message("certificate-file-name"), evidence.name, self._in_record)
         if evidence.size is not None:
             yield self.fact(Message("exhibits-size"), str(evidence.size), VERIFIED)
         if evidence.sha256 is not None:
@@ -119,9 +120,16 @@ class PaperFacts:
         return f"{anchor.chain} ({self.say(anchor.network)})"
 
     def list_stated(self) -> list[PaperFact]:
-        """Return what the operator stated in the record about the collection."""
+        """Return what the record states about the collection."""
         account = self.certificate.account
-        return [] if account is None else list(self._lines(list_lines(account.stated), RECORDED))
+        if account is None:
+            return []
+        return list(self._lines(list_lines(account.stated), self._in_record))
+
+    @property
+    def _in_record(self) -> Message:
+        """Whose statements the record holds, as the source of a fact."""
+        return SPEAKERS[name_record_speaker(self.certificate)][1]
 
     def list_observed(self) -> list[PaperFact]:
         """Return what the program that made the record observed, failed checks among it."""

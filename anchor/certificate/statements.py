@@ -72,6 +72,16 @@ class Depositor(_Document):
     identity: Statement = None
 
 
+class RegisteredSubmitter(_Document):
+    """Who submitted the evidence for the depositor, as registered with the service.
+
+    ``account`` is the person's or key's id there, as the record names it.
+    """
+
+    name: Statement = None
+    account: Statement = None
+
+
 class Platform(_Document):
     """The preservation platform, in the points that a court examines (art. 17 of the rules)."""
 
@@ -144,13 +154,19 @@ class Declarant(_Document):
 
 
 class Details(_Document):
-    """The document of the issuer's statements."""
+    """The document of the issuer's statements.
+
+    ``exhibits_stated_by`` is whose statements ``case_reference``, ``case`` and ``exhibits`` are:
+    the service repeats those that the depositor entered in a case.
+    """
 
     format: Literal["anchor-certificate-details/1"] = "anchor-certificate-details/1"
     case_reference: Statement = None
     case: Case = Case()
     issuer: Issuer = Issuer()
     depositor: Depositor = Depositor()
+    submitter: RegisteredSubmitter = RegisteredSubmitter()
+    exhibits_stated_by: Literal["issuer", "depositor"] = "issuer"
     platform: Platform = Platform()
     declarant: Declarant = Declarant()
     exhibits: Annotated[list[_ExhibitEntry], Field(max_length=MAX_EXHIBITS)] = []

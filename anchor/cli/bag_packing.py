@@ -264,6 +264,7 @@ def _describe(name: str, file: VerifiedFile, details: Details) -> ExhibitEntry:
             **earliest,
             "existed_no_later_than": format_time(proven.existed_by),
         },
+        record=record.encoded,
         stated={statement: stated[statement] for statement in _STATEMENTS},
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from anchor.canonical import JsonValue
 from anchor.evidence.group_members import Group, find_group, list_members
+from anchor.evidence.group_reading import read_groups
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import RecordGroups
 from anchor.messages.message import Message
@@ -27,6 +28,11 @@ class GroupLine:
 def list_lines(members: Mapping[str, JsonValue]) -> Iterator[GroupLine]:
     """Yield the values of a record's groups, level by level, in the order of the table."""
     return _list_lines(RecordGroups, members, "", None)
+
+
+def list_statements(record: bytes) -> list[GroupLine]:
+    """Return what the bytes of a record that ``parse_record`` has accepted state, line by line."""
+    return list(list_lines(read_groups(record).list_values("stated")))
 
 
 def without_checks(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -27,6 +27,15 @@ def _check_text(text: str) -> str:
     return text
 
 
+def fit_statement(text: str) -> str | None:
+    """Return a text as a statement of one line; None if it cannot be one."""
+    line = " ".join(text.split())
+    try:
+        return _check_text(line) if len(line) <= MAX_CHARACTERS else None
+    except ValueError:
+        return None
+
+
 def _check_digest(text: str) -> str:
     if not re.fullmatch(_DIGEST, text, re.ASCII) or text.endswith("\n"):
         raise ValueError(Message("group-digest-malformed"))

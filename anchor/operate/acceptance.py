@@ -15,6 +15,8 @@ from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.record_submitter import MEMBER as SUBMITTER
+from anchor.evidence.record_submitter import RecordSubmitter
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.operate.clock_check import check_clock
@@ -63,6 +65,7 @@ class EvidenceInput:
     together decide whether it is the same evidence as an earlier submission.  ``source`` stays in
     the store; only ``name`` goes into the record.  ``media_type`` None is guessed from the name.
     ``groups`` document the collection; the same evidence with other groups is other evidence.
+    ``submitter`` goes into the record and does not: who submits it again is not recorded.
     """
 
     source: str
@@ -70,6 +73,7 @@ class EvidenceInput:
     digests: Digests
     media_type: str | None = None
     groups: RecordGroups | None = None
+    submitter: RecordSubmitter | None = None
 
 
 def digest_input(digests: Digests, name: str | None = None) -> EvidenceInput:
@@ -389,6 +393,8 @@ def prepare_evidence(
     if groups:
         encoded = encode_canonical(groups, subject=Message("evidence-record"))
         unique += b"groups:" + hashlib.sha256(encoded).digest()
+    submitter = submission.submitter
+    named = {} if submitter is None else {SUBMITTER: submitter.members()}
     record = encode_record(
         digests=submission.digests,
         name=submission.name,
@@ -396,7 +402,7 @@ def prepare_evidence(
         salt=salt,
         recorded_at=recorded_at,
         log=log,
-        statements=groups,
+        statements={**groups, **named},
         not_before=not_before,
     )
     return _make_row(submission, record, unique, recorded_at)

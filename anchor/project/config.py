@@ -169,10 +169,13 @@ shared = true
 # url = "https://HOST/PATH"
 
 # The pages of `anchor serve` for people: their address, and whether whoever signs in may create a
-# tenant. Sign-in is by providers (OpenID Connect), whose secret is in a file or a variable.
+# tenant; your legal name and contact, for the certificates that it makes. Sign-in is by providers
+# (OpenID Connect), whose secret is in a file or a variable.
 # [platform]
 # url = "https://HOST"
 # open_sign_up = false
+# operator = "LEGAL NAME"
+# contact = "WHERE TO CHALLENGE A CERTIFICATE"
 # [[sign_in]]
 # name = "NAME"
 # label = "NAME SHOWN"

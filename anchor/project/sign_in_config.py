@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from anchor.chain.signer.keystore import read_password_file
 from anchor.errors import ConfigError
+from anchor.evidence.statement_text import StatementText
 from anchor.messages.message import Message
 
 MOST_PROVIDERS = 8
@@ -57,10 +58,15 @@ class SignInConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformConfig:
-    """The platform: the address of its pages, and whether anybody may create a tenant."""
+    """The platform: the address of its pages, and whether anybody may create a tenant.
+
+    ``operator`` and ``contact`` are the name and the address of its operator, for certificates.
+    """
 
     url: str | None = None
     open_sign_up: bool = False
+    operator: str | None = None
+    contact: str | None = None
     providers: tuple[SignInConfig, ...] = ()
 
 
@@ -105,6 +111,8 @@ class PlatformSection(BaseModel):
 
     url: Annotated[str, AfterValidator(_check_base)] | None = None
     open_sign_up: bool = False
+    operator: StatementText | None = None
+    contact: StatementText | None = None
 
 
 class SignInSection(BaseModel):
@@ -155,6 +163,8 @@ def read_platform(
             raise ConfigError(Message("config-sign-in-secret-twice", name=section.name))
     return PlatformConfig(
         url=platform.url,
+        operator=platform.operator,
+        contact=platform.contact,
         open_sign_up=platform.open_sign_up,
         providers=tuple(_read_provider(section, folder) for section in sections),
     )

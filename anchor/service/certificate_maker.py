@@ -19,10 +19,16 @@ from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import encode_receipt
+from anchor.service.certificate_details import find_details
 from anchor.service.job_runner import NotYet
 from anchor.service.problems import Problem, explain
 from anchor.service.worker import Service
-from anchor.store.certificates import find_certificate, save_issue, save_refusal
+from anchor.store.certificates import (
+    IssuedCertificate,
+    find_certificate,
+    save_issue,
+    save_refusal,
+)
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.system.abandoned_folders import remove_abandoned
@@ -46,6 +52,7 @@ _VERDICTS = (
     ExitCode.UNKNOWN_VERSION,
 )
 _RECEIPT = f"evidence{RECEIPT_SUFFIX}"
+_DETAILS = "details.json"
 _SCRATCH = "anchor-certificate-"
 # Seconds after which nobody works in a folder: a certificate may take a few minutes.
 _ABANDONED = 3_600
@@ -80,7 +87,7 @@ class CertificateMaker:
         try:
             if stored is None or stored.record is None:
                 raise Problem(410, Message("evidence-record-erased"))
-            made = await self._make(stored)
+            made = await self._make(certificate, stored)
         except Problem as problem:
             refusal = problem.members()
             return partial(save_refusal, id=job.about, refusal=refusal, at=utc_now())
@@ -96,18 +103,22 @@ class CertificateMaker:
             save_issue, id=job.about, number=made.number, issued_at=utc_now(), files=made.files
         )
 
-    async def _make(self, stored: StoredEvidence) -> Made | None:
+    async def _make(self, certificate: IssuedCertificate, stored: StoredEvidence) -> Made | None:
         """Return the certificate; None if the anchor is not final yet."""
         receipt = await self._service.receipt_builder.prove(stored)
         if not receipt.anchors:
             return None
+        digests = parse_record(receipt.record).digests
+        platform = self._service.project.config.platform
+        details = await self._service.query(find_details, certificate, stored, digests, platform)
         await asyncio.to_thread(remove_abandoned, _SCRATCH, time.time() - _ABANDONED)
         # A crash here: the folder, with the receipt in it, is removed by a later certificate.
         with tempfile.TemporaryDirectory(prefix=_SCRATCH) as name:
             folder = Path(name)
             await asyncio.to_thread((folder / _RECEIPT).write_bytes, encode_receipt(receipt))
+            await asyncio.to_thread((folder / _DETAILS).write_bytes, details)
             config = self._service.project.config.file.resolve()
-            command = _command(config, parse_record(receipt.record).digests)
+            command = _command(config, digests)
             ended = await run_limited(command, self._limits, folder)
             if _lacks_font(ended):
                 ended = await run_limited([*command, "--no-pdf"], self._limits, folder)
@@ -126,7 +137,7 @@ def _command(config: Path, digests: Digests) -> list[str]:
     assert digest is not None, "a record has a digest"
     named = f"{algorithm}:{digest.hex()}"
     certify = (sys.executable, "-m", "anchor", "certify", _RECEIPT, "--digest", named)
-    return [*certify, "--config", str(config), "--json"]
+    return [*certify, "--details", _DETAILS, "--config", str(config), "--json"]
 
 
 def _lacks_font(ended: Ended) -> bool:

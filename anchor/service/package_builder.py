@@ -26,6 +26,7 @@ from anchor.project.config import Config
 from anchor.project.policy_sources import load_policy
 from anchor.receipt.format import encode_receipt
 from anchor.service.caller import Caller
+from anchor.service.evidence_party import find_party
 from anchor.service.evidence_status import find_evidence
 from anchor.service.file_names import name_download
 from anchor.service.problems import RETRY_LATER, Problem
@@ -121,6 +122,7 @@ async def _describe(
         proven = await service.receipt_builder.prove(stored)
         receipt, is_anchored = encode_receipt(proven), bool(proven.anchors)
     parsed = None if record is None else parse_record(record)
+    party = None if stored is None else await service.query(find_party, stored)
     leaf = row.leaf if row is not None else stored.leaf if stored is not None else b""
     exhibit = PackageExhibit(
         label="" if row is None else row.label,
@@ -136,6 +138,10 @@ async def _describe(
         receipt=receipt,
         is_anchored=is_anchored,
         certificates={} if stored is None else await _load_files(service, stored),
+        record=record,
+        account=None if party is None else party.account,
+        submitter=None if party is None else party.actor,
+        submitter_name=None if party is None else party.name,
     )
     if _measure(exhibit) > room:
         raise Problem(409, Message("package-too-large", limit=_MOST_BYTES >> 20))

@@ -17,8 +17,11 @@ from anchor.evidence.group_reading import GroupsError, parse_groups
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.record_submitter import MEMBER as SUBMITTER
+from anchor.evidence.record_submitter import RecordSubmitter
 from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
+from anchor.people.actors import Actor
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import KEY_PATTERN
 from anchor.service.submission_schemas import DigestSubmission, read_digests
@@ -38,20 +41,22 @@ _FAULTS: Final = {
 _GROUPS: Final = "groups"
 # Only the log's operator states what happened to evidence, or that it no longer stands.
 _OPERATORS: Final = ("custody", "notice")
-# `anchor restore` erases what an erasure names.
-_RESERVED: Final = (MEMBER, *_OPERATORS)
+# `anchor restore` erases what an erasure names; the service itself says who submitted.
+_RESERVED: Final = (MEMBER, SUBMITTER, *_OPERATORS)
 _MEMBERS: Final = (*_FAULTS, _GROUPS, "record")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """The origin of a submission: tenant, log, idempotency key and time.
+    """The origin of a submission: tenant, who submits for it, log, idempotency key and time.
 
-    New records name the block ``not_before``, if there is one.  ``random_bytes`` supplies the
+    New records name the block ``not_before``, if there is one, and those with ``groups`` name the
+    submitter, whose statements they are.  ``random_bytes`` supplies the
     salts.
     """
 
     tenant: str
+    actor: Actor | None = None
     key: str | None
     recorded_at: str
     log: LogId
@@ -60,7 +65,13 @@ class Origin:
 
     @classmethod
     def of_request(
-        cls, tenant: str, key: str | None, log: LogId, not_before: NotBefore | None
+        cls,
+        tenant: str,
+        key: str | None,
+        log: LogId,
+        not_before: NotBefore | None,
+        *,
+        actor: Actor | None = None,
     ) -> Origin:
         """Return the origin of a request's evidence; ``key`` is its ``Idempotency-Key``, if any.
 
@@ -70,12 +81,26 @@ class Origin:
         if key is not None and not _IDEMPOTENCY_KEY.fullmatch(key):
             error = FieldError("Idempotency-Key", Message("idempotency-key-malformed"))
             raise Problem(422, Message("request-header-invalid"), errors=[error])
-        return cls(tenant=tenant, key=key, recorded_at=utc_now(), log=log, not_before=not_before)
+        return cls(
+            tenant=tenant,
+            actor=actor,
+            key=key,
+            recorded_at=utc_now(),
+            log=log,
+            not_before=not_before,
+        )
 
     @property
     def unique(self) -> bytes:
         """The bytes that distinguish equal evidence under different idempotency keys."""
         return b"" if self.key is None else f"key:{self.tenant}/{self.key}".encode()
+
+    @property
+    def submitter(self) -> RecordSubmitter | None:
+        """The submitter that records name; None if nobody is known to have submitted."""
+        if self.actor is None:
+            return None
+        return RecordSubmitter(account=self.tenant, actor=self.actor.encode())
 
     @property
     def key_hash(self) -> bytes | None:
@@ -155,6 +180,7 @@ def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvid
         digests=Digests(sha256=sha256, sm3=sm3, size=given.size),
         media_type=given.media_type,
         groups=groups,
+        submitter=None if groups is None else origin.submitter,
     )
     try:
         salt = origin.random_bytes(SALT_BYTES)

@@ -68,7 +68,10 @@ class DigestSubmission(Document):
     media_type: MediaType | None = None
     groups: Annotated[
         RecordGroups | None,
-        Field(description="How it was collected; docs/record-groups.md names the members."),
+        Field(
+            description="How it was collected; docs/record-groups.md names the members. With it, "
+            "even empty, the record names who submitted it."
+        ),
     ] = None
 
 

@@ -12,8 +12,8 @@ from anchor.errors import UsageError
 from anchor.evidence.printed_number import read_number_or_none
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
-from anchor.people.case_rules import MAX_EXHIBITS, move_to
-from anchor.store.cases import CaseRow
+from anchor.people.case_rules import MAX_EXHIBITS, CaseViewer, move_to
+from anchor.store.cases import CaseRow, parse_cases, visible_cases
 from anchor.store.erasures import lock_holds
 from anchor.store.evidence import StoredEvidence, load_by_identity, load_stored
 from anchor.store.file_origins import tenant_of
@@ -92,6 +92,28 @@ def count_exhibits(connection: Connection, cases: Sequence[str]) -> dict[str, in
         .group_by(case_exhibits.c.case)
     )
     return {row.case: row.exhibits for row in rows}
+
+
+def load_open_cases_of(
+    connection: Connection, tenant: str, viewer: CaseViewer, identity: bytes
+) -> list[tuple[CaseRow, ExhibitRow]]:
+    """Return the open cases that the viewer sees with this evidence, the first addition first."""
+    condition = visible_cases(tenant, viewer) & cases.c.closed_at.is_(None)
+    columns = [case_exhibits.c[field.name] for field in fields(ExhibitRow)]
+    query = (
+        select(case_exhibits.c.case, *columns)
+        .join(cases, cases.c.id == case_exhibits.c.case)
+        .where(condition & (case_exhibits.c.identity == identity))
+        .order_by(case_exhibits.c.added_at, case_exhibits.c.id)
+    )
+    exhibits: dict[str, ExhibitRow] = {}
+    for row in connection.execute(query):
+        members = row._asdict()
+        case = members.pop("case")
+        exhibits[case] = ExhibitRow(**members)
+    rows = connection.execute(select(cases).where(cases.c.id.in_(list(exhibits)))).all()
+    known = {case.id: case for case in parse_cases(connection, rows)}
+    return [(known[case], exhibit) for case, exhibit in exhibits.items()]
 
 
 def is_in_open_case(connection: Connection, tenant: str, leaf: bytes) -> bool:

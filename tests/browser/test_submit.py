@@ -286,6 +286,9 @@ def test_what_is_stated_is_recorded_and_what_is_wrong_is_told_beside_the_field(
         desk.tab.select_option("#kind", "photo")
         desk.tab.fill("#origin", "camera\u202e 7")
         desk.tab.fill("#method", "copied from the card by Ann")
+        desk.tab.fill("#generation", "taken by the camera")
+        desk.tab.fill("#storage", "on the card\non a disk of Ann's")
+        desk.tab.fill("#witnesses", "王某")
         desk.submit()
         desk.tab.locator("#origin-error").filter(has_text="one line").wait_for()
         assert desk.tab.locator("#origin").get_attribute("aria-invalid") == "true"
@@ -301,8 +304,17 @@ def test_what_is_stated_is_recorded_and_what_is_wrong_is_told_beside_the_field(
         assert desk.tab.locator("#origin-error").inner_text() == ""
         (record,) = desk.records()
         assert record["kind"] == "photo"
-        assert record["source"] == {"origin": "camera 7"}
-        assert record["collection"] == {"method": "copied from the card by Ann"}
+        assert record["source"] == {
+            "origin": "camera 7",
+            "generation_mechanism": "taken by the camera",
+            "storage_history": ["on the card", "on a disk of Ann's"],
+        }
+        assert record["collection"] == {
+            "method": "copied from the card by Ann",
+            "witnesses": [{"name": "王某"}],
+        }
+        assert record["submitter"]["account"] == "said"
+        assert record["submitter"]["actor"].startswith("person:")
 
 
 def test_a_second_tab_does_not_work_on_the_same_list(browser: Browser, platform: Platform) -> None:

@@ -66,15 +66,32 @@ def test_a_name_is_taken_exactly_if_the_service_takes_it(
                 "collection": {"place": "b", "method": "c"},
             },
         ),
-        ({"place": "x" * 1_001, "method": "a\nb", "origin": "\u202e"}, None),
+        (
+            {
+                "generation": "由考勤系统自动生成",
+                "storage": "on the server\r\n\n copied to a disk ",
+                "witnesses": "王某，某公司\nAnn",
+            },
+            {
+                "source": {
+                    "generation_mechanism": "由考勤系统自动生成",
+                    "storage_history": ["on the server", "copied to a disk"],
+                },
+                "collection": {"witnesses": [{"name": "王某，某公司"}, {"name": "Ann"}]},
+            },
+        ),
+        ({"storage": "x\n" * 20}, {"source": {"storage_history": ["x"] * 20}}),
+        ({"place": "x" * 1_001, "method": "a\nb", "origin": "\u202e"}, "origin place method"),
+        ({"storage": "x\n" * 21, "witnesses": "Ann\n\u202e"}, "storage witnesses"),
+        ({"witnesses": "x" * 1_001}, "witnesses"),
     ],
 )
 def test_what_is_stated_becomes_groups_that_the_service_takes(
-    script: PageScript, stated: dict[str, str], groups: dict[str, object] | None
+    script: PageScript, stated: dict[str, str], groups: dict[str, object] | str
 ) -> None:
     said = script.ask("groups", stated=stated)
-    if groups is None:
-        assert said == {"faults": ["origin", "place", "method"]}
+    if isinstance(groups, str):
+        assert said == {"faults": groups.split()}
     else:
         assert said == groups
         assert RecordGroups.model_validate(said, strict=True).members() == groups
@@ -118,7 +135,7 @@ def test_a_line_has_the_name_only_if_it_is_to_be_recorded(script: PageScript) ->
     entry = {"sha256": "1", "sm3": "2", "size": 3, "name": "a", "isText": False}
     batch = {"key": "k", "withNames": True, "groups": {}}
     assert script.ask("line", entry=entry, batch=batch) == (
-        '{"sha256":"1","sm3":"2","size":3,"name":"a"}'
+        '{"sha256":"1","sm3":"2","size":3,"name":"a","groups":{}}'
     )
     batch["withNames"] = False
     assert script.ask("line", entry={**entry, "isText": True}, batch=batch) == (

@@ -16,17 +16,19 @@ from anchor.certificate.html import render_html
 from anchor.certificate.layout import Fields, Sheet
 from anchor.certificate.model import Certificate
 from anchor.certificate.pdf import render_pdf
+from anchor.certificate.statements import Details
 from anchor.evidence.group_reading import parse_groups
 
-STATED = "Stated in the record by its operator, not verified"
-PROVIDER = "Preservation provider, as stated in the record"
+STATED = "Source and collection"
+PROVIDER = "Platform disclosure"
 OBSERVED = "Observed by the program that made the record, not verified"
 CLEANLINESS = "Result of the cleanliness check"
 
 
-def issued_with(statements: dict[str, Any]) -> Issued:
+def issued_with(statements: dict[str, Any], details: Details | None = None) -> Issued:
     world = recorded(INDEX, statements=statements)
-    return issue(world, world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE))))
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    return issue(world, receipt, details=details)
 
 
 @pytest.fixture(scope="module")
@@ -48,20 +50,24 @@ def tables(issued: Issued) -> dict[str, dict[str, tuple[str, ...]]]:
 
 def test_stated_and_observed_stand_in_tables_of_their_own(documented: Issued):
     found = tables(documented)
-    assert found[STATED]["origin"] == ("被告的办公电脑",)
+    assert found[STATED]["Source"] == ("origin-12", "被告的办公电脑")
     assert found[STATED]["chain"] == ("eip155:1",)
     assert found[OBSERVED]["operating system"] == ("Debian",)
     assert found[OBSERVED]["software"] == ("anchor-evidence",)
     assert found[OBSERVED]["offset in milliseconds"] == ("-3",)
     assert "operating system" not in found[STATED]
     assert "origin" not in found[OBSERVED]
+    # Each value stands once, whoever states it.
+    assert not {"origin", "place", "method", "how it was generated"} & found[STATED].keys()
 
 
 def test_what_the_provider_left_out_is_printed_as_not_provided(documented: Issued):
     provider = tables(documented)[PROVIDER]
-    assert provider["legal name of the preservation provider"] == ("某公司",)
-    assert provider["fees"] == ("未提供 / not provided",)
-    assert len(provider) == 6
+    assert provider["Platform"] == ("平台丙 Platform", "某公司")
+    assert provider["Fees"] == ("fees-6",)
+    empty = tables(issued_with({"provider": {"legal_name": "某公司"}}, Details()))[PROVIDER]
+    assert empty.pop("Platform") == ("某公司",)
+    assert set(empty.values()) == {("未提供 / not provided",)} and len(empty) == 6
 
 
 def test_a_failed_check_is_shown_as_failed_with_what_was_observed(documented: Issued):
@@ -106,7 +112,6 @@ def test_a_record_without_checks_says_that_there_are_none():
 
 def test_a_record_without_groups_leaves_the_sheet_as_it_was(issued: Issued):
     assert issued.certificate.account is None
-    assert STATED not in tables(issued)
     assert "Environment and cleanliness" in tables(issued)
 
 

@@ -152,7 +152,7 @@ def test_stated_observed_and_failed_are_apart(documented: Certificate):
     text = draft("us-902", documented).text
     assert "Proxy FAILED: x observed by the program that made the record" in text
     assert "operating system Debian observed by the program that made the record" in text
-    assert "origin 被告的办公电脑 stated in the record by the log's operator" in text
+    assert "origin 被告的办公电脑 stated in the record, which does not name who stated it" in text
     chinese = draft("zh", documented).text
     assert "代理 不通过：x 由制作记录的程序查明，未经核验" in chinese
     assert "第一百一十二条" in chinese, "what the profile lacks"

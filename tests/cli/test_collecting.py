@@ -93,7 +93,7 @@ def test_a_collection_with_custody_passes_and_with_a_gap_does_not(site: Site) ->
     text = site.run("verify", "contract.pdf", "--custody", "custody").expect(0).out
     assert "C7" in text
     assert "FAIL" in text
-    assert "stated by the operator, not verified" in text
+    assert "stated in the record, not verified" in text
 
     Path(site.folder, receipts[1]).unlink()
     claim = claim_7(site, "--custody", "custody", code=20)

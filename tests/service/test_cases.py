@@ -594,6 +594,33 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     assert "receipts/合同.pdf.anchor.json" in single and "certificate/AC-1.json" not in single
 
 
+def test_the_list_for_the_court_has_the_partys_statements_with_whose_they_are(
+    platform: Platform,
+) -> None:
+    (member,) = enter(platform, "party", "member")
+    stated = {"source": {"origin": "<i>电脑</i>"}, "collection": {"place": "上海"}}
+    body = {"sha256": digest(230), "name": "a.pdf", "groups": stated}
+    pieces = [member.call("POST", "/v1/evidence", body).json(), member.submit(231)]
+    seal_all(platform)
+    path = member.make()
+    for piece in pieces:
+        member.call("POST", f"{path}/exhibits", {"evidence": piece["id"]})
+    files = read_zip(member.call("GET", f"{path}/package").content)
+    one, other = json.loads(files["exhibits/exhibits.json"])["exhibits"]
+    actor = f"person:{member.person}"
+    assert one["stated_in_record"] == stated and other["stated_in_record"] == {}
+    assert [one[name] for name in ("account", "submitter", "submitter_name")] == [
+        "party", actor, "member",
+    ]  # fmt: skip
+    assert [other[name] for name in ("account", "submitter", "submitter_name")] == [
+        "party", None, None,
+    ]  # fmt: skip
+    page = files["exhibits/exhibits.html"].decode()
+    assert f"存证主体（账户 party）的陈述，提交人：member ({actor})。" in page
+    assert "&lt;i&gt;电脑" in page and "上海" in page and "<i>" not in page
+    assert page.count("未记录 / not recorded") == 1
+
+
 def test_a_packed_folder_has_a_bound(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     (member,) = enter(platform, "bound", "member")
     piece = member.submit(210)

@@ -77,6 +77,9 @@ def test_the_files_are_what_certify_writes(
     desk.site.run("certify", receipt, *moment, "--no-pdf").expect(0)
     theirs = json.loads(receipt.with_name("copy.certificate.json").read_bytes())
     apart = {"clock", "certificate_no"}  # the moment was given, of which the number is made
+    # The service names the account; whoever certifies the same elsewhere states what they like.
+    assert ours["stated"].pop("depositor") == {"name": "acme", "identity": None}
+    assert theirs["stated"].pop("depositor") == {"name": None, "identity": None}
     # Both were verified by nodes, the second time with a newer final block.
     for certificate in (ours, theirs):
         for anchor in certificate["anchors"]:
@@ -87,6 +90,36 @@ def test_the_files_are_what_certify_writes(
     assert {name: ours[name] for name in ours if name not in apart} == {
         name: theirs[name] for name in theirs if name not in apart
     }
+
+
+def test_a_certificate_names_the_party_and_the_case_that_the_evidence_is_in(desk: Desk) -> None:
+    groups = {"source": {"origin": "总经理的电脑"}}
+    body = {"sha256": digest(5), "name": "case.pdf", "groups": groups}
+    post = desk.served.http.post
+    id = post("/v1/evidence", json=body, headers=desk.headers).json()["id"]
+    desk.site.round(wait_for="final")
+    facts = {"number": "（2026）沪0105民初2号", "title": "t", "authority": "上海市长宁区人民法院"}
+    case = post("/v1/cases", json=facts, headers=desk.headers).json()["id"]
+    exhibit = {"evidence": id, "label": "证据1", "purpose": "one\ntwo"}
+    path = f"/v1/cases/{case}/exhibits"
+    assert post(path, json=exhibit, headers=desk.headers).status_code == 201
+    made = follow(desk, order(desk, id)["id"])
+    assert made["state"] == "issued", made
+    document = get(desk, f"/v1/certificates/{made['id']}/files/json").json()
+    stated = document["stated"]
+    assert stated["exhibits_stated_by"] == "depositor"
+    assert (stated["case_reference"], stated["case"]["court"]) == (
+        facts["number"], facts["authority"],
+    )  # fmt: skip
+    assert (stated["exhibit"]["exhibit_no"], stated["exhibit"]["purpose_of_proof"]) == (
+        "证据1", "one two",
+    )  # fmt: skip
+    actor = document["submitter"]["actor"]
+    assert document["submitter"]["account"] == "acme" and actor.startswith("key:")
+    assert stated["submitter"] == {"name": None, "account": actor}
+    page = get(desk, f"/v1/certificates/{made['id']}/files/html").text
+    assert '总经理的电脑 <span class="stated">＊</span>' in page
+    assert f'{facts["number"]} <span class="stated">＃</span>' in page
 
 
 def test_an_order_that_waits_is_not_made_twice(desk: Desk) -> None:

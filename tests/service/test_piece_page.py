@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -16,8 +17,12 @@ from support.visitors import Visitor, close_browsers, visit
 from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
+from anchor.people.actors import Actor
 from anchor.store.api_keys import create_key
-from anchor.store.certificates import load_certificates
+from anchor.store.case_exhibits import ExhibitFields, add_exhibit
+from anchor.store.cases import CaseFields, CaseRow, create_case, set_case_state
+from anchor.store.certificates import load_certificates, request_certificate, save_issue
+from anchor.store.evidence import find_by_identity
 from anchor.store.retentions import Retention, put_retention
 from anchor.store.tenant_events import load_events
 from anchor.system.clock import utc_now
@@ -63,6 +68,75 @@ def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once
     told = [event.subject for event in events if event.action == "certificate-ordered"]
     assert told == [ordered[0].id]
     assert "issued once the anchor is final" in owner.http.get(page).text
+
+
+def test_the_partys_statements_can_be_read_again_with_whose_they_are(
+    platform: Platform, owner: Visitor
+) -> None:
+    stated = {
+        "source": {"origin": "<i>电脑</i>", "storage_history": ["on a disk", "in a safe"]},
+        "collection": {"place": "上海", "witnesses": [{"name": "王某"}]},
+    }
+    headers = {"Origin": platform.url, "Anchor-Tenant": "acme"}
+    body = {"sha256": digest(11), "name": "a.pdf", "groups": stated}
+    id = owner.http.post("/v1/evidence", json=body, headers=headers).json()["id"]
+    text = owner.http.get(f"/tenants/acme/evidence/{id}?lang=zh").text
+    for words in ("&lt;i&gt;电脑&lt;/i&gt;", "on a disk; in a safe", "上海", "王某"):
+        assert words in text
+    assert f"存证主体（账户 acme）的陈述，提交人：Ann (person:{owner.id})。" in text
+    assert "未核验身份" in text and "<i>" not in text
+    plain = owner.http.get(submit(platform, owner, 12, "b.pdf")).text
+    assert "not recorded" in plain and "Statements about this evidence" not in plain
+
+
+def test_a_certificate_without_the_data_of_the_case_is_told_beside_it(
+    platform: Platform, owner: Visitor
+) -> None:
+    page = submit(platform, owner, 13, "a.pdf")
+    identity = bytes.fromhex(page.rpartition("/")[2])
+    database = platform.project.database
+    assert "put the evidence into the case first" in owner.http.get(page).text
+
+    def issue(number: str, case: str | None, court: str | None, label: str | None) -> None:
+        purpose = None if label is None else "p q"
+        exhibit = {"exhibit_no": label, "purpose_of_proof": purpose}
+        stated = {"case_reference": case, "case": {"court": court}, "exhibit": exhibit}
+        files = {"json": json.dumps({"stated": stated}).encode()}
+        at = utc_now()
+        with database.write() as connection:
+            order = request_certificate(connection, "acme", identity, requested_by="x", at=at)
+            save_issue(connection, order.id, number=number, issued_at=at, files=files)
+
+    def put_into(number: str) -> CaseRow:
+        fields = CaseFields(number=number, title="t", authority="法院", parties=(), is_shared=False)
+        entered = ExhibitFields(label="证据1", purpose="p\nq", note="")
+        actor, at = Actor("person", owner.id), utc_now()
+        with database.write() as connection:
+            case = create_case(connection, "acme", fields, actor, at)
+            piece = find_by_identity(connection, identity)
+            assert piece is not None
+            add_exhibit(connection, case, piece, entered, actor, at)
+        return case
+
+    issue("AC-1", None, None, None)
+    told = "does not have the present data of case"
+    assert told not in owner.http.get(page).text
+    put_into("（2026）1号")
+    text = owner.http.get(page).text
+    assert f"{told} （2026）1号" in text and "Order a new certificate" in text
+    assert "It will name the case （2026）1号" in text
+    # Who does not see the case is told nothing of it.
+    assert "（2026）1号" not in visit(platform, acme="reader").http.get(page).text
+    issue("AC-2", "（2026）1号", "法院", "证据1")
+    text = owner.http.get(page).text
+    assert told not in text and "Order a new certificate" not in text
+    assert text.count("has no present data of case （2026）1号; another one here has them") == 1
+    other = put_into("（2026）2号")
+    text = owner.http.get(page).text
+    assert told not in text and "in 2 open cases" in text
+    with database.write() as connection:
+        set_case_state(connection, other, "closed", Actor("person", owner.id), utc_now())
+    assert "It will name the case （2026）1号" in owner.http.get(page).text
 
 
 def test_a_form_that_is_not_complete_says_what_is_wrong_and_keeps_what_was_typed(

@@ -20,7 +20,7 @@ from support.store_contents import Piece, load_pieces
 from anchor.evidence.digests import Digests
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import encode_record
-from anchor.store.api_keys import Quota
+from anchor.store.api_keys import Quota, load_keys
 from anchor.types import LogId
 
 
@@ -97,6 +97,28 @@ def test_groups_go_into_the_record_and_make_it_other_evidence(desk: Desk):
     grouped = next(record for record in records if "source" in record)
     assert {name: grouped[name] for name in FULL} == FULL
     assert grouped["name"] == "grouped.pdf"
+
+
+def test_the_record_names_whose_statements_it_holds_and_no_submission_can(desk: Desk):
+    with desk.site.open() as project, project.database.read() as connection:
+        (key,) = {each.id for each in load_keys(connection, "acme") if "submit" in each.scopes}
+    one, other = digest(61), digest(62)
+    submit(desk, {"sha256": one, "groups": {}})
+    line = json.dumps({"sha256": other, "groups": {"kind": "photo"}})
+    desk.served.http.post("/v1/bulk", content=line, headers=desk.headers | NDJSON)
+    named = {"account": "acme", "actor": f"key:{key}"}
+    assert [record_of(desk, each)["submitter"] for each in (one, other)] == [named] * 2
+    record = encode_record(
+        digests=Digests.bare("sha256", bytes(32)), name="x", media_type=None, salt=bytes(32),
+        recorded_at="2026-01-01T00:00:00Z", statements={"submitter": named},
+    )  # fmt: skip
+    for forged, pointer in (
+        ({"sha256": digest(63), "groups": {"submitter": named}}, "/groups/submitter"),
+        ({"record": record.decode()}, "/record"),
+    ):
+        answer = submit(desk, forged)
+        assert answer.status_code == 422
+        assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
 
 
 def test_groups_with_faults_are_refused_with_a_pointer_to_each(desk: Desk):

@@ -182,7 +182,9 @@ const ASKED = {
     return { fault: fault && inBoth(anchor.describeFault(fault)), shown: anchor.showName(name), hidden: anchor.hasHidden(name) };
   },
   groups: ({ stated }) => {
-    const groups = anchor.readGroups({ kind: "", origin: "", place: "", method: "", ...stated });
+    const groups = anchor.readGroups({
+      kind: "", origin: "", generation: "", storage: "", place: "", method: "", witnesses: "", ...stated,
+    });
     return groups instanceof Map ? { faults: [...groups.keys()] } : groups;
   },
   text: ({ title, text }) => {

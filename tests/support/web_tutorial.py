@@ -21,6 +21,15 @@ FILES: dict[Language, tuple[str, str]] = {
 }
 TYPED: dict[str, dict[Language, str]] = {
     "submit-origin": {"en": "laptop of the managing director", "zh": "总经理的笔记本电脑"},
+    "submit-generation": {
+        "en": "typed by the managing director",
+        "zh": "由总经理在办公软件中录入",
+    },
+    "submit-storage": {
+        "en": "on that laptop since 3 March, with a password",
+        "zh": "自三月三日起存于该电脑，有登录密码",
+    },
+    "submit-witnesses": {"en": "Ms Wang, accounting", "zh": "王某，公司会计"},
     "submit-place": {"en": "office, 2 Market Street", "zh": "杭州市某路 2 号办公室"},
     "submit-method": {
         "en": "copied from the folder Contracts by Ms Li",
@@ -37,7 +46,8 @@ TYPED: dict[str, dict[Language, str]] = {
 LABELS = (
     Message("home-record-button"), Message("sample-sign-in-as", role=Message("role-member")),
     Message("submit-choose-files"), Message("submit-stated"), Message("submit-origin"),
-    Message("submit-place"), Message("submit-method"), Message("submit-button"),
+    Message("submit-generation"), Message("submit-storage"), Message("submit-place"),
+    Message("submit-method"), Message("submit-witnesses"), Message("submit-button"),
     Message("submit-receipt"), Message("submit-certify"),
     Message("submit-certificate-file", kind="PDF"), Message("tenant-cases"), Message("cases-new"),
     Message("case-number"), Message("case-title"), Message("case-authority"),
@@ -103,8 +113,8 @@ class Reader:
             tab.get_by_text(self._label("submit-choose-files")).click()
         asked.value.set_files(self._write_file())
         tab.get_by_text(self._label("submit-stated")).click()
-        for id in ("submit-origin", "submit-place", "submit-method"):
-            self._type(id)
+        for name in ("origin", "generation", "storage", "place", "method", "witnesses"):
+            self._type(f"submit-{name}")
         self.show("stated", "#options")
         self._press("submit-button", exact=True)
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from typing import Any
+
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
 from anchor.evidence.erasure_statement import BASES
+from anchor.evidence.group_lines import list_statements
 from anchor.evidence.record import parse_record
+from anchor.evidence.record_submitter import describe_speaker
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
+from anchor.people.case_rules import viewer_of
 from anchor.service.caller import Caller
 from anchor.service.capture_view import find_facts
+from anchor.service.certificate_details import (
+    CaseOfEvidence,
+    choose_case,
+    describe_case,
+    list_case_facts,
+)
 from anchor.service.certificate_orders import order_certificate
 from anchor.service.copy_download import answer_copy
 from anchor.service.copy_removal import remove_copy
 from anchor.service.evidence_erasure import erase_evidence
+from anchor.service.evidence_party import EvidenceParty, find_party
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
 from anchor.service.package_builder import answer_evidence_package
@@ -35,7 +49,8 @@ from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
-from anchor.store.certificates import load_certificates
+from anchor.store.case_exhibits import load_open_cases_of
+from anchor.store.certificates import IssuedCertificate, load_certificates, load_file
 from anchor.store.persons import find_persons
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -183,11 +198,34 @@ async def _answer_erased(
     return answer_page("erased.html", values, reader, status=problem.status)
 
 
+def _describe_submitter(party: EvidenceParty) -> str | None:
+    if party.actor is None:
+        return None
+    return party.actor if party.name is None else f"{party.name} ({party.actor})"
+
+
+def _find_without_case(
+    connection: Any, certificates: Sequence[IssuedCertificate], case: CaseOfEvidence | None
+) -> set[str]:
+    """Return the ids of issued certificates that state other facts of the case, or none."""
+    if case is None:
+        return set()
+    facts = describe_case(case)
+    issued = (each.id for each in certificates if each.state == "issued")
+    bodies = ((id, load_file(connection, id, "json")) for id in issued)
+    return {id for id, body in bodies if body and list_case_facts(json.loads(body)) != facts}
+
+
 async def _answer(
     service: Service, reader: Reader, caller: Caller, id: str, form: Form
 ) -> Response:
     stored = await service.read(lambda: find_evidence(service, caller, id))
     status = await load_status(service, caller, id)
+    party = await service.query(find_party, stored)
+    viewer = viewer_of(caller.permissions, caller.actor)
+    cases = await service.query(load_open_cases_of, caller.tenant, viewer, stored.identity)
+    certificates = await service.query(load_certificates, stored.identity)
+    without_case = await service.query(_find_without_case, certificates, choose_case(cases))
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -201,7 +239,17 @@ async def _answer(
         "language": reader.language,
         "stage": STAGE_LABELS[status.state],
         "tone": STAGE_TONES[status.state],
-        "certificates": await service.query(load_certificates, stored.identity),
+        "party": party,
+        "submitter": _describe_submitter(party),
+        "speaker": describe_speaker(party.recorded, party.name),
+        "statements": [] if stored.record is None else list_statements(stored.record),
+        "certificates": certificates,
+        "cases": cases,
+        "certificate_case": choose_case(cases),
+        "without_case": without_case,
+        "has_case": any(
+            each.state == "issued" and each.id not in without_case for each in certificates
+        ),
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,

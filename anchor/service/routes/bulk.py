@@ -111,7 +111,7 @@ async def submit_bulk(
     service.check_intake()
     check_length(request, service.settings.max_bulk)
     log, block = service.project.config.log, await service.name_block()
-    origin = Origin.of_request(caller.tenant, idempotency_key, log, block)
+    origin = Origin.of_request(caller.tenant, idempotency_key, log, block, actor=caller.actor)
     kind = Message("service-bulk-submissions")
     slot = service.take_slot(kind, caller.tenant, service.settings.max_bulks)
     reader = ArrowReader() if is_arrow else LineReader(service.settings.max_line)

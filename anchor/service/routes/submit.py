@@ -68,7 +68,7 @@ async def submit(
     check_media_type(request, "application/json")
     service.check_intake()
     log, block = service.project.config.log, await service.name_block()
-    origin = Origin.of_request(caller.tenant, idempotency_key, log, block)
+    origin = Origin.of_request(caller.tenant, idempotency_key, log, block, actor=caller.actor)
     with service.recheck.hold(caller) as lease:
         data = await read_body(request, service.settings)
         lease.check()

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
+from anchor.canonical import encode_canonical
 
 ENTRY = ExhibitEntry(
     original="data/originals/a.txt",
@@ -23,7 +24,10 @@ ENTRY = ExhibitEntry(
         "existed_no_later_than": "2026-11-28T00:00:12Z",
     },
     stated={"title": "标题 & title", "category": None},
+    record=b"{}",
 )
+STATED = {"source": {"origin": "<b>电脑"}, "collection": {"witnesses": [{"name": "王某"}]}}
+SUBMITTER = {"account": "acme", "actor": "person:1f"}
 
 
 def test_a_foreign_name_is_shown_as_it_is_spelled():
@@ -44,6 +48,19 @@ def test_statements_records_and_results_are_apart():
     assert exhibit["stated"] == {"title": "标题 & title", "category": None}
     assert exhibit["recorded"] == {"name": ENTRY.name, "recorded_at": ENTRY.recorded_at}
     assert exhibit["verified_when_packed"]["existed_no_later_than"] == "2026-11-28T00:00:12Z"
+
+
+def test_what_the_record_states_is_listed_as_the_submitters():
+    record = encode_canonical({**STATED, "submitter": SUBMITTER}, subject="a record")
+    named = replace(ENTRY, record=record)
+    page = render_exhibits({}, [named]).decode("utf-8")
+    assert "存证主体（账户 acme）的陈述，提交人：person:1f。" in page
+    assert "&lt;b&gt;电脑" in page and "王某" in page
+    (exhibit,) = json.loads(encode_exhibits({}, [named]))["exhibits"]
+    assert (exhibit["submitter"], exhibit["stated_in_record"]) == (SUBMITTER, STATED)
+    nameless = replace(ENTRY, record=encode_canonical(STATED, subject="a record"))
+    page = render_exhibits({}, [nameless]).decode("utf-8")
+    assert "记录未载明陈述人" in page and "acme" not in page
 
 
 def test_what_is_not_provided_says_so_in_both_languages():

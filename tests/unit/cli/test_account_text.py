@@ -27,7 +27,7 @@ def shown(
 
 def test_the_groups_are_named_apart(capsys: pytest.CaptureFixture[str]):
     stated, observed, *rest = shown(capsys, FULL, in_full=False)
-    assert stated.startswith("  stated by the operator, not verified: profile, ")
+    assert stated.startswith("  stated in the record, not verified: profile, ")
     assert "environment" not in stated
     assert observed == (
         "  observed by the program that made the record, not verified: "

@@ -8,12 +8,12 @@ import { showName } from "./names.ts";
 import { describeProblem, summarise } from "./overview.ts";
 import { type Action, Row } from "./rows.ts";
 import type { Service } from "./service.ts";
-import { makeTextFile, readGroups } from "./statements.ts";
+import { LINE_FIELDS, LIST_FIELDS, makeTextFile, readGroups, type Stated } from "./statements.ts";
 import type { SubmissionList } from "./submission_list.ts";
 
 const PAGE_ROWS = 50;
 const MOST_NAMED = 20;
-const FIELDS = ["origin", "place", "method"] as const;
+const FIELDS = [...LINE_FIELDS, ...LIST_FIELDS];
 // What is shown follows what happens, in some tenth of the time: of a large list drawing takes long.
 const DRAW_MILLISECONDS = 100;
 const DRAW_SHARE = 10;
@@ -126,8 +126,8 @@ export class SubmitPage {
   }
 
   private async submit(): Promise<void> {
-    const value = (id: string) => find<HTMLInputElement>(id).value;
-    const groups = readGroups({ kind: value("kind"), origin: value("origin"), place: value("place"), method: value("method") });
+    const stated = Object.fromEntries(["kind", ...FIELDS].map((id) => [id, find<HTMLInputElement>(id).value]));
+    const groups = readGroups(stated as Stated);
     this.showFaults(FIELDS, groups instanceof Map ? groups : new Map());
     if (groups instanceof Map) {
       find<HTMLDetailsElement>("stated").open = true;

@@ -12,8 +12,16 @@ export type Stage = (typeof STAGES)[number];
 /** The groups of a record that this page offers (docs/record-groups.md). */
 export interface Groups {
   readonly kind?: string;
-  readonly source?: { readonly origin: string };
-  readonly collection?: { readonly place?: string; readonly method?: string };
+  readonly source?: {
+    readonly origin?: string;
+    readonly generation_mechanism?: string;
+    readonly storage_history?: readonly string[];
+  };
+  readonly collection?: {
+    readonly place?: string;
+    readonly method?: string;
+    readonly witnesses?: readonly { readonly name: string }[];
+  };
 }
 
 /** What is the same for all pieces that are submitted by one click. */
@@ -92,13 +100,16 @@ export const isSame = (entry: Entry, { name, size, modified }: Pick<Entry, "name
 export const faultIn = (entry: Entry, { withNames }: Batch): Fault | null =>
   withNames ? faultOfName(entry.name) : null;
 
-/** Return the line that submits an entry: of the same entry and batch always the same. */
+/**
+ * Return the line that submits an entry: of the same entry and batch always the same.
+ *
+ * With `groups`, even empty ones, the service records who submitted it.
+ */
 export function encodeLine({ sha256, sm3, size, name, isText }: Entry, { withNames, groups }: Batch): string {
-  const stated = isText ? { kind: "statement", ...groups } : groups;
   return JSON.stringify({
     sha256, sm3, size,
     ...(withNames ? { name } : {}),
-    ...(Object.keys(stated).length > 0 ? { groups: stated } : {}),
+    groups: isText ? { kind: "statement", ...groups } : groups,
   });
 }
 

@@ -5,34 +5,54 @@ import { type Message, message } from "../messages.ts";
 import { isStatementText, MAX_CHARACTERS } from "../statement_text.ts";
 import type { Groups } from "./entry.ts";
 
-/** What is stated, by field; empty where nothing is. */
-export interface Stated {
-  readonly kind: string;
-  readonly origin: string;
-  readonly place: string;
-  readonly method: string;
-}
+/** The fields of one line each, and those of several. */
+export const LINE_FIELDS = ["origin", "generation", "place", "method"] as const;
+export const LIST_FIELDS = ["storage", "witnesses"] as const;
 
+/** What is stated, by field; empty where nothing is. */
+export type Stated = Readonly<Record<"kind" | (typeof LINE_FIELDS)[number] | (typeof LIST_FIELDS)[number], string>>;
+
+const MAX_LINES = 20;
 const MAX_TITLE_CHARACTERS = 200;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /** Return the groups of a record, or what is wrong by field. */
-export function readGroups({ kind, origin, place, method }: Stated): Groups | Map<string, Message> {
-  const faults = new Map(Object.entries({ origin, place, method })
-    .filter(([, text]) => text.trim() !== "" && !isStatementText(text))
-    .map(([field]) => [field, message("submit-statement-invalid", { limit: MAX_CHARACTERS })]));
+export function readGroups(stated: Stated): Groups | Map<string, Message> {
+  const faults = new Map<string, Message>();
+  for (const field of LINE_FIELDS) {
+    if (stated[field].trim() !== "" && !isStatementText(stated[field])) {
+      faults.set(field, message("submit-statement-invalid", { limit: MAX_CHARACTERS }));
+    }
+  }
+  for (const field of LIST_FIELDS) {
+    const lines = readLines(stated[field]);
+    if (lines.length > MAX_LINES || !lines.every(isStatementText)) {
+      faults.set(field, message("submit-lines-invalid", { count: MAX_LINES, limit: MAX_CHARACTERS }));
+    }
+  }
   if (faults.size > 0) {
     return faults;
   }
-  const collection = stated({ place, method });
+  const storage = readLines(stated.storage);
+  const witnesses = readLines(stated.witnesses).map((name) => ({ name }));
+  const source = {
+    ...given({ origin: stated.origin, generation_mechanism: stated.generation }),
+    ...(storage.length > 0 ? { storage_history: storage } : {}),
+  };
+  const collection = {
+    ...given({ place: stated.place, method: stated.method }),
+    ...(witnesses.length > 0 ? { witnesses } : {}),
+  };
   return {
-    ...stated({ kind }),
-    ...(origin.trim() ? { source: { origin: origin.trim() } } : {}),
+    ...given({ kind: stated.kind }),
+    ...(Object.keys(source).length > 0 ? { source } : {}),
     ...(Object.keys(collection).length > 0 ? { collection } : {}),
   };
 }
 
-const stated = (texts: { [name: string]: string }): { [name: string]: string } =>
+const readLines = (text: string): string[] => text.split(/\r\n?|\n/).map((line) => line.trim()).filter((line) => line);
+
+const given = (texts: { [name: string]: string }): { [name: string]: string } =>
   Object.fromEntries(Object.entries(texts).map(([name, text]) => [name, text.trim()]).filter(([, text]) => text));
 
 /**

@@ -1,0 +1,155 @@
+"""Each statement is marked with who made it: the issuer, the depositor, or the record alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from support.certificates import Issued, issue, page_texts, recorded
+from support.world import INDEX, SIZE
+
+from anchor.certificate.detail_pages import build_sheets
+from anchor.certificate.fonts import Font
+from anchor.certificate.layout import Fields, Seal, Value
+from anchor.certificate.pdf import render_pdf
+from anchor.certificate.statements import (
+    Case,
+    Depositor,
+    Details,
+    Issuer,
+    RegisteredSubmitter,
+    parse_details,
+)
+
+ANN = "person:1f0c3ad2b1e4f506"
+SUBMITTER = {"submitter": {"account": "acme", "actor": ANN}}
+STATED: dict[str, Any] = {
+    "source": {
+        "origin": "总经理的电脑",
+        "generation_mechanism": "由系统生成",
+        "storage_history": ["on the server", "on a disk"],
+    },
+    "collection": {
+        "place": "上海",
+        "witnesses": [{"name": "王某", "role": "clerk"}, {"name": "Ann"}],
+    },
+    "modifications": [{"change": "cut", "why": "length"}],
+}
+DEPOSITOR = RegisteredSubmitter(name="Ann Lee", account=ANN)
+
+
+def issued_with(statements: dict[str, Any], **details: Any) -> Issued:
+    world = recorded(INDEX, statements=statements)
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    return issue(world, receipt, details=Details(**details))
+
+
+def shown(issued: Issued, label: str) -> Value:
+    (value,) = (
+        row.value
+        for sheet in build_sheets(issued.certificate)
+        for block in sheet.blocks
+        if isinstance(block, Fields)
+        for row in block.rows
+        if row.label.en == label
+    )
+    return value
+
+
+def legend(issued: Issued) -> str:
+    front = build_sheets(issued.certificate)[0]
+    (seal,) = (block for block in front.blocks if isinstance(block, Seal))
+    return "".join(mark.zh[0] for mark in seal.marks)
+
+
+def test_the_depositors_statements_in_the_record_are_its_own():
+    issued = issued_with(STATED | SUBMITTER)
+    for label, lines in (
+        ("Source", ("总经理的电脑",)),
+        ("How it was generated", ("由系统生成",)),
+        ("Storage history, media", ("on the server; on a disk",)),
+        ("Place of collection", ("上海",)),
+        ("Witnesses or notary", ("王某 · clerk", "Ann")),
+    ):
+        value = shown(issued, label)
+        assert (value.lines, set(value.marks)) == (lines, {"＊"}), label
+    assert shown(issued, "modifications 1: what was changed").marks == ("＊",)
+    assert legend(issued) == "※＊"
+
+
+def test_a_record_that_names_no_submitter_leaves_open_whose_statements_it_holds():
+    issued = issued_with(STATED)
+    assert shown(issued, "Source").marks == ("◇",)
+    assert legend(issued) == "※◇"
+    assert legend(issued_with({})) == "※"
+
+
+def test_what_the_details_and_the_record_say_alike_stands_once_with_both_marks():
+    world = recorded(INDEX, statements=STATED | SUBMITTER)
+    digest = (world.evidence(INDEX).sha256 or b"").hex()
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    text = (
+        'format = "anchor-certificate-details/1"\n'
+        f'[[exhibits]]\ndigest = "sha256:{digest}"\norigin = "总经理的电脑"\nplace = "Paris"\n'
+    )
+    issued = issue(world, receipt, details=parse_details(text.encode(), is_json=False))
+    origin, place = shown(issued, "Source"), shown(issued, "Place of collection")
+    assert (origin.lines, origin.marks) == (("总经理的电脑",), ("※＊",))
+    assert (place.lines, place.marks) == (("Paris", "上海"), ("※", "＊"))
+
+
+def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
+    issued = issued_with(
+        {}, case_reference="（2026）1", case=Case(court="法院"), exhibits_stated_by="depositor"
+    )
+    assert shown(issued, "Case reference").marks == ("＃",)
+    assert shown(issued, "Court").marks == ("＃",)
+    assert legend(issued) == "※＃"
+
+
+@pytest.mark.parametrize(
+    ("submitter", "details", "depositor", "by"),
+    [
+        (
+            SUBMITTER,
+            {"depositor": Depositor(name="某公司")},
+            "某公司 ※|acme（据记录 / as recorded）",
+            (f"{ANN}（据记录 / as recorded）",),
+        ),
+        ({}, {}, "未记录 / not recorded", ("未记录 / not recorded",)),
+        (SUBMITTER, {}, "acme（据记录 / as recorded）", (f"{ANN}（据记录 / as recorded）",)),
+        (
+            SUBMITTER,
+            {"depositor": Depositor(name="acme"), "submitter": DEPOSITOR},
+            "acme（据记录 / as recorded）",
+            (f"Ann Lee ({ANN})",),
+        ),
+        # A name of somebody else is not put to whom the record names.
+        (
+            SUBMITTER,
+            {"submitter": RegisteredSubmitter(name="Bob", account="person:2")},
+            "acme（据记录 / as recorded）",
+            (f"{ANN}（据记录 / as recorded）",),
+        ),
+        ({}, {"depositor": Depositor(name="acme"), "submitter": DEPOSITOR}, "acme", ("Ann Lee",)),
+    ],
+)
+def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
+    submitter: dict[str, Any], details: dict[str, Any], depositor: str, by: tuple[str, ...]
+):
+    issued = issued_with(submitter, **details)
+    value = shown(issued, "Depositor")
+    marks = value.marks or ("",) * len(value.lines)
+    told = [f"{line} {mark}".strip() for line, mark in zip(value.lines, marks, strict=True)]
+    assert "|".join(told).removesuffix(" ※") == depositor
+    lines = shown(issued, "Submitted by").lines
+    assert lines[0].startswith(by[0])
+    assert ("未核验身份" in lines[-1]) == bool(submitter or details)
+    assert shown(issued, "Issuer").lines == ("未记录 / not recorded",)
+
+
+def test_both_marks_and_names_are_on_paper(font: Font):
+    issued = issued_with(STATED | SUBMITTER, issuer=Issuer(name="某存证平台"), submitter=DEPOSITOR)
+    first, *rest = page_texts(render_pdf(issued.certificate, font))
+    assert "某存证平台 ※" in first and f"Ann Lee ({ANN}) ※" in first
+    assert "存证主体在记录中陈述" in first and "总经理的电脑 ＊" in "".join(rest)
