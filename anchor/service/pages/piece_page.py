@@ -28,6 +28,7 @@ from anchor.service.pages.evidence_labels import (
 )
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import load_list_page
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.people_labels import describe_action, describe_actor
 from anchor.service.pages.rendering import answer_page
@@ -201,7 +202,14 @@ async def _answer(
         "language": reader.language,
         "stage": STAGE_LABELS[status.state],
         "tone": STAGE_TONES[status.state],
-        "certificates": await service.query(load_certificates, stored.identity),
+        "certificates": await load_list_page(
+            service,
+            reader,
+            "after",
+            lambda row: (row.requested_at, row.id),
+            load_certificates,
+            stored.identity,
+        ),
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,
