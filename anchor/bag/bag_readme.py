@@ -1,4 +1,4 @@
-"""The instructions in a bag, in Chinese and English, with every command to verify it."""
+"""The instructions in a bag, in Chinese and English: the page first, then every command."""
 
 from __future__ import annotations
 
@@ -73,6 +73,7 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         say(Message("bag-readme-packed", program=packing.program, party=packing.party)),
         f"## {say(Message('bag-readme-contents'))}",
         "\n".join(_list_folders(packing, names, language)),
+        *explain_page(Message("bag-readme-page-drop"), packing.page_sha256, language),
         f"## {say(Message('bag-readme-complete'))}",
         say(Message("bag-readme-complete-how", list=TAG_MANIFEST)),
         _code(f"sha256sum {TAG_MANIFEST}", f"sha256sum -c {TAG_MANIFEST} {MANIFEST}"),
@@ -83,12 +84,42 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         *_explain_standalone(packing, language),
         say(Message("bag-readme-anchor")),
         _code("anchor verify . --trust POLICY.toml --rpc https://NODE --rpc https://ANOTHER"),
-        say(Message("bag-readme-page", file=PAGE, sha256=packing.page_sha256)),
         *_explain_signatures(packing, names, language),
         f"## {say(Message('bag-readme-limits'))}",
         say(Message("report-not-proven", items=join(packing.not_proven, "semicolon"))),
     ]
     return ("\n\n".join(lines) + "\n").encode("utf-8")
+
+
+def explain_page(drop: Message, page_sha256: str, language: Language) -> Iterable[str]:
+    """Yield the sections on the verifier page; ``drop`` says what belongs on it."""
+    steps = (
+        Message("bag-readme-page-open", file=PAGE),
+        drop,
+        Message(
+            "bag-readme-page-rely",
+            chain=Message("page-chain"),
+            owner=Message("page-owner"),
+            hash=Message("page-block-hash"),
+            verify=Message("page-verify"),
+        ),
+        Message(
+            "bag-readme-page-see",
+            verified=Message("verdict-verified"),
+            mismatch=Message("verdict-mismatch"),
+            unknown=Message("verdict-cannot-tell"),
+        ),
+    )
+    windows = f"certutil -hashfile {PAGE} SHA256".replace("/", "\\")
+    commands = (
+        Message("bag-readme-page-windows", command=windows),
+        Message("bag-readme-page-unix", macos=f"shasum -a 256 {PAGE}", linux=f"sha256sum {PAGE}"),
+    )
+    yield f"## {translate(Message('bag-readme-browser'), language)}"
+    yield "\n".join(f"{n}. {translate(step, language)}" for n, step in enumerate(steps, 1))
+    yield f"## {translate(Message('bag-readme-page-check'), language)}"
+    yield translate(Message("bag-readme-page-why", sha256=page_sha256), language)
+    yield "\n".join(f"- {translate(command, language)}" for command in commands)
 
 
 def _explain_standalone(packing: Packing, language: Language) -> Iterable[str]:

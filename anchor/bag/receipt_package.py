@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from html import escape
 
 from anchor.bag.bag_format import POLICY, RECEIPTS, TAG_MANIFEST, encode_list
-from anchor.bag.bag_readme import PAGE, README, VERIFIER
+from anchor.bag.bag_readme import PAGE, README, VERIFIER, explain_page
 from anchor.bag.bag_writer import pack_zip
 from anchor.bag.exhibit_list import (
     render_list,
@@ -182,8 +182,8 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
             ("SHA-256", exhibit.sha256),
             ("SM3", exhibit.sm3),
             (Message("package-leaf"), exhibit.leaf),
-            (Message("exhibits-original"), None if place is None else RECEIPTS + place),
-            (Message("exhibits-receipt"), place and f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"),
+            (Message("package-original"), None if place is None else RECEIPTS + place),
+            (Message("package-receipt"), place and f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"),
         )
         if text is not None
     ]
@@ -205,11 +205,13 @@ def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language
         return translate(text, language)
 
     originals = Message("package-readme-originals", folder=RECEIPTS)
+    page_sha256 = hashlib.sha256(verifiers.page).hexdigest()
     lines = [
         f"# {say(Message('package-readme-title'))}",
         say(Message("package-readme-about", count=exhibits, program=verifiers.program)),
         f"## {say(Message('package-readme-put'))}",
         say(originals),
+        *explain_page(Message("package-readme-page-drop"), page_sha256, language),
         f"## {say(Message('bag-readme-complete'))}",
         f"```sh\nsha256sum -c {TAG_MANIFEST}\n```",
         f"## {say(Message('bag-readme-verify'))}",
@@ -220,9 +222,7 @@ def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language
             Message(
                 "package-readme-verifiers",
                 script=VERIFIER,
-                script_sha256=hashlib.sha256(verifiers.standalone).hexdigest(),
-                page=PAGE,
-                page_sha256=hashlib.sha256(verifiers.page).hexdigest(),
+                sha256=hashlib.sha256(verifiers.standalone).hexdigest(),
             )
         ),
         f"## {say(Message('bag-readme-limits'))}",

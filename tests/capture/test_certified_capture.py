@@ -67,7 +67,7 @@ def _check_shown(site: Site, bag: Path) -> None:
         assert shown_text in page, shown_text
         assert shown_text.replace(" ", "") in text.replace(" ", ""), shown_text
     assert "img-src data:" in page
-    assert "网页采集情况" in page
+    assert "网页取证情况" in page
     images = [image for sheet in pypdf.PdfReader(io.BytesIO(pdf)).pages for image in sheet.images]
     assert picture["shown_width"] in {each.image.width for each in images if each.image}
 

@@ -176,7 +176,7 @@ def test_the_judges_page_is_one_with_every_entry(font: Font) -> None:
     assert "签章" in first and "逐项核验结论" in second
     assert "王（据记录 / as recorded）" in first
     assert "软硬件环境、清洁性检查、" in first
-    assert "由他处制作的网页采集文件" in first.replace("\n", "")
+    assert "由他处制作的网页取证文件" in first.replace("\n", "")
     assert "not_before" not in first
 
 

@@ -11,6 +11,8 @@ import pytest
 from support.command import Running, run_anchor, start_anchor
 from support.nodes import wait_until
 
+pytestmark = pytest.mark.release
+
 
 def start(running: Running) -> tuple[str, Path]:
     """Return the demonstration's address, and the folder of its sample files."""

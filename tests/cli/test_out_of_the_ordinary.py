@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -311,10 +310,8 @@ def test_a_policy_that_merely_lies_in_the_folder_is_not_taken(
 
 def test_what_never_ends_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    begin = time.monotonic()
     for path in ("pipe", "/dev/zero"):
         run_anchor("verify", path, cwd=tmp_path).refused(2, f"{path} is not a regular file")
-    assert time.monotonic() - begin < 20
 
 
 def test_a_node_without_a_scheme_is_bad_usage(site: Site) -> None:

@@ -23,6 +23,8 @@ from anchor.errors import AnchorError, ExitCode
 from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 
+pytestmark = pytest.mark.release
+
 GWEI = 10**9
 
 

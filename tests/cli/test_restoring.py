@@ -42,6 +42,8 @@ from anchor.store.evidence import find_by_digest
 from anchor.store.location import SqliteFile
 from anchor.types import Head
 
+pytestmark = pytest.mark.release
+
 MakeSite = Callable[..., Site]
 
 

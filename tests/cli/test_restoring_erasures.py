@@ -27,6 +27,8 @@ from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.location import SqliteFile
 from anchor.store.replication import CopyRule
 
+pytestmark = pytest.mark.release
+
 anvil = fixtures.module_anvil
 
 WHY = ("--basis", "gdpr-17", "--reason", "request 2026-17", "--by", "Registrar", "--yes")

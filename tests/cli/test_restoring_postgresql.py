@@ -34,6 +34,8 @@ from anchor.project.project import open_project
 from anchor.recovery import restore
 from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 
+pytestmark = pytest.mark.release
+
 _numbers = itertools.count(6_000)
 PASSWORD = "s3cret"
 
@@ -264,7 +266,6 @@ def test_a_store_without_its_pins_is_refused_everywhere(
         site.run(*command).refused(2, "is incomplete", "drop the tables")
 
 
-@pytest.mark.release
 @pytest.mark.fault(
     "F14",
     how="a streaming replica that does not hold commits up is cut off, and takes over later",
@@ -396,7 +397,6 @@ def test_a_running_service_on_the_old_store_acknowledges_nothing_more(
     assert bytes.fromhex(digest(1)) in digests and bytes.fromhex(digest(2)) not in digests
 
 
-@pytest.mark.release
 def test_an_idle_service_goes_over_to_the_store_that_was_restored(
     site: Site, postgres: Postgres
 ) -> None:
@@ -416,7 +416,6 @@ def test_an_idle_service_goes_over_to_the_store_that_was_restored(
     assert bytes.fromhex(digest(2)) in {piece.sha256 for piece in load_pieces(site)}
 
 
-@pytest.mark.release
 def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
     site: Site, postgres: Postgres
 ) -> None:
@@ -441,7 +440,6 @@ def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
         wait_until(lambda: is_ready(served), 60)
 
 
-@pytest.mark.release
 def test_a_daemon_that_was_told_of_the_old_store_goes_on_once_it_is_told_of_the_new_one(
     site: Site, postgres: Postgres
 ) -> None:

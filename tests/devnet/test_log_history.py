@@ -37,6 +37,8 @@ from anchor.verification.policy import TrustEntry
 from anchor.verification.report import Verdict
 from anchor.verification.steps import Connect
 
+pytestmark = pytest.mark.release
+
 anvil_path = fixtures.anvil_path
 module_anvil = fixtures.module_anvil
 

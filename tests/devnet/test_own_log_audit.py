@@ -28,6 +28,8 @@ from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.sealing import read_leaves, seal, write_tiles
 from anchor.system.clock import utc_now
 
+pytestmark = pytest.mark.release
+
 
 def audited(site: Site) -> tuple[str, ...]:
     with site.open() as project:

@@ -35,6 +35,8 @@ from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 from anchor.types import Hash32, Head
 
+pytestmark = pytest.mark.release
+
 
 def test_the_published_list_of_anchors_is_proven_complete(
     site: Site, place: Path, monkeypatch: pytest.MonkeyPatch

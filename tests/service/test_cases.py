@@ -411,7 +411,7 @@ def test_a_person_makes_and_fills_a_case_on_the_pages(platform: Platform) -> Non
     assert "Edited" in colleague.http.get("/tenants/desk/cases?state=open").text
     assert "Edited" not in colleague.http.get("/tenants/desk/cases?state=closed").text
     trail = owner.http.get("/tenants/desk/events", headers={"Accept-Language": "zh"}).text
-    for word in ("创建案件", "添加证据", "设置保全冻结", "解除保全冻结", "移出证据"):
+    for word in ("创建案件", "添加证据", "设置诉讼保留", "解除诉讼保留", "移出证据"):
         assert word in trail
 
 
@@ -575,7 +575,12 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     assert last["erased_at"] and digest(202).encode() not in b"".join(files.values())
     assert b"<script" not in files["exhibits/exhibits.html"]
     assert "已于 2026-05-06 擦除".encode() in files["exhibits/exhibits.html"]
-    assert "请将每份原件放入" in files["README.zh.md"].decode()
+    assert "原件应放位置（本材料包不含原件）" in files["exhibits/exhibits.html"].decode()
+    assert "证据包" not in files["exhibits/exhibits.html"].decode()
+    readme = files["README.zh.md"].decode()
+    before_commands = readme.split("```sh")[0]
+    assert "请将每份原件放入" in before_commands and "`verify/verifier.html`" in before_commands
+    assert hashlib.sha256(files["verify/verifier.html"]).hexdigest() in before_commands
     assert b"rpc = []" in files["policy/trust.toml"]
     assert stranger.call("GET", f"{path}/package").status_code == 404
     assert stranger.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").status_code == 404

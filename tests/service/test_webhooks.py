@@ -252,10 +252,9 @@ def test_a_receiver_that_is_away_delays_no_other(
         url = f"http://127.0.0.1:{hanging.getsockname()[1]}/"
         slow = [make(owner, url, "key.created")["id"] for _ in range(2)]
         quick = make(owner, receiver.url(), "key.created")
-        began = time.monotonic()
         make_key(owner)
         receiver.wait(1)
-        assert time.monotonic() - began < 5
+        assert [newest(platform, id).attempts for id in slow] == [0, 0]
         wait_for(lambda: newest(platform, quick["id"]).state == "delivered")
         for id in slow:
             assert api(owner, "DELETE", f"/webhooks/{id}").status_code == 204

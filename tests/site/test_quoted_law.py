@@ -26,6 +26,7 @@ ARTICLES = {
         "Article 94",
         "第九十四条",
     ): "2b5a380e08f5150d105a2bd675db77a7fb30f98d625da0375ff758ad46f64139",
+    ("Article 11", "第十一条"): "5731a80594185453ff1759300ae52cecdd6b38559a6c1d1061fe873794bf6eb8",
 }
 
 

@@ -204,7 +204,8 @@ class BentProvider:
     bend: Bend = lambda claims, header: None
     token_answer: tuple[int, bytes] | None = None
     discovery_answer: tuple[int, bytes] | None = None
-    delay: float = 0.0
+    is_silent: bool = False
+    is_over: threading.Event = field(default_factory=threading.Event)
     requests: list[str] = field(default_factory=list)
 
     @property
@@ -218,7 +219,8 @@ class BentProvider:
     def answer(self, path: str) -> tuple[int, bytes]:
         """Return status and body of a request."""
         self.requests.append(path)
-        time.sleep(self.delay)
+        if self.is_silent:
+            self.is_over.wait()
         if path == "/.well-known/openid-configuration":
             document = {
                 "issuer": self.issuer,
@@ -280,6 +282,7 @@ def run_bent() -> Iterator[BentProvider]:
     try:
         yield state[0]
     finally:
+        state[0].is_over.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -69,6 +69,10 @@ def test_templates_and_pages_have_one_term_for_each_notion() -> None:
         ("自上链时间起未经篡改", ["未经篡改"]),
         ("人民法院可以认定该电子数据上链后未经篡改", []),
         ("区块已终局，系由您认定", ["您认定", "终局"]),
+        ("记录的摘要，哈希 0x00", ["哈希", "摘要"]),
+        ("内容摘要与哈希值", []),
+        ("来源、证明对象和内容", []),
+        ("证明对象：付款", ["证明对象"]),
     ],
 )
 def test_a_word_counts_unless_its_phrase_is_excepted(text: str, words: list[str]) -> None:
