@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import pairwise
 
 from anchor.messages.message import Message
 
+# All of China uses it, all year.
+BEIJING = timezone(timedelta(hours=8))
 # In wei.
 GWEI = 10**9
 ETHER = 10**18
@@ -38,8 +40,28 @@ def format_age(current_time: float, moment: float) -> Message:
 
 
 def format_timestamp(moment: float) -> str:
-    """Format a Unix timestamp in UTC, to the second."""
-    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S") + "Z"
+    """Format a Unix timestamp as ``format_moment`` does."""
+    return format_moment(datetime.fromtimestamp(moment, UTC))
+
+
+def format_moment(time: datetime) -> str:
+    """Format a time in UTC, to the second; for Chinese readers it is in Beijing time as well."""
+    utc = time.astimezone(UTC)
+    # A record may claim the last hours of the year 9999, in Beijing the year 10000.
+    if utc > datetime.max.replace(tzinfo=UTC) - timedelta(hours=8):
+        return f"{utc:%Y-%m-%d %H:%M:%S} UTC"
+    return Message("moment-in-utc", utc=utc, beijing=utc.astimezone(BEIJING))
+
+
+def format_stored_time(text: str) -> str:
+    """Format a time of the store or of a record (RFC 3339) as ``format_moment`` does."""
+    return format_moment(datetime.fromisoformat(text))
+
+
+def format_stored_day(text: str) -> str:
+    """Return the day of a stored time: in UTC, for Chinese readers in Beijing."""
+    time = datetime.fromisoformat(text)
+    return Message("day-in-utc", utc=time.astimezone(UTC), beijing=time.astimezone(BEIJING))
 
 
 def format_wei(wei: int) -> str:

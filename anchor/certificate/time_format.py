@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message, translate
+from anchor.units import BEIJING
 
-# All of China uses it, all year.
-BEIJING = timezone(timedelta(hours=8))
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 
 from anchor.cli.account_text import print_account
 from anchor.cli.console import Colour, Output, pad
@@ -11,6 +10,7 @@ from anchor.errors import SupersededError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message, join
+from anchor.units import format_moment
 from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     ProvenAnchor,
@@ -63,6 +63,8 @@ def print_report(
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
             hint = step.error.hint if step.error else None
             print_step(output, step.number, step.title, step.detail, step.verdict, hint)
+    for left in report.unmade if all_steps else ():
+        print_step(output, left.number, left.title, left.reason, left.verdict, None)
     if all_steps or passed:
         _print_proven(output, report)
         if report.record is not None:
@@ -138,7 +140,7 @@ def print_notice(output: Output, finding: NoticeFinding) -> None:
     """Print what a notice states, or why it does not count."""
     mark, name = _INDENT, finding.name
     if finding.error is None and finding.existed_by is not None:
-        by = _spell_time(finding.existed_by)
+        by = format_moment(finding.existed_by)
         text = Message("report-notice", detail=finding.detail, time=by, name=name)
     else:
         text = Message("report-notice-aside", name=name, reason=finding.detail)
@@ -171,10 +173,7 @@ def _brief(report: Report) -> Message:
 
 def _colour(report: Report) -> Colour:
     """Return the colour of the verdict: green only for proofs about real time."""
-    leading = report.leading
-    is_plain = report.kind == "main" and leading is not None and leading.assurance != "asserted"
-    is_superseded = isinstance(report.error, SupersededError)
-    if is_superseded or (report.error is None and not is_plain):
+    if report.is_qualified or isinstance(report.error, SupersededError):
         return Colour.YELLOW
     return COLOURS[verdict_of(report.error).value]
 
@@ -231,27 +230,19 @@ def _print_proven(output: Output, report: Report) -> None:
 
 def _describe_times(proven: ProvenAnchor, *, is_unchanged: bool) -> Message:
     """Return the sentence about the times between which the record was made."""
-    time = _spell_time(proven.existed_by)
+    time = format_moment(proven.existed_by)
     if proven.not_before is None:
         return (
             Message("report-unchanged-since", time=time)
             if is_unchanged
             else Message("report-existed-by", time=time)
         )
-    since = _spell_time(proven.not_before)
+    since = format_moment(proven.not_before)
     return (
         Message("report-unchanged-since-bracket", since=since, time=time)
         if is_unchanged
         else Message("report-made-between", since=since, time=time)
     )
-
-
-def _spell_time(time: datetime) -> str:
-    """Return a time in UTC and, if different, in this machine's time zone."""
-    utc, local = f"{time:%Y-%m-%d %H:%M:%S} UTC", time.astimezone()
-    if not local.utcoffset():
-        return utc
-    return Message("time-here-too", utc=utc, local=f"{local:%Y-%m-%d %H:%M:%S %z}")
 
 
 def _describe_place(proven: ProvenAnchor) -> Message:
@@ -277,10 +268,10 @@ def _summary(report: Report) -> Message:
     detail = report.headline if report.error is None else report.error.message
     leading = report.leading
     if report.error is None and leading is not None:
-        time, place = f"{leading.existed_by:%Y-%m-%d %H:%M:%S}", _describe_place(leading)
+        time, place = format_moment(leading.existed_by), _describe_place(leading)
         detail = Message("report-brief-proven", time=time, place=place)
         if leading.not_before is not None:
-            since = f"{leading.not_before:%Y-%m-%d %H:%M:%S}"
+            since = format_moment(leading.not_before)
             detail = Message("report-brief-bracket", since=since, time=time, place=place)
     if not report.unpinned:
         return detail

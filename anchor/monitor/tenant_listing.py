@@ -11,7 +11,7 @@ import binascii
 import re
 import zlib
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.record import Record, parse_record
@@ -132,10 +132,11 @@ def find_stage_range(progress: LogProgress, stage: Stage | None) -> tuple[int, i
             return progress.sealed, MAX_LOG_SIZE
 
 
-def parse_bound(text: str, *, is_end: bool = False) -> str:
+def parse_bound(text: str, *, is_end: bool = False, zone: tzinfo = UTC) -> str:
     """Return a day or a moment as an RFC 3339 text, to be compared with times of acceptance.
 
-    ``is_end`` returns the first moment after it: a day ends with its last millisecond.
+    ``is_end`` returns the first moment after it: a day ends with its last millisecond.  ``zone`` is
+    where a day begins.
 
     Raises:
         MalformedError: It is neither ``2026-01-31`` nor ``2026-01-31T12:00:00Z``.
@@ -143,7 +144,7 @@ def parse_bound(text: str, *, is_end: bool = False) -> str:
     try:
         if _DAY.fullmatch(text):
             day = date.fromisoformat(text)
-            moment = datetime(day.year, day.month, day.day, tzinfo=UTC)
+            moment = datetime(day.year, day.month, day.day, tzinfo=zone)
             return format_time(moment + timedelta(days=1) if is_end else moment)
         if _MOMENT.fullmatch(text):
             moment = datetime.fromisoformat(text)

@@ -23,6 +23,7 @@ from anchor.messages.message import Message, translate
 from anchor.notifications.event_types import NotificationType
 from anchor.people.mail_confirmation import CONFIRMATION_SECONDS
 from anchor.people.stated_person import clean_email
+from anchor.units import format_stored_time
 
 _BOTH: Final[tuple[Language, ...]] = ("en", "zh")
 # Long enough for a link in a header, which some mail programs do not read on a second line.
@@ -69,7 +70,7 @@ def build_mail(message: str, subject: MailSubject, frame: MailFrame) -> EmailMes
     title, lines = describe_subject(subject)
     lines = [
         *lines,
-        Message("mail-time", time=subject.at[:19].replace("T", " ")),
+        Message("mail-time", time=format_stored_time(subject.at)),
         Message("mail-page", url=f"{frame.base_url}/tenants/{subject.tenant}"),
         Message("mail-why", account=f"{frame.base_url}/account"),
         Message("mail-end", unsubscribe=frame.unsubscribe_url),

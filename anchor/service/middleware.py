@@ -38,6 +38,7 @@ from anchor.service.pages.page_routes import answer_problem
 from anchor.service.pages.rendering import static_path
 from anchor.service.problems import ANSWER_LANGUAGE, CLOSE, Problem, explain
 from anchor.system.clock import utc_now
+from anchor.units import format_stored_time
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -196,9 +197,7 @@ def _find_block(scope: Scope) -> Problem | None:
     until = guard.blocks.find(client_of(scope), utc_now())
     if until is None or scope["path"] == static_path("pages.css"):
         return None
-    return Problem(
-        403, Message("address-blocked", until=until[:16].replace("T", " ")), headers=CLOSE
-    )
+    return Problem(403, Message("address-blocked", until=format_stored_time(until)), headers=CLOSE)
 
 
 def _limit_anonymous(scope: Scope) -> Problem | None:

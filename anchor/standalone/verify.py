@@ -1879,8 +1879,6 @@ def verify(
     report.add(1, "receipt and record are well formed")
     report.number = number_record(receipt.record)
     report.no_earliest = explain_absence(receipt, record)
-    if report.no_earliest is not None:
-        report.note(f"no earliest time (C5 not present): {report.no_earliest}")
     if check_files:
         report.make(2, lambda: check_files(receipt.record))
     report.make(2, lambda: check_file(record, evidence, size))
@@ -3231,6 +3229,12 @@ def print_report(report: Report, path: str | None, language: str) -> None:
     for step, code, text in report.lines:
         title = f"{STEPS[step]}：" if language == "zh" else ""
         tell("step {:2}  {}: {}", step, say(MEANINGS[code]), title + text)
+    for step in sorted(STEPS.keys() - {step for step, _, _ in report.lines}):
+        title = f"{STEPS[step]}：" if language == "zh" else ""
+        verdict, text = MEANINGS[CANNOT_CHECK], "not made: an earlier step did not pass"
+        if step == 11 and report.no_earliest is not None:
+            verdict, text = "not present", report.no_earliest
+        tell("step {:2}  {}: {}", step, say(verdict), title + text)
     if report.custody is not None:
         code, text = report.custody
         is_absent = code == VERIFIED and not report.is_documented

@@ -20,6 +20,7 @@ from anchor.errors import UsageError
 from anchor.messages.message import Message, join
 from anchor.people.roles import SCOPES
 from anchor.store.schema import api_keys, tenants, usage
+from anchor.units import format_stored_time
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")
@@ -182,12 +183,12 @@ def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
 def describe_key_state(key: ApiKey, time: str) -> Message:
     """Return in words whether a key is valid at ``time``."""
     if key.revoked_at is not None:
-        return Message("api-key-state-revoked", time=key.revoked_at)
+        return Message("api-key-state-revoked", time=format_stored_time(key.revoked_at))
     if key.expires_at is None:
         return Message("api-key-state-usable")
     if time < key.expires_at:
-        return Message("api-key-state-usable-until", time=key.expires_at)
-    return Message("api-key-state-expired", time=key.expires_at)
+        return Message("api-key-state-usable-until", time=format_stored_time(key.expires_at))
+    return Message("api-key-state-expired", time=format_stored_time(key.expires_at))
 
 
 def load_usage(

@@ -18,6 +18,7 @@ from anchor.receipt.format import Receipt
 from anchor.receipt.history_proof import HISTORY_WINDOW, check_beacon
 from anchor.receipt.state_proof import StateProof
 from anchor.types import Anchor
+from anchor.units import format_moment
 from anchor.verification.steps import VerificationTarget, add_rule, find_time_slack
 
 
@@ -81,12 +82,12 @@ def check_earliest_time(
     since = (record.recorded_at.replace(microsecond=0) - bound) // timedelta(seconds=1)
     if -since > target.recorded_at_tolerance:
         raise CannotCheckError(
-            Message("record-earlier-than-beacon", seconds=-since, time=bound),
+            Message("record-earlier-than-beacon", seconds=-since, time=format_moment(bound)),
             hint=Message("record-earlier-than-beacon-hint"),
         )
     return bound, Message(
         "record-made-after",
-        time=bound,
+        time=format_moment(bound),
         detail=detail,
         number=earlier.number,
         hash=earlier.hash.hex(),

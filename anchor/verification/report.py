@@ -150,6 +150,16 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnmadeStep:
+    """A step that was not made, and why: nothing calls for it, or an earlier one did not pass."""
+
+    number: int
+    title: Message
+    verdict: Verdict
+    reason: Message
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """One statement that matters to a reader, with the steps' verdict on it and the reason."""
 
@@ -285,6 +295,7 @@ class Report:
     ``signatures`` those of the record.
     ``notices`` are those about the record, and about the records that replace it; ``status_error``
     says why that could not be told where it was asked.
+    ``unmade`` are the steps that are not among ``steps``.
     ``unpinned`` lists what no policy pins, accepted or not; ``notes`` are lines that are not
     findings.  ``not_proven`` lists what this verification leaves open.
     """
@@ -301,6 +312,7 @@ class Report:
     signatures: tuple[SignatureFinding, ...] = ()
     notices: tuple[NoticeFinding, ...] = ()
     status_error: AnchorError | None = None
+    unmade: tuple[UnmadeStep, ...] = ()
 
     @property
     def error(self) -> AnchorError | None:
@@ -346,6 +358,17 @@ class Report:
         """Return the kind of chain that the proof rests on; None if nothing was proven."""
         kinds = [find_chain(proven.chain_id).kind for proven in self.proven]
         return best_kind(kinds) if kinds else None
+
+    @property
+    def is_qualified(self) -> bool:
+        """Return whether it passed with a reservation.
+
+        Its chain's times do not count as real time, only the verifier vouches for the final block,
+        or no policy pins whose log it is.
+        """
+        leading = self.leading
+        is_plain = self.kind == "main" and leading is not None and leading.assurance != "asserted"
+        return self.error is None and not (is_plain and not self.unpinned)
 
     @property
     def headline(self) -> Message:

@@ -39,6 +39,7 @@ from anchor.types import (
     log_number,
     log_owner,
 )
+from anchor.units import format_moment
 from anchor.verification.policy import FinalityRule, TrustedOperator
 
 _WORTH = get_args(Assurance)
@@ -490,7 +491,7 @@ def check_time(
     since = (bound - record.recorded_at.replace(microsecond=0)) // timedelta(seconds=1)
     if -since > target.recorded_at_tolerance:
         raise CannotCheckError(
-            Message("record-later-than-anchor", seconds=-since, time=bound),
+            Message("record-later-than-anchor", seconds=-since, time=format_moment(bound)),
             hint=Message("record-later-than-anchor-hint"),
         )
     distance = (
@@ -500,7 +501,7 @@ def check_time(
     )
     return (
         TimeBound(existed_by=bound, seconds_since_recorded=since),
-        Message("record-existed-by", time=bound, detail=detail, distance=distance),
+        Message("record-existed-by", time=format_moment(bound), detail=detail, distance=distance),
     )
 
 

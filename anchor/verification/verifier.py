@@ -56,6 +56,7 @@ from anchor.verification.report import (
     ProvenAnchor,
     Report,
     Step,
+    UnmadeStep,
     Verdict,
     verdict_of,
 )
@@ -93,6 +94,8 @@ TITLES = {
     10: Message("step-latest-time"),
     11: Message("step-earliest-time"),
 }
+
+_EARLIEST_TIME = 11
 
 
 def judge(
@@ -370,7 +373,18 @@ class _Run:
             unpinned=unpinned,
             notes=tuple(dict.fromkeys(self.notes)),
             not_proven=(*NOT_PROVEN, *self._not_proven),
+            unmade=tuple(self._list_unmade(is_read=record is not None)),
         )
+
+    def _list_unmade(self, *, is_read: bool) -> Iterator[UnmadeStep]:
+        made = {step.number for step in self.steps}
+        for number, title in TITLES.items():
+            if number in made:
+                continue
+            verdict, reason = Verdict.CANNOT_TELL, Message("step-not-made", number=number)
+            if number == _EARLIEST_TIME and is_read and self.no_earliest is not None:
+                verdict, reason = Verdict.NOT_PRESENT, self.no_earliest
+            yield UnmadeStep(number=number, title=title, verdict=verdict, reason=reason)
 
     def _claim(
         self, claim_id: str, title: Message, needs: tuple[int, ...], *, record: Record | None

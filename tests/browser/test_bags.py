@@ -152,7 +152,7 @@ def test_a_bag_verifies_in_one_drop(desk: Desk, packed: PackingDesk) -> None:
     assert [each.file for each in ours.files] == [each.file for each in theirs.files]
     assert [each.exit_code for each in ours.files] == [0, 0, 0]
     text = desk.tab.inner_text("#report")
-    assert "3 of 3 files are verified" in text
+    assert "3 in all: 3 verified with reservation" in text
     assert "is not used" in text
     for given in theirs.files[0].model_dump()["signatures"]:
         assert f"signature {given['file']}: cannot tell here" in text

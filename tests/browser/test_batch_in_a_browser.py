@@ -120,6 +120,10 @@ def test_a_case_with_an_altered_byte_is_told_file_by_file_and_nothing_is_sent(
         assert words in contract[0] and "合同.pdf" in contract[1]
         assert words not in statement[0] and "=evil.txt" in statement[1]
         assert len([row for row in table if row[1] == "–"]) == len(table) - 2
+        own = ("README.en.md", "README.zh.md", "tagmanifest-sha256.txt", "verify/", "exhibits/")
+        aside = [row[0] for row in table if row[1] == "–"]
+        assert [row for row in aside if row.startswith("–")] == aside
+        assert all(any(name in row for row in aside) for name in own)
         assert tab.evaluate("document.activeElement.id") == "zip-heading"
         tab.screenshot(path=tmp_path / f"zip-{width}.png", full_page=True)
         assert find_violations(tab) == []

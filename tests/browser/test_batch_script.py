@@ -130,6 +130,37 @@ def test_files_without_a_receipt_have_rows_and_inner_zips_stay_closed(script: Pa
     assert len(rows) == 4 and all(row["exit_code"] is None for row in rows[1:])
 
 
+@pytest.mark.parametrize("folder", ["", "case-1/"])
+def test_a_packages_own_files_need_no_receipt_and_whatever_else_is_in_it_does(
+    script: PageScript, folder: str
+) -> None:
+    own = [
+        "README.en.md", "README.zh.md", "tagmanifest-sha256.txt", "manifest-sha256.txt",
+        "bagit.txt", "policy/trust.toml", "verify/verify.py", "verify/verifier.html",
+        "exhibits/exhibits.json", "certificate/AC-1.pdf",
+    ]  # fmt: skip
+    others = [
+        "receipts/contract.pdf", "data/originals/b.pdf", "notes.txt", "verify/deep/verify.py",
+        "README.txt",
+    ]  # fmt: skip
+    files = {f"{folder}{name}": b"x" + name.encode() for name in own + others}
+    files |= {f"{folder}a": FILE, f"{folder}a.anchor.json": RECEIPT, "elsewhere/README.en.md": b"y"}
+    judged, *rest = rows_of(script, pack(files))
+    assert (judged["tone"], judged["exit_code"]) == ("unknown", 0), "of a development chain"
+    tones: dict[str, set[str]] = {}
+    for row in rest:
+        tones.setdefault(row["tone"], set()).update(row["files"])
+        is_own = row["tone"] == "none"
+        assert row["said"][1] == (
+            "材料包自带的文件，无需存证回执；此处未予核对" if is_own else "ZIP 中没有对应的存证回执"
+        )
+    assert tones["none"] == {f"{folder}{name}" for name in own}
+    left = {f"{folder}{name}" for name in others} | {"elsewhere/README.en.md"}
+    assert tones["unknown"] == left
+    del files[f"{folder}tagmanifest-sha256.txt"]
+    assert {row["tone"] for row in rows_of(script, pack(files))} == {"unknown"}, "no package"
+
+
 def test_a_notice_in_the_zip_counts_for_the_record_that_it_is_about(script: PageScript) -> None:
     made = notices()
     files = packed(made, OF_A)

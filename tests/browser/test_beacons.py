@@ -50,7 +50,7 @@ def test_the_page_says_of_each_beacon_what_the_package_says(script: PageScript, 
 def test_the_bracket_is_said_in_both_languages(script: PageScript) -> None:
     said = dict(script.list_sentences(honest().data, honest().given))
     earliest = next(chinese for english, chinese in said.items() if "not before" in english)
-    assert "不早于 2026-09-21 14:14:26 UTC" in earliest
+    assert "不早于北京时间 2026-09-21 22:14:26（2026-09-21 14:14:26 UTC）" in earliest
     assert "不涉及证据本身" in earliest
 
 

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -27,6 +28,7 @@ from anchor.evidence.digests import digest_bytes
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message, translate
 from anchor.types import ChainId, Hash32
+from anchor.units import format_moment
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import NOT_PROVEN
@@ -99,16 +101,46 @@ def by_package(given: dict[str, Path], *named: str, policy: bytes | None = None)
 # What it says.
 
 
-def test_times_are_in_utc_and_in_the_readers_zone(browser: Browser, given: Given) -> None:
+def test_times_are_in_utc_and_in_chinese_in_beijing_as_well_whatever_the_machines_zone(
+    browser: Browser, given: Given
+) -> None:
     desk = open_desk(browser, timezone_id="Asia/Kolkata")
     desk.open(PAGE)
     desk.give(**given())
     accept(desk, BLOCK)
     desk.press()
     desk.verify()
-    utc, local = "2026-09-21 14:17:32 UTC", "2026-09-21 19:47:32 +0530"
-    assert Message("time-here-too", utc=utc, local=local) in desk.tab.inner_text(".verdict")
+    latest = format_moment(datetime(2026, 9, 21, 14, 17, 32, tzinfo=UTC))
+    assert str(latest) in desk.tab.inner_text(".verdict")
+    assert "+0530" not in desk.tab.inner_text("#report")
+    assert "北京时间" not in desk.tab.inner_text("#report")
+    desk.tab.click("#zh")
+    beijing = "北京时间 2026-09-21 22:17:32（2026-09-21 14:17:32 UTC）"
+    assert translate(latest, "zh") == beijing
+    for place in (".verdict", ".times"):
+        assert beijing in desk.tab.inner_text(place)
+    report = desk.tab.inner_text("#report")
+    times = re.findall(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", report)
+    assert len(times) == 2 * report.count("北京时间") == 2 * report.count(" UTC")
     desk.tab.context.close()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_every_step_is_listed_also_one_that_was_not_made(
+    desk: Desk, given: Given, language: Language
+) -> None:
+    desk.give(**given())
+    accept(desk, BLOCK)
+    desk.press()
+    desk.verify()
+    desk.tab.click(f"#{language}")
+    heading = translate(Message("page-steps-heading"), language)
+    section = desk.tab.locator("#report section", has=desk.tab.get_by_text(heading, exact=True))
+    titles = section.locator("li b").all_inner_texts()
+    assert [title.partition(".")[0] for title in titles] == [str(n) for n in range(1, 12)]
+    row = section.locator("li.not-present").inner_text()
+    assert translate(Message("step-earliest-time"), language) in row
+    assert translate(Message("record-names-nothing-earlier"), language) in row
 
 
 @pytest.mark.parametrize("order", [("file", "receipt"), ("receipt", "file")])

@@ -57,6 +57,9 @@ def test_a_notice_is_told_beside_what_is_proven(desk: Desk) -> None:
 
 
 def test_the_document_names_the_notices(desk: Desk) -> None:
+    full = desk.run("verify", "a", "b", "c", *desk.trust, "--notice", "notices").expect(14)
+    counts = "3 in all: 1 verified with reservation, 2 superseded or withdrawn"
+    assert full.out.splitlines()[-1] == counts
     ran = desk.run("verify", "a", "c", *desk.trust, "--notice", "notices", "--json").expect(14)
     document = VerificationDocument.model_validate(ran.document)
     first, second = document.files

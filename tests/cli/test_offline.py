@@ -252,12 +252,16 @@ def test_a_policy_that_may_have_come_with_the_evidence_is_noted(
     assert f"Note: the trust policy {elsewhere.resolve() / 'trust.toml'} lies" in text
 
 
-def test_times_are_in_utc_and_in_the_zone_of_the_machine(
+def test_times_are_in_utc_and_in_chinese_in_beijing_as_well_whatever_the_machines_zone(
     verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TZ", "Asia/Kolkata")
-    printed = verify("--block-hash", hash_in(tmp_path), *UNPINNED).stdout
-    found = re.search(r"no later than (\S+ \S+) UTC \((\S+ \S+) \+0530 here\),", printed)
-    assert found is not None, printed
-    utc, local = (datetime.fromisoformat(text) for text in found.groups())
-    assert local - utc == timedelta(hours=5, minutes=30)
+    given = ("--block-hash", hash_in(tmp_path), *UNPINNED)
+    printed = verify(*given, "--lang", "en").stdout
+    assert re.search(r"no later than \S+ \S+ UTC,", printed), printed
+    assert "+0530" not in printed
+    chinese = verify(*given, "--lang", "zh").stdout
+    found = re.search(r"不晚于北京时间 (\S+ \S+)（(\S+ \S+) UTC）已存在", chinese)
+    assert found is not None, chinese
+    beijing, utc = (datetime.fromisoformat(text) for text in found.groups())
+    assert beijing - utc == timedelta(hours=8)

@@ -54,7 +54,9 @@ def test_a_bag_has_everything_and_verifies_as_a_folder_and_as_a_zip_file(desk: D
     for target in ("bag", "bag.zip"):
         ran = desk.pack(target, "--json").expect(0)
         assert (ran.document["originals"], ran.document["refused"]) == (3, [])
-        checked = desk.run("verify", target, *desk.trust).expect(0, "3 of 3 files are verified")
+        checked = desk.run("verify", target, *desk.trust).expect(
+            0, "3 in all: 3 verified with reservation"
+        )
         assert ran.document["identifier"] in checked.out
         assert "which no verifier uses" not in checked.out
         assert "is not used" in checked.out
@@ -108,7 +110,7 @@ def test_a_bag_that_was_changed_is_refused_in_one_sentence(desk: Desk, kind: str
     if kind == "bag.zip":
         shutil.make_archive(str(desk.folder / "bag"), "zip", desk.folder, "bag")
     ran = desk.run("verify", kind, *desk.trust).refused(10, desk.names[0])
-    assert "0 of 1 files are verified" in ran.out
+    assert "1 in all: 1 not verified" in ran.out
     ran = desk.run("verify", kind, *desk.trust, "--json").expect(10)
     assert ran.document["bags"] == []
     assert ran.document["files"][0]["exit_code"] == 10
@@ -197,7 +199,7 @@ def test_originals_of_the_same_name_get_numbered_folders(desk: Desk) -> None:
     assert originals == {
         f"data/originals/{prefix}{name}" for prefix in ("", "2/") for name in desk.names
     }
-    desk.run("verify", "bag", *desk.trust).expect(0, "6 of 6 files are verified")
+    desk.run("verify", "bag", *desk.trust).expect(0, "6 in all: 6 verified with reservation")
 
 
 def test_a_bundle_is_packed_with_the_files_beside_it(desk: Desk) -> None:
@@ -212,7 +214,7 @@ def test_a_bundle_is_packed_with_the_files_beside_it(desk: Desk) -> None:
     desk.write("all.anchor.jsonl", "".join(json.dumps(line) + "\n" for line in lines).encode())
     (desk.folder / f"{desk.names[0]}.anchor.json").unlink()
     desk.run("pack", "all.anchor.jsonl", "-o", "bag", *desk.trust).expect(0)
-    desk.run("verify", "bag", *desk.trust).expect(0, "1 of 1 files are verified")
+    desk.run("verify", "bag", *desk.trust).expect(0, "1 in all: 1 verified with reservation")
 
 
 @pytest.mark.parametrize("name", ["README.en.md", "README.zh.md"])

@@ -27,6 +27,7 @@ from anchor.store.blocked_networks import BlockedNetwork, block_network, load_bl
 from anchor.store.limited_addresses import MOST_LIMITED, add_limited, load_limited
 from anchor.store.schema import blocked_networks
 from anchor.system.clock import utc_now
+from anchor.units import format_stored_time
 
 SETTINGS = Settings(proxies=("127.0.0.1",), anonymous_rate=0.01, anonymous_burst=5)
 OWN = "198.51.100.77"
@@ -92,7 +93,7 @@ def test_a_blocked_network_is_refused_by_all_workers_until_the_block_ends(
             other, "/", "203.0.113.200",
             headers={"Accept": "text/html", "Accept-Language": language},
         )  # fmt: skip
-        words = Message("address-blocked", until=until[:16].replace("T", " "))
+        words = Message("address-blocked", until=format_stored_time(until))
         assert page.status_code == 403 and translate(words, said) in page.text
         assert "guesses" not in page.text
     key = ask(other, "/v1/usage", "203.0.113.9", headers=bearer(admin))

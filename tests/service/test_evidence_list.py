@@ -352,3 +352,29 @@ def test_a_cursor_is_read_as_it_was_made_and_nothing_else_is_one() -> None:
     for text in ("", "AAAA", "é", encode_cursor(5) + "A", encode_cursor(5).swapcase()):
         with pytest.raises(MalformedError):
             decode_cursor(text)
+
+
+def test_days_of_the_form_begin_in_beijing_for_chinese_readers_and_else_in_utc(
+    platform: Platform, site: MemorySite
+) -> None:
+    member = visit(platform, "Nia", night="member")
+    piece = make_piece("night", "2036-04-10", 9, site.config.log)
+    with platform.project.database.write() as connection:
+        insert_evidence(connection, [piece._replace(accepted_at="2036-04-10T20:00:00.000Z")])
+    shown = {}
+    for language in ("en", "zh"):
+        for bound in ("from=2036-04-11", "to=2036-04-10"):
+            answer = member.http.get(
+                f"/tenants/night/evidence?{bound}", headers={"Accept-Language": language}
+            )
+            assert answer.status_code == 200
+            shown[language, bound] = "2036-04-10 9" in answer.text
+    assert shown == {
+        ("en", "from=2036-04-11"): False,
+        ("en", "to=2036-04-10"): True,
+        ("zh", "from=2036-04-11"): True,
+        ("zh", "to=2036-04-10"): False,
+    }
+    chinese = member.http.get("/tenants/night/evidence", headers={"Accept-Language": "zh"}).text
+    assert "接收时间自（北京时间）" in chinese
+    assert "北京时间 2036-04-11 04:00:00<br>（2036-04-10 20:00:00 UTC）" in chinese

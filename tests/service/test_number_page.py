@@ -8,6 +8,7 @@ import json
 import re
 import secrets
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from support.memory_projects import MemorySite
@@ -25,8 +26,13 @@ from anchor.service.settings import Settings
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.number_search import NumberedItem, find_numbered
 from anchor.types import Block, ChainId, Hash32, Stage
+from anchor.units import format_timestamp
 
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}\u202e"
+EARLIEST = (
+    "2026-01-01 00:00:00 UTC: the record names block 77. This is a calculated limit: the block's "
+    "time less the 12 s by which block times on this chain may be off."
+)
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 NUMBER = "AC-20261127-0123456789ABCDEF"
 
@@ -82,7 +88,8 @@ def test_every_number_gets_a_verdict_times_and_an_anchor_and_reveals_nothing_els
         text = words(answer)
         assert answer.status_code == 200
         assert "Preserved, and its anchor on the chain is final" in text
-        assert re.search(r"Existed no later than \d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", text)
+        assert re.search(r"Existed no later than \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: it", text)
+        assert "a calculated limit: the block's time plus the 12 s by which" in text
         assert "over 304 leaves" in text and "Check this without this site" in text
         assert name not in answer.text
         for other, secret in hidden.items():
@@ -167,7 +174,7 @@ def test_a_certificate_says_when_it_was_issued_and_why_it_was_revoked(
     answer = look(served, NUMBER)
     text = words(answer)
     assert "was issued here, and was not revoked" in text
-    assert "Issued 2026-11-27 10:00:00Z" in text and "Existed no later than" in text
+    assert "Issued 2026-11-27 10:00:00 UTC" in text and "Existed no later than" in text
     for secret in (*secrets_of(piece).values(), "acme"):
         assert secret not in answer.text
     with served.project.database.write() as connection:
@@ -190,6 +197,40 @@ def test_many_matches_are_cut(served: PageService, monkeypatch: pytest.MonkeyPat
         assert ("first 2 matches" in answer.text) == (count > 2)
 
 
+def test_chinese_readers_get_beijing_time_and_learn_why_it_is_later_than_the_block(
+    served: PageService,
+) -> None:
+    number = secrets_of(piece_at(served, 5))["preservation-number"]
+    text = words(look(served, number, **{"Accept-Language": "zh"}))
+    latest = re.search(
+        r"不晚于此时已存在 北京时间 (.{19})（(.{19}) UTC）：锚定于区块 \d+。"
+        r"该时间是推算的上限：区块时间加该链区块时间允许的误差 12 秒。",
+        text,
+    )
+    anchored = re.search(r"区块 \d+，北京时间 (.{19})（(.{19}) UTC）", text)
+    assert latest is not None and anchored is not None
+    beijing, utc = map(datetime.fromisoformat, latest.groups())
+    assert beijing - utc == timedelta(hours=8)
+    assert utc - datetime.fromisoformat(anchored[2]) == timedelta(seconds=12)
+    assert len(re.findall("北京时间", text)) == text.count(" UTC")
+
+
+def test_where_the_error_of_block_times_is_unknown_none_is_added(served: PageService) -> None:
+    project = served.project
+    with project.database.read() as connection:
+        found_by = read_number(piece_at(served, 5).leaf.hex())
+        (match,) = find_numbered(connection, project.config.chain_id, found_by)
+    config = replace(project.config, chain_id=ChainId(1_234_567))
+    (fact,) = (
+        fact
+        for fact in describe_match(match, config, None).facts
+        if fact.label == Message("number-fact-latest")
+    )
+    assert match.anchored is not None
+    assert str(fact.text).startswith(format_timestamp(match.anchored.timestamp))
+    assert str(fact.text).endswith("is not known here, and not added.")
+
+
 def test_the_bracket_names_the_block_that_a_record_names(served: PageService) -> None:
     project = served.project
     piece = piece_at(served, 5)
@@ -203,7 +244,7 @@ def test_the_bracket_names_the_block_that_a_record_names(served: PageService) ->
     config = replace(project.config, chain_id=ChainId(1))
     earliest = Message("number-fact-earliest")
     for known, said in (
-        (block, "2026-01-01 00:00:00Z: the record names block 77"),  # less the slack of 12 s
+        (block, EARLIEST),
         (None, "block 77, which the record names"),
     ):
         card = describe_match(match, config, known)

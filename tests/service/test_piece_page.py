@@ -100,7 +100,7 @@ def test_a_retention_date_is_set_shown_and_removed_and_a_wrong_one_is_kept_in_th
     assert 'id="until-error"' in refused.text and 'value="31.1.2036 &lt;b&gt;"' in refused.text
     assert owner.post(f"{page}/retention", {"until": "2036-01-31"}).status_code == 303
     text = owner.http.get(page).text
-    assert "2036-01-31 00:00:00Z" in text and "set by an owner" in text
+    assert "2036-01-31 00:00:00 UTC" in text and "set by an owner" in text
     assert "erases nothing by itself" in text
     note = Retention(
         identity=bytes.fromhex(page.rpartition("/")[2]), tenant="acme", record_until=None,

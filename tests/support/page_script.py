@@ -47,7 +47,8 @@ def unpack(page: bytes) -> tuple[str, str, str]:
     """Return the style, the markup and the script that are packed in the page."""
     packed = re.search(rb'id="packed">([^<]+)<', page)
     assert packed is not None
-    style, markup, script = zlib.decompress(base64.b64decode(packed[1]), wbits=-15).split(b"\0")
+    data = base64.a85decode(packed[1].replace(b"v", b"<"))
+    style, markup, script = zlib.decompress(data[data[0] :], wbits=-15).split(b"\0")
     return style.decode("utf-8"), markup.decode("utf-8"), script.decode("utf-8")
 
 

@@ -1,11 +1,13 @@
-"""Durations and counts of leaves are messages, with the units of each language."""
+"""Durations, times and counts of leaves are messages, with the units of each language."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from anchor.messages.message import translate
-from anchor.units import format_age, format_duration, format_leaves
+from anchor.units import format_age, format_duration, format_leaves, format_moment, format_timestamp
 
 
 @pytest.mark.parametrize(
@@ -37,3 +39,20 @@ def test_an_age_has_the_duration_in_its_own_language() -> None:
 def test_leaves_are_counted(count: int, english: str, chinese: str) -> None:
     leaves = format_leaves(count)
     assert (leaves, translate(leaves, "zh")) == (english, chinese)
+
+
+def test_a_time_is_in_utc_and_for_chinese_readers_in_beijing_as_well() -> None:
+    kolkata = timezone(timedelta(hours=5, minutes=30))
+    for moment in (
+        format_timestamp(1_790_000_252.9),
+        format_moment(datetime(2026, 9, 21, 19, 47, 32, tzinfo=kolkata)),
+    ):
+        assert moment == "2026-09-21 14:17:32 UTC"
+        assert translate(moment, "zh") == "北京时间 2026-09-21 22:17:32（2026-09-21 14:17:32 UTC）"
+
+
+def test_a_time_whose_year_in_beijing_has_five_digits_is_in_utc_only() -> None:
+    last = format_moment(datetime(9999, 12, 31, 16, 0, 0, tzinfo=UTC))
+    assert translate(last, "zh") == "9999-12-31 16:00:00 UTC"
+    before = format_moment(datetime(9999, 12, 31, 15, 59, 59, tzinfo=UTC))
+    assert translate(before, "zh").startswith("北京时间 9999-12-31 23:59:59")

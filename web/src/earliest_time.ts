@@ -3,7 +3,7 @@
 import { cannotCheck, isRefusal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
 import { checkBeacon } from "./history_proof.ts";
-import { message, type Message } from "./messages.ts";
+import { message, type Message, moment } from "./messages.ts";
 import { NOT_BEFORE } from "./not_before.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
@@ -64,10 +64,10 @@ export function checkEarliestTime(
   const since = recordedAt(record) - time;
   if (-since > target.recordedAtTolerance) {
     throw cannotCheck(
-      message("record-earlier-than-beacon", { seconds: -since, time }),
+      message("record-earlier-than-beacon", { seconds: -since, time: moment(time) }),
       message("record-earlier-than-beacon-hint"),
     );
   }
   const detail = addRule(message("time-less-slack", { basis, slack }), target, slack);
-  return [time, message("record-made-after", { time, number: earlier.number, hash: earlier.hash, detail })];
+  return [time, message("record-made-after", { time: moment(time), number: earlier.number, hash: earlier.hash, detail })];
 }

@@ -19,6 +19,9 @@ type Operands = { readonly [name: string]: Text | number | bigint };
 // A place in a template: {name}, {name!r}, {name:,}, …
 const PLACE = /\{(\w+)(?:!(.))?(?::([^}]*))?\}/g;
 
+// The last second of the year 9999 in Beijing, in Unix seconds.
+const LAST_IN_BEIJING = 253_402_271_999;
+
 type Templates = { readonly [language in Language]: object };
 let templates: Templates;
 
@@ -44,6 +47,10 @@ export const message = (id: MessageId, operands: Operands = {}): Message => new 
 
 /** Return the message of an id that the package, or the markup, names. */
 export const named = (id: string): Message => new Message(id as MessageId, {});
+
+/** Name Unix seconds in UTC; for Chinese readers in Beijing time as well. */
+export const moment = (seconds: number): Text =>
+  seconds > LAST_IN_BEIJING ? `${formatTime(seconds)} UTC` : message("moment-in-utc", { utc: seconds, beijing: seconds + 28_800 });
 
 /** Return a message's text in a language; other text is the same in each. */
 export function inLanguage(text: Text, language: Language): string {

@@ -41,7 +41,10 @@ const SENTENCES: { readonly [kind: string]: Message } = {
   unlisted: message("chain-kind-unlisted"),
 };
 
-const STEPS: { readonly [number: string]: string } = release.steps;
+const TITLES: { readonly [number: string]: string } = release.steps;
+
+/** The numbers of all steps. */
+export const STEPS = Object.keys(TITLES).map(Number);
 
 /** What no receipt proves; every report ends with it. */
 export const NOT_PROVEN: readonly Message[] = release.not_proven.map(named);
@@ -61,7 +64,7 @@ export const labelsOf = (names: readonly string[], origin: "stated" | "observed"
 export const CLAIMS = release.claims.map((claim) => ({ ...claim, title: named(claim.title) }));
 
 /** Return the title of a step. */
-export const titleOfStep = (number: number): Message => named(STEPS[number]!);
+export const titleOfStep = (number: number): Message => named(TITLES[number]!);
 
 /** Return what this release knows of a chain; null of one that it does not list. */
 export const findChain = (chainId: number): Chain | null => CHAINS[chainId] ?? null;

@@ -5,7 +5,7 @@ import {
   ABANDONED, CANNOT_CHECK, DONE, isRefusal, MALFORMED, MISMATCH, NOT_ANCHORED, NOT_FINAL, NOT_TRUSTED,
   type Refusal, SUPERSEDED, UNKNOWN_VERSION,
 } from "./errors.ts";
-import { message, type Message } from "./messages.ts";
+import { join, message, type Message } from "./messages.ts";
 import type { Notice } from "./notices.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
@@ -19,6 +19,13 @@ export interface Step {
   readonly number: number;
   readonly detail: Message;
   readonly error: Refusal | null;
+}
+
+/** A step that was not made, and why: nothing calls for it, or an earlier one did not pass. */
+export interface UnmadeStep {
+  readonly number: number;
+  readonly verdict: Verdict;
+  readonly reason: Message;
 }
 
 /** One statement a reader cares about, with the steps' verdict on it and the reason. */
@@ -78,6 +85,7 @@ export interface Report {
   /** Why the custody events given do not form a chain; null if they do, or there are none. */
   readonly custody: Refusal | null;
   readonly notices: readonly NoticeFinding[];
+  readonly unmade: readonly UnmadeStep[];
 }
 
 const GRAVEST_FIRST = [
@@ -147,6 +155,36 @@ export const exitCode = (report: Report): number => errorOf(report)?.code ?? DON
 export const isPlainPass = (report: Report): boolean =>
   errorOf(report) === null && report.unpinned.length === 0 &&
   kindOfReport(report) === "main" && leadingAnchor(report)?.assurance !== "asserted";
+
+/** What one verification amounts to, in the order in which a summary names them (anchor/verification/outcome_tally.py). */
+const OUTCOMES = ["verified", "qualified", "superseded", "failed", "open"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Return what a report amounts to; a pass with a reservation is no plain pass. */
+export const outcomeOf = (report: Report): Outcome =>
+  errorOf(report) ? outcomeOfError(errorOf(report)!) : isPlainPass(report) ? "verified" : "qualified";
+
+/** Return what an error amounts to; evidence that its operator withdrew has not failed. */
+export const outcomeOfError = (error: Refusal): Outcome =>
+  error.code === SUPERSEDED ? "superseded" : verdictOf(error) === "fail" ? "failed" : "open";
+
+/** Return the tone in which one outcome, or several, are shown. */
+export const toneOf = (outcomes: readonly Outcome[]): "pass" | "fail" | "unknown" =>
+  outcomes.includes("failed") ? "fail" : outcomes.every((outcome) => outcome === "verified") ? "pass" : "unknown";
+
+/** Return how many verifications there were, and how many of each outcome that occurs. */
+export function describeTally(outcomes: readonly Outcome[]): Message {
+  const counts = OUTCOMES.map((outcome) => outcomes.filter((each) => each === outcome).length) as [number, number, number, number, number];
+  const named = [
+    message("tally-verified", { count: counts[0] }),
+    message("tally-qualified", { count: counts[1] }),
+    message("tally-superseded", { count: counts[2] }),
+    message("tally-failed", { count: counts[3] }),
+    message("tally-open", { count: counts[4] }),
+  ].filter((_, at) => counts[at]! > 0);
+  const parts = join(named, "clause");
+  return message("verification-tally", { total: outcomes.length, parts });
+}
 
 /** Return the kind of chain that the proof rests on; null where nothing was proven. */
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>

@@ -6,7 +6,7 @@
 import { encodeUtf8, formatAddress, type Hex } from "./bytes.ts";
 import { cannotCheck, isRefusal, MISMATCH, mismatch, notTrusted } from "./errors.ts";
 import { hashLeaf, verifyInclusion } from "./merkle.ts";
-import { join, message, type Message } from "./messages.ts";
+import { join, message, type Message, moment } from "./messages.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
 import { findChain } from "./release.ts";
@@ -199,7 +199,7 @@ export function checkTime(target: Target, stored: Anchor, record: Record): Found
   const since = existedBy - recordedAt(record);
   if (-since > target.recordedAtTolerance) {
     throw cannotCheck(
-      message("record-later-than-anchor", { seconds: -since, time: existedBy }),
+      message("record-later-than-anchor", { seconds: -since, time: moment(existedBy) }),
       message("record-later-than-anchor-hint"),
     );
   }
@@ -208,7 +208,7 @@ export function checkTime(target: Target, stored: Anchor, record: Record): Found
     : message("record-time-after", { seconds: -since });
   return [
     { existedBy, secondsSinceRecorded: since },
-    message("record-existed-by", { time: existedBy, detail, distance }),
+    message("record-existed-by", { time: moment(existedBy), detail, distance }),
   ];
 }
 

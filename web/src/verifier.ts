@@ -19,14 +19,14 @@ import {
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
-import { CLAIMS, isGroup } from "./release.ts";
+import { CLAIMS, isGroup, STEPS } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { StateProof } from "./state_proof.ts";
 import {
   type Candidate, chooseTarget, describeUnpinned, doubtUnpinned, listCandidates,
 } from "./targets.ts";
 import type { TrustEntry } from "./policy.ts";
-import { type Claim, type ProvenAnchor, type Report, type Step, type Verdict, verdictOf } from "./report.ts";
+import { type Claim, type ProvenAnchor, type Report, type Step, type UnmadeStep, type Verdict, verdictOf } from "./report.ts";
 
 /** What the verifier brings: nothing of it comes from the receipt. */
 export interface Trust {
@@ -231,7 +231,15 @@ class Run {
     return {
       receipt, record, steps: this.steps, claims, proven: this.proven, unpinned,
       notes: unique(this.notes), notProven: unique(this.notProven), custody: null, notices: [],
+      unmade: this.listUnmade(record),
     };
+  }
+
+  private listUnmade(record: Record | null): UnmadeStep[] {
+    return STEPS.filter((number) => this.steps.every((step) => step.number !== number)).map((number) =>
+      number === 11 && record && this.noEarliest
+        ? { number, verdict: "not present", reason: this.noEarliest }
+        : { number, verdict: "cannot tell", reason: message("step-not-made", { number }) });
   }
 
   private judgeBySteps(needs: readonly number[]): [Verdict, Message] {

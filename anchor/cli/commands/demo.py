@@ -26,6 +26,7 @@ from anchor.messages.message import Message
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.operate.single_run import run_state_message
 from anchor.project.files import find_checkout
+from anchor.units import format_moment
 
 
 def command(
@@ -143,7 +144,7 @@ def _verify_all(
 def _show(output: Output, name: str, report: anchor.Report) -> None:
     error = report.error
     if error is None:
-        time = report.proven[0].existed_by
+        time = format_moment(report.proven[0].existed_by)
         output.line(
             Message("demo-file-verified", name=name, time=time),
             mark=Message("demo-verified-mark"),

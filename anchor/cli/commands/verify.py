@@ -36,6 +36,12 @@ from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message
 from anchor.receipt.bundle import is_bundle_file
+from anchor.verification.outcome_tally import (
+    VerificationOutcome,
+    describe_tally,
+    outcome_of,
+    outcome_of_error,
+)
 from anchor.verification.report import Report, severest_code
 from anchor.verification.report_json import (
     FileDocument,
@@ -209,7 +215,7 @@ def command(
     inputs.close()
     notices.warn_of_unused(output)
     custody_events.warn_of_unused(output)
-    if is_bundle:
+    if is_bundle or (is_many and not quiet):
         output.line(results.describe())
     worst = severest_code(list(results.codes))
     document = VerificationDocument.model_validate(
@@ -228,28 +234,30 @@ def command(
 
 
 class _Results:
-    """The exit codes of what was verified; the reports are kept for JSON only, to save memory."""
+    """The codes and outcomes of what was verified; reports are kept for JSON only."""
 
     def __init__(self, *, keeps_documents: bool) -> None:
         self.codes: Counter[ExitCode] = Counter()
+        self._outcomes: Counter[VerificationOutcome] = Counter()
         self.documents: list[FileDocument | UnreadFileDocument] = []
         self._keeps_documents = keeps_documents
 
     def add(self, name: str, report: Report) -> None:
         self.codes[report.exit_code] += 1
+        self._outcomes[outcome_of(report)] += 1
         if self._keeps_documents:
             self.documents.append(describe_report(name, report))
 
     def add_error(self, name: str, error: AnchorError) -> None:
         self.codes[error.exit_code] += 1
+        self._outcomes[outcome_of_error(error)] += 1
         if self._keeps_documents:
             code, problem = int(error.exit_code), describe_problem(error)
             self.documents.append(UnreadFileDocument(file=name, exit_code=code, problem=problem))
 
     def describe(self) -> Message:
-        """Return how many files passed."""
-        verified, total = self.codes[ExitCode.DONE], self.codes.total()
-        return Message("files-verified-count", count=verified, total=total)
+        """Return how many files passed, and with what reservation."""
+        return describe_tally(self._outcomes)
 
 
 def _check_inputs(

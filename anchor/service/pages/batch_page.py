@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 
 from anchor.errors import MalformedError
+from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.number_list import MAX_NUMBERS, read_number_file, read_pasted
 from anchor.messages.message import Message
 from anchor.service.batch_schemas import BatchDocument
@@ -16,6 +17,7 @@ from anchor.service.number_lookup import limit_guesses
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.multipart_form import read_file_form
+from anchor.service.pages.number_facts import explain_latest
 from anchor.service.pages.number_table import list_lines, make_download, write_csv
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import LOCAL_SCRIPT_POLICY, answer_page, static_path
@@ -76,6 +78,7 @@ def _answer(
         values |= {
             "lines": lines,
             "left": answers.left,
+            "latest_basis": explain_latest(find_chain(service.project.config.chain_id).time_slack),
             "files": [
                 ("csv", make_download("text/csv", write_csv(lines, reader.language))),
                 ("json", make_download("application/json", document.model_dump_json().encode())),

@@ -17,6 +17,8 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _STATES: Final = {
     "done": Message("conformance-by-software"),
+    "court": Message("conformance-by-court"),
+    "material": Message("conformance-material"),
     "half": Message("conformance-by-operator"),
     "open": Message("conformance-open"),
 }
@@ -26,13 +28,14 @@ _STATES: Final = {
 class ConformancePoint:
     """One point of a rule: where it stands, what it asks, by whom it is met, and how.
 
-    ``state`` is ``done`` if the software does it, ``half`` if it rests on what the operator states
-    or arranges, and ``open`` if it is not met or was not assessed.
+    ``state`` is ``done`` if the software does it, ``court`` or ``material`` if it is an act of a
+    court for which the software verifies or gives material only, ``half`` if it rests on what the
+    operator states or arranges, and ``open`` if it is not met or was not assessed.
     """
 
     place: Message
     demand: Message
-    state: Literal["done", "half", "open"]
+    state: Literal["done", "court", "material", "half", "open"]
     answer: Message
 
     @property
@@ -60,7 +63,7 @@ RULES: Final = (
             ConformancePoint(
                 Message("conformance-rules-16"),
                 Message("conformance-unchanged"),
-                "done",
+                "court",
                 Message("conformance-unchanged-answer"),
             ),
             ConformancePoint(
@@ -90,13 +93,13 @@ RULES: Final = (
             ConformancePoint(
                 Message("conformance-rules-18"),
                 Message("conformance-before"),
-                "half",
+                "material",
                 Message("conformance-before-answer"),
             ),
             ConformancePoint(
                 Message("conformance-rules-19"),
                 Message("conformance-expert"),
-                "done",
+                "material",
                 Message("conformance-expert-answer"),
             ),
         ),
@@ -109,19 +112,19 @@ RULES: Final = (
             ConformancePoint(
                 Message("group-provider"),
                 Message("conformance-provider"),
-                "half",
+                "material",
                 Message("conformance-provider-answer"),
             ),
             ConformancePoint(
                 Message("group-platform"),
                 Message("conformance-platform"),
-                "done",
+                "material",
                 Message("conformance-platform-answer"),
             ),
             ConformancePoint(
                 Message("group-process"),
                 Message("conformance-process"),
-                "half",
+                "material",
                 Message("conformance-process-answer"),
             ),
         ),
@@ -146,7 +149,7 @@ RULES: Final = (
             ConformancePoint(
                 Message("conformance-eidas-45l-c"),
                 Message("conformance-order"),
-                "done",
+                "half",
                 Message("conformance-order-answer"),
             ),
             ConformancePoint(

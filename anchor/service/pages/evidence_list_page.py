@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, tzinfo
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -30,6 +31,7 @@ from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import load_certificates_of
 from anchor.types import Stage
+from anchor.units import BEIJING
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -42,7 +44,7 @@ async def evidence_list_page(
     caller = await need_caller(request, service, tenant, "read")
     asked = request.query_params
     form = Form({name: (asked.get(name, "")[:64],) for name in ("from", "to", "state", "cursor")})
-    form, listing = read_filter(form)
+    form, listing = read_filter(form, BEIJING if reader.language == "zh" else UTC)
     try:
         page = await service.read(
             lambda: list_tenant_evidence(
@@ -78,13 +80,16 @@ async def certificate_file(
     return await answer_certificate_file(service, caller, certificate, kind)
 
 
-def read_filter(form: Form) -> tuple[Form, ListingFilter]:
-    """Return the filter that the form asks for; the form says beside a field what is wrong."""
+def read_filter(form: Form, zone: tzinfo) -> tuple[Form, ListingFilter]:
+    """Return the filter that the form asks for, its days those of ``zone``.
+
+    The form says beside a field what is wrong.
+    """
     bounds: dict[str, str | None] = {}
     for name in ("from", "to"):
         text = form.text(name)
         try:
-            bounds[name] = parse_bound(text, is_end=name == "to") if text else None
+            bounds[name] = parse_bound(text, is_end=name == "to", zone=zone) if text else None
         except MalformedError as error:
             form = form.refuse(**{name: error.message})
     stage = next((each for each in Stage if each.value == form.text("state")), None)

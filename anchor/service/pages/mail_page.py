@@ -26,6 +26,7 @@ from anchor.store.mail_confirmations import (
     has_confirmed_address,
 )
 from anchor.system.clock import utc_now
+from anchor.units import format_stored_time
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
@@ -87,7 +88,7 @@ async def ask_to_confirm(
     if not await service.query(has_confirmed_address, person.id):
         free_at = await service.change(ask_confirmation, person, utc_now())
         if free_at is not None:
-            time = free_at[:16].replace("T", " ")
+            time = format_stored_time(free_at)
             raise Problem(429, Message("confirmation-too-early", time=time))
     return RedirectResponse(reader.link(HOME), status_code=303)
 

@@ -16,7 +16,7 @@ from anchor.store.certificates import IssuedCertificate
 from anchor.store.heads import AnchoredHead
 from anchor.store.number_search import NumberedItem
 from anchor.types import Anchor, Block, Stage
-from anchor.units import format_leaves, format_timestamp
+from anchor.units import format_leaves, format_stored_time, format_timestamp
 
 # Of a stored anchor, the hexadecimal digits that tell the operator's key, which is another matter.
 _KEY_DIGITS = 18
@@ -72,7 +72,7 @@ def describe_match(match: NumberedItem, config: Config, named: Block | None) -> 
     facts = [NumberFact(Message("number-fact-kind"), _KINDS[match.kind])]
     if certificate is not None:
         facts += _list_certificate(certificate)
-    facts += _list_times(match, named, find_chain(config.chain_id).time_slack or 0)
+    facts += _list_times(match, named, find_chain(config.chain_id).time_slack)
     if match.anchored is not None:
         facts += _list_anchor(match.anchored, config)
     return NumberCard(
@@ -155,7 +155,7 @@ def _list_certificate(certificate: IssuedCertificate) -> list[NumberFact]:
     return facts
 
 
-def _list_times(match: NumberedItem, named: Block | None, slack: int) -> list[NumberFact]:
+def _list_times(match: NumberedItem, named: Block | None, slack: int | None) -> list[NumberFact]:
     """Return the bracket as a verifier states it, with the possible error of the blocks' times."""
     facts = []
     if match.index is not None and not match.is_erased:
@@ -163,8 +163,9 @@ def _list_times(match: NumberedItem, named: Block | None, slack: int) -> list[Nu
         facts.append(NumberFact(Message("number-fact-earliest"), earliest))
     anchored = match.anchored
     if anchored is not None:
-        time = format_timestamp(anchored.timestamp + slack)
-        latest = Message("number-latest", time=time, block=anchored.block_number)
+        time = format_timestamp(anchored.timestamp + (slack or 0))
+        basis = explain_latest(slack)
+        latest = Message("number-latest", time=time, block=anchored.block_number, basis=basis)
         facts.append(NumberFact(Message("number-fact-latest"), latest))
     elif match.index is not None:
         facts.append(NumberFact(Message("number-fact-latest"), Message("number-latest-none")))
@@ -175,13 +176,26 @@ def _list_times(match: NumberedItem, named: Block | None, slack: int) -> list[Nu
     return facts
 
 
-def _describe_earliest(match: NumberedItem, named: Block | None, slack: int) -> Message:
+def _describe_earliest(match: NumberedItem, named: Block | None, slack: int | None) -> Message:
     if match.not_before is None:
         return Message("number-earliest-none")
     number = match.not_before.block_number
     if named is None:
         return Message("number-earliest-block", block=number)
-    return Message("number-earliest", time=format_timestamp(named.timestamp - slack), block=number)
+    time = format_timestamp(named.timestamp - (slack or 0))
+    basis = (
+        Message("earliest-without-slack")
+        if slack is None
+        else Message("earliest-is-calculated", slack=slack)
+    )
+    return Message("number-earliest", time=time, block=number, basis=basis)
+
+
+def explain_latest(slack: int | None) -> Message:
+    """Return why a latest time is later than its block's; None if the possible error is unknown."""
+    if slack is None:
+        return Message("latest-without-slack")
+    return Message("latest-is-calculated", slack=slack)
 
 
 def _list_anchor(anchored: AnchoredHead, config: Config) -> list[NumberFact]:
@@ -207,4 +221,4 @@ def _list_anchor(anchored: AnchoredHead, config: Config) -> list[NumberFact]:
 
 def format_own(time: str | None) -> str:
     """Return a time of the service's own clock, to the second."""
-    return "" if time is None else f"{time[:19].replace('T', ' ')}Z"
+    return "" if time is None else format_stored_time(time)

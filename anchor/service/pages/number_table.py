@@ -14,9 +14,9 @@ from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 from anchor.project.config import Config
 from anchor.service.number_batch import NumberRow
-from anchor.service.pages.number_facts import describe_match, format_own
+from anchor.service.pages.number_facts import describe_match
 from anchor.store.number_search import NumberedItem
-from anchor.units import format_timestamp
+from anchor.system.clock import format_unix_time
 
 # With these a spreadsheet takes a cell for a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -76,6 +76,11 @@ def _spell(value: object, language: Language) -> str:
     return neutralise(translate(value, language) if isinstance(value, Message) else str(value))
 
 
+def _spell_time(time: str) -> str:
+    """Return a time in UTC for the files, to the second; a page names it for its reader."""
+    return time and f"{time[:19].replace('T', ' ')}Z"
+
+
 def _describe(row: NumberRow, config: Config) -> Iterator[NumberLine]:
     if not row.matches:
         is_number = row.fault is None
@@ -104,8 +109,10 @@ def _describe_match(row: NumberRow, match: NumberedItem, config: Config, more: b
         verdict=card.verdict,
         remark=Message("batch-more-matches") if more else next(iter(card.remarks), None),
         state=match.stage.value,
-        latest="" if anchored is None else format_timestamp(anchored.timestamp + slack),
-        accepted=format_own(match.accepted_at),
+        latest=""
+        if anchored is None
+        else _spell_time(format_unix_time(anchored.timestamp + slack)),
+        accepted=_spell_time(match.accepted_at or ""),
         block=None if anchored is None else anchored.block_number,
         sequence=None if anchored is None else anchored.sequence,
         root="" if anchored is None else anchored.head.root.hex(),

@@ -29,6 +29,8 @@ from anchor.units import (
     format_gas_price,
     format_in_gwei,
     format_leaves,
+    format_stored_day,
+    format_stored_time,
     format_timestamp,
     format_wei,
 )
@@ -57,6 +59,8 @@ _WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ances
 _VERIFIER_POLICY = re.compile(
     r"<meta\s+http-equiv=\"?Content-Security-Policy\"?\s+content=\"([^\"]+)\"", re.IGNORECASE
 )
+# What stands before the second time in Chinese, of the messages moment-in-utc and day-in-utc.
+_BRACKET = "\N{FULLWIDTH LEFT PARENTHESIS}"
 _STATES = {
     HeadState.SEALED: "open",
     HeadState.SUBMITTED: "open",
@@ -185,6 +189,11 @@ def mark_units(text: str) -> Markup:
     )
 
 
+def break_time(text: str) -> Markup:
+    """Escape a time and put what is in brackets, the same time in UTC, on a line of its own."""
+    return (Markup("<br>") + _BRACKET).join(escape(part) for part in text.split(_BRACKET))
+
+
 @cache
 def _load_static(name: str) -> bytes:
     """Return a static file of the package."""
@@ -205,6 +214,10 @@ def _answer_static(name: str, digest: str, media_type: str) -> Response:
         raise Problem(404, Message("page-style-outdated"))
     headers = {"Cache-Control": "public, max-age=31536000, immutable"}
     return Response(_load_static(name), media_type=media_type, headers=headers)
+
+
+def _show_moment(time: float | str) -> str:
+    return format_stored_time(time) if isinstance(time, str) else format_timestamp(time)
 
 
 @cache
@@ -230,12 +243,14 @@ def _load_environment(language: Language) -> Environment:
     environment.globals |= {"message": write_message, "age": format_age}
     environment.filters |= {
         "duration": format_duration,
-        "moment": format_timestamp,
+        "moment": _show_moment,
+        "day": format_stored_day,
         "wei": format_wei,
         "gas_price": format_gas_price,
         "gwei": format_in_gwei,
         "leaves": format_leaves,
         "code": lambda text: mark_code(say(text)),
+        "lines": lambda text: break_time(say(text)),
         "figure": lambda text: mark_units(say(text)),
         "state": head_state_message,
         "state_class": lambda state: _STATES[state],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -21,6 +22,8 @@ from anchor.verification.report import AGE_NOT_PROVEN, Report, Verdict, verdict_
 from anchor.verification.verifier import judge
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
+SINCE = "北京时间 2026-09-21 22:14:26（2026-09-21 14:14:26 UTC）"
+LATEST = "北京时间 2026-09-21 22:17:50（2026-09-21 14:17:50 UTC）"
 POLICY = Message("policy-file-source", path="/p", sha256="ab", source="--trust")
 
 
@@ -110,8 +113,8 @@ def test_the_reports_of_named_blocks_are_in_chinese(capsys: pytest.CaptureFixtur
         ),
         (
             "zh",
-            "该记录的形成时间不早于 2026-09-21 14:14:26 UTC · 不晚于 2026-09-21 14:17:50 UTC",
-            "不早于 2026-09-21 14:14:26 UTC · 不晚于 2026-09-21 14:17:50 UTC",
+            f"该记录的形成时间不早于{SINCE}，不晚于{LATEST}，",
+            f"不早于{SINCE}，不晚于{LATEST}",
         ),
     ],
 )
@@ -126,6 +129,29 @@ def test_the_bracket_is_printed_with_what_it_does_not_say(
     assert translate(AGE_NOT_PROVEN, language) in shown
     print_summary(output, "F", report)
     assert brief in capsys.readouterr().out
+
+
+def test_every_step_has_a_line_also_one_that_was_not_made(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    here = World()
+    plain = judged(here)
+    here.main.chain_id = ChainId(MAIN + 1)
+    for report, lines in (
+        (plain, {11: "not present"}),
+        (judged(here), {6: "cannot tell", 11: "not present"}),
+    ):
+        for language in LANGUAGES:
+            output = Output(as_json=False, language=language)
+            print_report(output, "F", report, policies=(), nodes=(), all_steps=True)
+            shown = capsys.readouterr().out
+            assert re.findall(r"^ {2,3}(\d+)\. ", shown, re.MULTILINE) == [
+                str(number) for number in range(1, 12)
+            ]
+        by_number = {step.number: step.verdict.value for step in report.unmade}
+        assert by_number.items() >= lines.items()
+        (earliest,) = (step for step in report.unmade if step.number == 11)
+        assert earliest.reason == Message("record-names-nothing-earlier")
 
 
 def test_a_report_that_did_not_pass_says_which_way_and_claims_no_time(

@@ -2,19 +2,19 @@
 
 import { formatAddress, sha256 } from "../bytes.ts";
 import { isRefusal } from "../errors.ts";
-import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
+import { inLanguage, type Language, message, type Message, moment, type Text } from "../messages.ts";
 import { find, make, saveFile, show } from "../page/elements.ts";
 import { applyNotices } from "../notices.ts";
 import { FieldProblem, inField, readBlockHashes } from "../page/given.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../policy.ts";
-import { formatTime } from "../text.ts";
+import { describeTally, outcomeOf } from "../report.ts";
 import { judge, type Trust } from "../verifier.ts";
 import { openArchive } from "./archive.ts";
 import { describeRow, writeCsv } from "./downloads.ts";
 import { type BatchRow, judgeArchive, type JudgeReceipt, type Match, type Place } from "./verification.ts";
 
 const FIELDS = ["zip", "policy", "hashes"] as const;
-const MARKS = { pass: "✓", fail: "✗", unknown: "!" } as const;
+const MARKS = { pass: "✓", fail: "✗", unknown: "!", none: "–" } as const;
 const MATCHES: { readonly [match in Match]: Message } = {
   digest: message("batch-zip-by-digest"),
   name: message("batch-zip-by-name"),
@@ -108,10 +108,8 @@ class BatchPage {
 
   private showTable(name: string): void {
     const judged = this.rows.filter(({ receipt }) => receipt !== null);
-    const count = (tone: BatchRow["tone"]) => judged.filter((row) => row.tone === tone).length;
-    const [receipts, others] = [judged.length, this.rows.length - judged.length];
-    const [verified, failed, open] = [count("pass"), count("fail"), count("unknown")];
-    this.tell(message("batch-zip-summary", { name, receipts, verified, failed, open, others }));
+    const tally = describeTally(judged.flatMap(({ report }) => report ? [outcomeOf(report)] : []));
+    this.tell(message("batch-zip-summary", { name, tally, others: this.rows.length - judged.length }));
     find("zip-rows").replaceChildren(...this.rows.map((row) => this.showRow(row)));
     find("zip-results").hidden = false;
     find("zip-heading").focus();
@@ -138,7 +136,7 @@ class BatchPage {
     if (!place) {
       return ["–"];
     }
-    const time = `${formatTime(place.timestamp)} UTC`;
+    const time = this.say(moment(place.timestamp));
     return place.isProven ? [time] : [time, ...line("soft small", this.say(message("batch-zip-stated")))];
   }
 }

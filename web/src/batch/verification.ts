@@ -7,9 +7,13 @@ import { message, type Message } from "../messages.ts";
 import { type Notice, readNotice } from "../notices.ts";
 import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
 import { type Digests, parseRecord, type Record } from "../record.ts";
-import { errorOf, exitCode, headlineOf, isPlainPass, leadingAnchor, type Report, type Verdict, verdictOf } from "../report.ts";
+import { errorOf, exitCode, headlineOf, leadingAnchor, outcomeOf, type Report, toneOf } from "../report.ts";
 import { type Archive, type ArchiveFile, isReceiptName, reasonOf, RECEIPT_SUFFIX, type RefusedFile } from "./archive.ts";
 
+// What `anchor pack` and a service's package hold beside originals and receipts (anchor/bag/receipt_package.py).
+const PACKAGE_LIST = /^((?:[^/]*\/)?)tagmanifest-sha256\.txt$/;
+const PACKAGE_FILES =
+  /^(README\.(en|zh)\.md|bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|sm3sums\.txt|(policy|verify|exhibits|certificate|signatures|statements|timestamps)\/[^/]+)$/;
 const NOTHING: Digests = { sha256: null, sm3: null, size: null };
 
 /** How a receipt and a file of the ZIP belong together. */
@@ -25,7 +29,8 @@ export interface Place {
 
 /** One line of the table; `code` (as `anchor verify` ends) and `receipt` are null where there is no receipt. */
 export interface BatchRow {
-  readonly tone: "pass" | "fail" | "unknown";
+  /** "none" of a file that nothing has to be shown of. */
+  readonly tone: "pass" | "fail" | "unknown" | "none";
   readonly words: Message;
   readonly reason: Message | null;
   readonly receipt: string | null;
@@ -71,7 +76,13 @@ export async function judgeArchive(
     rows.push(row);
   }
   const others = [...hashed.keys()].filter((name) => !used.has(name));
-  return [...rows, ...refused.map(describeRefused), ...others.map(describeOther)];
+  const folders = [...inside.keys()].flatMap((name) => PACKAGE_LIST.exec(name)?.[1] ?? []);
+  const isOfPackage = (name: string) =>
+    folders.some((folder) => name.startsWith(folder) && PACKAGE_FILES.test(name.slice(folder.length)));
+  return [
+    ...rows, ...refused.map(describeRefused),
+    ...others.map((name) => isOfPackage(name) ? describePackageFile(name) : describeOther(name)),
+  ];
 }
 
 /** Read each file once: receipts whole, and the digests of the others. */
@@ -133,7 +144,7 @@ async function judgeReceipt(
   const error = errorOf(told);
   const verdict = headlineOf(told);
   return {
-    tone: toneOf(verdictOf(error), isPlainPass(report)),
+    tone: isAlone && outcomeOf(told) === "verified" ? "unknown" : toneOf([outcomeOf(told)]),
     words: isAlone ? message("batch-zip-receipt-only", { verdict }) : verdict,
     reason: error?.reason ?? null,
     receipt: name,
@@ -181,13 +192,13 @@ function placeOf(report: Report): Place | null {
   return stated ? { timestamp: stated.timestamp, chainId: stated.chainId, registry: stated.registry, isProven: false } : null;
 }
 
-const toneOf = (verdict: Verdict, isPlain: boolean): BatchRow["tone"] =>
-  verdict === "fail" ? "fail" : isPlain ? "pass" : "unknown";
-
 const WITHOUT = { tone: "unknown", receipt: null, isRefused: false, match: "none", code: null, number: null, place: null, report: null } as const;
 
 const describeRefused = ({ name, reason }: RefusedFile): BatchRow =>
   ({ ...WITHOUT, words: message("batch-zip-refused"), reason, files: [name], isRefused: true });
+
+const describePackageFile = (name: string): BatchRow =>
+  ({ ...WITHOUT, tone: "none", words: message("batch-zip-package-file"), reason: null, files: [name] });
 
 const describeOther = (name: string): BatchRow => ({
   ...WITHOUT,

@@ -7,20 +7,19 @@ import { type BagSource, checkName, checkNames, MANIFEST, MAX_FILES } from "../b
 import type { Hex } from "../bytes.ts";
 import { judgeCustody, type PackedEvent, readEvents } from "../custody.ts";
 import { hashPieces, startHashing } from "../digests.ts";
-import { isRefusal, malformed, type Refusal, SUPERSEDED } from "../errors.ts";
-import { inLanguage, type Language, message, type Message, type Text } from "../messages.ts";
+import { isRefusal, malformed, type Refusal } from "../errors.ts";
+import { inLanguage, type Language, message, type Message, moment, type Text } from "../messages.ts";
 import { listNotices, type Notice } from "../notices.ts";
-import { errorOf, exitCode, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, verdictOf, type Verdict, wordsOf } from "../report.ts";
+import { describeTally, errorOf, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, outcomeOf, outcomeOfError, toneOf, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
 import { checkCaptures, checkRecordedFiles } from "../recorded_files.ts";
-import { formatTime } from "../text.ts";
 import type { CheckFiles } from "../verifier.ts";
 import { openZip, readPieces } from "../zip.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
-import { MARKS, type Outcome, type Say, showOutcome, spellVerdict } from "./report.ts";
+import { type Outcome, OUTCOME_MARKS, type Say, showOutcome, spellVerdict } from "./report.ts";
 
 // Starting two threads takes longer than hashing a file of this size.
 const MAX_HERE_BYTES = 1 << 22;
@@ -167,18 +166,14 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
   const { bag, error, name, outcomes } = outcome;
   const path = show(name, 120);
   if (!bag || error) {
-    const tone = verdictOf(error) === "fail" ? "fail" : "unknown";
-    return [box(tone, say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
+    return [box(toneOf([outcomeOfError(error!)]), say(wordsOf(error)), say(message("page-bag-refused")), path, [show(say(error!.reason), 600)])];
   }
-  // What the operator withdrew is no failure of the evidence.
-  const verdicts = outcomes.map(({ report }) => exitCode(report) === SUPERSEDED ? "cannot tell" : verdictOf(errorOf(report)));
-  const count = verdicts.filter((verdict) => verdict === "pass").length;
+  const results = outcomes.map(({ report }) => outcomeOf(report));
   const gravest = gravestOfAll(outcomes.map(({ report }) => report));
   // The words of the weakest that passed, where all did.
   const weakest = outcomes.find(({ report }) => !isPlainPass(report)) ?? outcomes[0]!;
   const telling = gravest ? outcomes.find(({ report }) => errorOf(report) === gravest)! : weakest;
   const words = headlineOf(telling.report);
-  const title = message("files-verified-count", { count, total: outcomes.length });
   const party: Text = bag.party === null ? message("bag-party-unnamed") : show(bag.party, 120);
   const policy = policyIn(bag);
   const lines = [
@@ -191,21 +186,14 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
     }),
   ];
   return [
-    box(toneOf(verdicts, outcomes), say(words), say(title), path, lines.map(say)),
-    make("section", {}, ...outcomes.map((each, at) => showOriginal(each, verdicts[at]!, language, say))),
+    box(toneOf(results), say(words), say(describeTally(results)), path, lines.map(say)),
+    make("section", {}, ...outcomes.map((each) => showOriginal(each, language, say))),
   ];
-}
-
-function toneOf(verdicts: readonly Verdict[], outcomes: readonly Outcome[]): string {
-  if (verdicts.includes("fail")) {
-    return "fail";
-  }
-  return outcomes.every(({ report }) => isPlainPass(report)) ? "pass" : "unknown";
 }
 
 /** Show what several files amount to. */
 export function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
-  const mark = tone === "pass" ? MARKS.pass : tone === "fail" ? MARKS.fail : "!";
+  const mark = tone === "pass" ? "✓" : tone === "fail" ? "✗" : "!";
   return make("div", { class: `verdict ${tone}` },
     make("span", { class: "mark", "aria-hidden": "true" }, mark),
     make("div", {}, make("p", { class: "word" }, spellVerdict(words)), make("h2", { id: "headline", tabindex: "-1" }, title), make("p", { class: "about" }, path),
@@ -214,20 +202,20 @@ export function box(tone: string, words: string, title: string, path: string, li
 
 /** Show an original in a line, and its report once it is opened; `headline`: what is said of a receipt alone. */
 export function showOriginal(
-  outcome: Outcome, verdict: Verdict, language: Language, say: Say, headline: Message | null = null,
+  outcome: Outcome, language: Language, say: Say, headline: Message | null = null,
 ): HTMLElement {
   const { file, report } = outcome;
   const leading = leadingAnchor(report);
   const words: Message[] = [headline ?? headlineOf(report)];
-  if (leading && (verdict === "pass" || headline)) {
+  if (leading && (!errorOf(report) || headline)) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
-    const time = formatTime(leading.existedBy);
+    const time = moment(leading.existedBy);
     words.push(leading.notBefore === null
       ? message("report-brief-proven", { time, place })
-      : message("report-brief-bracket", { since: formatTime(leading.notBefore), time, place }));
+      : message("report-brief-bracket", { since: moment(leading.notBefore), time, place }));
   }
   const part = make("details", { class: "original" }, make("summary", {},
-    make("b", {}, `${MARKS[verdict]} ${show(file, 120)}`), " ", words.map(say).join(language === "en" ? "; " : "；")));
+    make("b", {}, `${OUTCOME_MARKS[outcomeOf(report)]} ${show(file, 120)}`), " ", words.map(say).join(language === "en" ? "; " : "；")));
   part.addEventListener("toggle", () => {
     if (part.childElementCount === 1) {
       const shown = showOutcome(outcome, language);

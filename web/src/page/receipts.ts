@@ -7,7 +7,7 @@ import { malformed } from "../errors.ts";
 import { inLanguage, join, type Language, message } from "../messages.ts";
 import type { Notice } from "../notices.ts";
 import type { Digests } from "../record.ts";
-import { errorOf, gravestOf, headlineOf, isPlainPass, type Report, verdictOf, wordsOf } from "../report.ts";
+import { describeTally, errorOf, gravestOf, headlineOf, isPlainPass, outcomeOf, outcomeOfError, type Report, toneOf, wordsOf } from "../report.ts";
 import { describeReports, type PolicySource, type RefusedReceipt } from "../report_json.ts";
 import { box, showOriginal } from "./bag.ts";
 import { make, show } from "./elements.ts";
@@ -81,22 +81,18 @@ export function showReceipts(outcome: ReceiptsOutcome, language: Language): HTML
   // The words of the weakest that passed, where all did.
   const weakest = reports.find((report) => !isPlainPass(report)) ?? reports[0];
   const telling = gravest ? reports.find((report) => errorOf(report) === gravest) : weakest;
-  const count = (tone: BatchRow["tone"]) => rows.filter(({ row }) => row.tone === tone).length;
-  const [verified, failed, open] = [count("pass"), count("fail"), count("unknown")];
-  const tone = failed > 0 || refused.length > 0 ? "fail" : open > 0 ? "unknown" : "pass";
+  const results = [...reports.map(outcomeOf), ...refused.map(({ error }) => outcomeOfError(error))];
   const missing = rows.filter(({ row }) => row.match === "none").length;
   const name = show(outcome.name, 120);
-  const title = message("page-zip-summary", { receipts: rows.length, verified, failed, open });
   const lines = missing > 0 ? [say(message("page-originals-missing", { count: missing }))] : [];
   return [
-    box(tone, say(telling ? headlineOf(telling) : wordsOf(gravest)), say(title), name, lines),
+    box(toneOf(results), say(telling ? headlineOf(telling) : wordsOf(gravest)), say(describeTally(results)), name, lines),
     make("section", {}, ...rows.map((each) => showRow(each, language, say)), ...showOthers(others, say)),
   ];
 }
 
 function showRow({ row, outcome }: JudgedReceipt, language: Language, say: Say): HTMLElement {
-  const verdict = row.tone === "fail" ? "fail" : verdictOf(errorOf(outcome.report));
-  return showOriginal(outcome, verdict, language, say, row.match === "none" ? row.words : null);
+  return showOriginal(outcome, language, say, row.match === "none" ? row.words : null);
 }
 
 function showOthers(others: readonly BatchRow[], say: Say): HTMLElement[] {

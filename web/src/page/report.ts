@@ -3,14 +3,14 @@
 import { formatAddress, type Hex } from "../bytes.ts";
 import { CANNOT_CHECK, MISMATCH, SUPERSEDED } from "../errors.ts";
 import { parseHeader } from "../header.ts";
-import { inLanguage, join, type Language, message, type Message, type Text } from "../messages.ts";
+import { inLanguage, join, type Language, message, type Message, moment, type Text } from "../messages.ts";
 import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
+import { recordedAt } from "../steps.ts";
 import { Doubt } from "../targets.ts";
 import {
-  errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions,
-  type ProvenAnchor, type Report, type Verdict, verdictOf,
+  errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions, outcomeOf,
+  type ProvenAnchor, type Report, toneOf, type Verdict, verdictOf,
 } from "../report.ts";
-import { formatTime } from "../text.ts";
 import { type Child, make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
 import { showPath } from "./path.ts";
@@ -29,8 +29,11 @@ export interface Outcome {
   readonly checkedAt: Date;
 }
 
-export const MARKS: { readonly [verdict in Verdict]: string } = {
+const MARKS: { readonly [verdict in Verdict]: string } = {
   pass: "✓", fail: "✗", "cannot tell": "?", "not present": "–",
+};
+export const OUTCOME_MARKS: { readonly [outcome in ReturnType<typeof outcomeOf>]: string } = {
+  verified: "✓", qualified: "!", superseded: "!", failed: "✗", open: "?",
 };
 const VERDICTS: { readonly [verdict in Verdict]: Message } = {
   pass: message("verdict-pass"),
@@ -96,7 +99,6 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
   const error = errorOf(report);
   const code = exitCode(report);
   const isFile = code === MISMATCH && report.steps.some((step) => step.number === 2 && step.error === error);
-  const verdict = verdictOf(error);
   const leading = leadingAnchor(report);
   const isAsserted = leading?.assurance === "asserted";
   const passed = report.unpinned.length > 0
@@ -111,11 +113,10 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
     ? [make("p", { class: "reason" }, code >= CANNOT_CHECK ? `${say(message("page-result-open"))} ` : "",
         make("span", {}, ...spell(error.reason, say)))]
     : isProven ? describePass(report, worth !== null || error !== null, say, language) : [];
-  const isPlain = isPlainPass(report);
-  const tone = verdict === "fail" && code !== SUPERSEDED ? "fail" : isPlain ? "pass" : "unknown";
+  const result = outcomeOf(report);
   return make(
-    "div", { class: `verdict ${tone}` },
-    make("span", { class: "mark", "aria-hidden": "true" }, isPlain || (verdict !== "pass" && code !== SUPERSEDED) ? MARKS[verdict] : "!"),
+    "div", { class: `verdict ${toneOf([result])}` },
+    make("span", { class: "mark", "aria-hidden": "true" }, OUTCOME_MARKS[result]),
     make(
       "div", {},
       make("p", { class: "word" }, spellVerdict(say(headlineOf(report)))),
@@ -132,7 +133,7 @@ function describeNotice({ notice, existedBy, detail }: NoticeFinding): Message {
   const name = show(notice.name, 120);
   return existedBy === null
     ? message("report-notice-aside", { name, reason: detail })
-    : message("report-notice", { detail, time: describeTime(existedBy), name });
+    : message("report-notice", { detail, time: moment(existedBy), name });
 }
 
 /** Say of each anchor what it proves, and of all what nothing pins. */
@@ -154,24 +155,14 @@ function describePass(report: Report, isUnchanged: boolean, say: Say, language: 
 
 /** Say between which times the record was made. */
 function describeTimes({ notBefore, existedBy }: ProvenAnchor, isUnchanged: boolean): Message {
-  const time = describeTime(existedBy);
+  const time = moment(existedBy);
   if (notBefore === null) {
     return isUnchanged ? message("report-unchanged-since", { time }) : message("report-existed-by", { time });
   }
-  const since = describeTime(notBefore);
+  const since = moment(notBefore);
   return isUnchanged
     ? message("report-unchanged-since-bracket", { since, time })
     : message("report-made-between", { since, time });
-}
-
-/** Name Unix seconds in UTC, and in the reader's zone where that is another. */
-function describeTime(seconds: number): Text {
-  const utc = `${formatTime(seconds)} UTC`;
-  const minutes = -new Date(seconds * 1000).getTimezoneOffset();
-  if (minutes === 0) return utc;
-  const [hours, rest] = [Math.trunc(Math.abs(minutes) / 60), Math.abs(minutes) % 60].map((part) => `${part}`.padStart(2, "0"));
-  const local = `${formatTime(seconds + 60 * minutes)} ${minutes < 0 ? "-" : "+"}${hours}${rest}`;
-  return message("time-here-too", { utc, local });
 }
 
 /** Say of a chain that is no main one what it is worth. */
@@ -204,50 +195,44 @@ function describeBasis({ assurance, isAsserted, finalBlockNumber: block }: Prove
 }
 
 function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
-  const events: [string, string, string][] = [];
+  const events: [number, Message, string][] = [];
   if (report.record) {
-    events.push([report.record.recordedAt.replace(/T(.{8}).*/, " $1"), say(message("page-time-claimed")), "claim"]);
+    events.push([recordedAt(report.record), message("page-time-claimed"), "claim"]);
   }
   for (const proven of report.proven) {
     const { blockNumber, timestamp } = proven.anchor;
-    const where = message("page-time-included", { block: blockNumber, chain: proven.chainId });
     const kind = isPlainPass(report) ? "pass" : "doubt";
     if (proven.notBefore !== null) {
-      events.push([formatTime(proven.notBefore), say(message("page-time-earliest")), `${kind} strong`]);
+      events.push([proven.notBefore, message("page-time-earliest"), `${kind} strong`]);
     }
-    events.push([formatTime(timestamp), say(where), kind]);
-    events.push([formatTime(proven.existedBy), say(message("page-time-latest")), `${kind} strong`]);
+    events.push([timestamp, message("page-time-included", { block: blockNumber, chain: proven.chainId }), kind]);
+    events.push([proven.existedBy, message("page-time-latest"), `${kind} strong`]);
   }
-  const now = checkedAt.toISOString().slice(0, 19).replace("T", " ");
-  events.push([now, say(message("page-time-checked")), "claim"]);
-  events.sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  events.push([Math.floor(checkedAt.getTime() / 1000), message("page-time-checked"), "claim"]);
+  events.sort(([one], [other]) => one - other);
   const list = make("ol", { class: "times" }, ...events.map(([time, what, kind]) =>
-    make("li", { class: kind }, make("time", { datetime: time.replace(" ", "T") + "Z" }, time), " ", what)));
+    make("li", { class: kind }, make("time", { datetime: new Date(time * 1000).toISOString() }, say(moment(time))), " ", say(what))));
   return report.proven.length > 0
     ? list
     : make("div", {}, make("p", { class: "small" }, say(message("page-time-unproven"))), list);
 }
 
 function showSteps(report: Report, say: Say): HTMLElement {
-  const items = report.steps.map(({ number, detail, error }) => {
-    const verdict = verdictOf(error);
-    const hint = error?.hint ? [make("p", { class: "hint" }, ...spell(error.hint, say))] : [];
-    return make(
-      "li", { class: slug(verdict) }, badge(verdict, say),
-      make("div", {}, make("b", {}, `${number}. ${say(titleOfStep(number))}`),
-        make("p", { class: "detail" }, ...spell(detail, say)), ...hint),
-    );
-  });
-  return make("ul", { class: "rows" }, ...items);
+  return make("ul", { class: "rows" },
+    ...report.steps.map(({ number, detail, error }) =>
+      showRow(`${number}. ${say(titleOfStep(number))}`, verdictOf(error), detail, say, error?.hint)),
+    ...report.unmade.map(({ number, verdict, reason }) =>
+      showRow(`${number}. ${say(titleOfStep(number))}`, verdict, reason, say)));
 }
 
-function showClaims(report: Report, say: Say): HTMLElement {
-  return make("ul", { class: "rows" }, ...report.claims.map(({ id, title, verdict, reason }) => make(
-    "li", { class: slug(verdict) }, badge(verdict, say),
-    make("div", {}, make("b", {}, `${id} ${say(title)}`),
-      make("p", { class: "detail" }, ...spell(reason, say))),
-  )));
-}
+const showClaims = (report: Report, say: Say): HTMLElement =>
+  make("ul", { class: "rows" }, ...report.claims.map(({ id, title, verdict, reason }) =>
+    showRow(`${id} ${say(title)}`, verdict, reason, say)));
+
+const showRow = (title: string, verdict: Verdict, reason: Message, say: Say, hint?: Message | null): HTMLElement =>
+  make("li", { class: slug(verdict) }, badge(verdict, say),
+    make("div", {}, make("b", {}, title), make("p", { class: "detail" }, ...spell(reason, say)),
+      ...(hint ? [make("p", { class: "hint" }, ...spell(hint, say))] : [])));
 
 function showBasis({ report, policy, nodes, notes }: Outcome, say: Say): HTMLElement {
   const lines = policy === null
@@ -285,7 +270,7 @@ function showValues(report: Report, say: Say): HTMLElement {
   const [anchor] = receipt!.anchors;
   const head = anchor?.head ?? receipt!.promise!;
   const plain: [string, string][] = record
-    ? [[say(message("page-name")), show(record.name)], [say(message("page-recorded")), record.recordedAt]]
+    ? [[say(message("page-name")), show(record.name)], [say(message("page-recorded")), say(moment(recordedAt(record)))]]
     : [];
   if (record && record.digests.size !== null) {
     plain.push([say(message("page-size")), String(record.digests.size)]);
