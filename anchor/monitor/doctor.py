@@ -51,10 +51,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """The text of a check that passed, and a suggestion to the operator, if any."""
+    """The text of a check that is no failure, and a suggestion to the operator, if any."""
 
     text: Message
     hint: Message | None
+    verdict: Verdict = Verdict.PASS
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,4 +121,4 @@ def _examine(context: DoctorContext, check: Check) -> Finding:
         )
     context.passed.add(check.name)
     remark = answer if isinstance(answer, Remark) else Remark(answer, None)
-    return Finding(check=check.name, verdict=Verdict.PASS, text=remark.text, hint=remark.hint)
+    return Finding(check=check.name, verdict=remark.verdict, text=remark.text, hint=remark.hint)

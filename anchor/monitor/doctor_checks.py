@@ -24,6 +24,7 @@ from anchor.errors import (
     ChainGuardError,
     ConfigError,
     FundsError,
+    LeaseHeldError,
     NotTrustedError,
     SignerError,
 )
@@ -41,6 +42,7 @@ from anchor.operate.anchor_watch import judge_clock_at
 from anchor.operate.clock_check import ClockFault, clock_error
 from anchor.operate.deployment import has_create2_proxy, read_record
 from anchor.operate.funds import low_funds_warning
+from anchor.operate.heartbeat import MAX_SILENCE, find_silence
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.node_capabilities import describe_offers
 from anchor.operate.preconditions import (
@@ -59,8 +61,9 @@ from anchor.store.database import MIGRATION_HEAD
 from anchor.system.clock import format_unix_time
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.types import Block, Head
-from anchor.units import ETHER
+from anchor.units import ETHER, format_duration
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
+from anchor.verification.report import Verdict
 
 # Seconds; a node this far behind, or a clock this far off, is reported.
 _CLOCK_TOLERANCE = 120
@@ -95,9 +98,21 @@ def _look_at_copies(context: DoctorContext) -> Remark:
 
 
 def _look_at_lock(context: DoctorContext) -> Message | Remark:
-    if context.project.database.is_leased():
-        return Remark(Message("doctor-lease-held"), Message("doctor-lease-held-hint"))
-    return Message("doctor-lease-free")
+    database = context.project.database
+    if not database.is_leased():
+        return Message("doctor-lease-free")
+    silence = find_silence(context.config, database.read_epoch(), context.wall_time)
+    if silence is None:
+        return Remark(
+            Message("doctor-lease-held"), Message("doctor-lease-held-hint"), Verdict.CANNOT_TELL
+        )
+    elapsed = format_duration(silence)
+    if silence > MAX_SILENCE:
+        raise LeaseHeldError(
+            Message("doctor-daemon-silent", elapsed=elapsed),
+            hint=Message("doctor-daemon-silent-hint"),
+        )
+    return Message("doctor-daemon-alive", elapsed=elapsed)
 
 
 def _look_at_policy(context: DoctorContext) -> Message | Remark:

@@ -18,11 +18,14 @@ AfterTenant = Annotated[
 ]
 
 
+POSITION = "^[0-9TZ:.-]{1,40}/[0-9a-f]{1,32}$"
+"""What ``ListPosition`` writes."""
+
 AfterPosition = Annotated[
     str | None,
     Query(
         max_length=100,
-        pattern="^[0-9TZ:.-]{1,40}/[0-9a-f]{1,32}$",
+        pattern=POSITION,
         description="`next` of the page before.",
     ),
 ]

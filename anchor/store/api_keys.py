@@ -36,6 +36,15 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TenantUsage:
+    """A tenant's number of new pieces of evidence of one day, and its limits."""
+
+    tenant: str
+    accepted: int
+    limits: Quota
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ApiKey:
     """The stored data of a key, without the key itself.  Times are RFC 3339 texts."""
 
@@ -182,19 +191,28 @@ def describe_key_state(key: ApiKey, time: str) -> Message:
     return Message("api-key-state-expired", time=format_stored_time(key.expires_at))
 
 
-def load_limits(
-    connection: Connection, *, after: str = "", limit: int | None = None
-) -> dict[str, Quota]:
-    """Return the limits of up to ``limit`` tenants whose names follow ``after``, by name."""
-    query = select(tenants).where(tenants.c.name > after).order_by(tenants.c.name).limit(limit)
-    rows = connection.execute(query)
-    return {row.name: Quota(per_day=row.per_day, per_minute=row.per_minute) for row in rows}
+def load_usage(
+    connection: Connection, day: str, *, after: str = "", limit: int | None = None
+) -> list[TenantUsage]:
+    """Return the usage of a day (``2026-01-31``) of up to ``limit`` tenants that follow ``after``.
 
-
-def load_usage(connection: Connection, day: str) -> dict[str, int]:
-    """Return the number of new pieces of evidence of a day (``2026-01-31``), by tenant."""
-    rows = connection.execute(select(usage.c.tenant, usage.c.accepted).where(usage.c.day == day))
-    return {row.tenant: row.accepted for row in rows}
+    They are sorted by name.
+    """
+    rows = connection.execute(
+        select(tenants.c.name, tenants.c.per_day, tenants.c.per_minute, usage.c.accepted)
+        .outerjoin(usage, (usage.c.tenant == tenants.c.name) & (usage.c.day == day))
+        .where(tenants.c.name > after)
+        .order_by(tenants.c.name)
+        .limit(limit)
+    )
+    return [
+        TenantUsage(
+            tenant=row.name,
+            accepted=row.accepted or 0,
+            limits=Quota(per_day=row.per_day, per_minute=row.per_minute),
+        )
+        for row in rows
+    ]
 
 
 def find_usage(connection: Connection, tenant: str, day: str) -> int:

@@ -406,6 +406,11 @@ class Database:
         with self.hold_lease():
             yield
 
+    def read_epoch(self) -> int:
+        """Return the number of the lease that was taken last; each taking has a higher one."""
+        with self.read() as connection:
+            return int(connection.execute(select(lease.c.epoch)).scalar_one())
+
     def is_leased(self) -> bool:
         """Return whether some process holds the lease now."""
         return self._backend.is_locked()

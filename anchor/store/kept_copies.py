@@ -191,10 +191,14 @@ def count_copy_bytes(connection: Connection, tenant: str) -> int:
     )
 
 
-def count_all_copy_bytes(connection: Connection) -> dict[str, int]:
-    """Return the bytes as ``count_copy_bytes`` does, of every tenant that has copies."""
+def count_all_copy_bytes(connection: Connection, first: str, last: str) -> dict[str, int]:
+    """Return the bytes as ``count_copy_bytes`` does, of each tenant from ``first`` to ``last``."""
     total = func.sum(kept_copies.c.length).label("bytes")
-    query = select(kept_copies.c.tenant, total).where(HAS_KEY).group_by(kept_copies.c.tenant)
+    query = (
+        select(kept_copies.c.tenant, total)
+        .where(kept_copies.c.tenant.between(first, last) & HAS_KEY)
+        .group_by(kept_copies.c.tenant)
+    )
     return {row.tenant: int(row.bytes) for row in connection.execute(query)}
 
 

@@ -45,13 +45,17 @@ def load_members(
     *,
     after: ListPosition | None = None,
     limit: int | None = None,
+    outside: str | None = None,
 ) -> list[TenantMember]:
-    """Return a tenant's members, the earliest first."""
+    """Return a tenant's members, the earliest first; only those ``outside`` a case, by its id."""
     query = (
         select(people, memberships.c.role, memberships.c.since)
         .join(memberships, memberships.c.person == people.c.id)
         .where(memberships.c.tenant == tenant)
     )
+    if outside is not None:
+        inside = select(case_members.c.person).where(case_members.c.case == outside)
+        query = query.where(people.c.id.not_in(inside))
     query = order_by_time(query, memberships.c.since, people.c.id, after=after, limit=limit)
     return [
         TenantMember(person=parse_person(row), role=parse_role(row.role), since=row.since)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import compress
+from typing import Any
 
 from anchor.store.columns import (
     HALF,
@@ -34,29 +35,12 @@ def leave_out(run: Run, places: Collection[int]) -> Run:
     if not any(kept):
         raise ValueError("no piece is left")
 
-    def keep(column: bytes | None, width: int) -> bytes | None:
-        return None if column is None else b"".join(compress(split_rows(column, width), kept))
-
-    def keep_texts(column: bytes | None) -> bytes | None:
-        if column is None:
-            return None
-        return join_texts([*compress(split_texts(column, run.pieces), kept)])
-
-    return replace(
+    return _keep_columns(
         run,
+        lambda column, width: b"".join(compress(split_rows(column, width), kept)),
+        lambda texts: [*compress(texts, kept)],
         pieces=sum(kept),
         record_bytes=run.record_bytes - sum(len(run.record(at) or b"") for at in places),
-        leaves=keep(run.leaves, HASH) or b"",
-        kinds=keep(run.kinds, 1) or b"",
-        sha256=keep(run.sha256, HASH),
-        sm3=keep(run.sm3, HASH),
-        starts=keep(run.starts, HALF),
-        tails=keep(run.tails, HALF),
-        salts=keep(run.salts, HASH),
-        sizes=keep(run.sizes, 8),
-        names=keep_texts(run.names),
-        sources=keep_texts(run.sources),
-        records=keep_texts(run.records),
     )
 
 
@@ -71,7 +55,14 @@ def cut(run: Run, start: int, stop: int) -> Run:
     if not 0 <= start < stop <= run.pieces:
         raise ValueError("no piece is left")
     if stop - start < run.pieces:
-        run = _slice(run, start, stop)
+        run = _keep_columns(
+            run,
+            lambda column, width: column[start * width : stop * width],
+            lambda texts: texts[start:stop],
+            first=run.first + start,
+            pieces=stop - start,
+            accepted_at=run.time(start),
+        )
     kinds = parse_kinds(run.shared)
     contents = [kinds[code].content for code in run.kinds]
     return replace(
@@ -82,32 +73,40 @@ def cut(run: Run, start: int, stop: int) -> Run:
     )
 
 
-def _slice(run: Run, start: int, stop: int) -> Run:
-    def keep(column: bytes | None, width: int) -> bytes | None:
-        return None if column is None else column[start * width : stop * width]
+def _keep_columns(
+    run: Run,
+    keep: Callable[[bytes, int], bytes],
+    keep_texts: Callable[[list[bytes]], list[bytes]],
+    **changes: Any,
+) -> Run:
+    """Return a run with parts of each column, and ``changes``.
 
-    def keep_texts(column: bytes | None) -> bytes | None:
+    ``keep`` gets a column and its width in bytes, ``keep_texts`` the texts of a column.
+    """
+
+    def rows(column: bytes | None, width: int) -> bytes | None:
+        return None if column is None else keep(column, width)
+
+    def texts(column: bytes | None) -> bytes | None:
         if column is None:
             return None
-        return join_texts(split_texts(column, run.pieces)[start:stop])
+        return join_texts(keep_texts(split_texts(column, run.pieces)))
 
     return replace(
         run,
-        first=run.first + start,
-        pieces=stop - start,
-        accepted_at=run.time(start),
-        leaves=keep(run.leaves, HASH) or b"",
-        kinds=keep(run.kinds, 1) or b"",
-        times=keep(run.times, 8),
-        sha256=keep(run.sha256, HASH),
-        sm3=keep(run.sm3, HASH),
-        starts=keep(run.starts, HALF),
-        tails=keep(run.tails, HALF),
-        salts=keep(run.salts, HASH),
-        sizes=keep(run.sizes, 8),
-        names=keep_texts(run.names),
-        sources=keep_texts(run.sources),
-        records=keep_texts(run.records),
+        leaves=keep(run.leaves, HASH),
+        kinds=keep(run.kinds, 1),
+        times=rows(run.times, 8),
+        sha256=rows(run.sha256, HASH),
+        sm3=rows(run.sm3, HASH),
+        starts=rows(run.starts, HALF),
+        tails=rows(run.tails, HALF),
+        salts=rows(run.salts, HASH),
+        sizes=rows(run.sizes, 8),
+        names=texts(run.names),
+        sources=texts(run.sources),
+        records=texts(run.records),
+        **changes,
     )
 
 

@@ -67,7 +67,7 @@ def load_accounts(
         .group_by(usage.c.tenant)
     )
     used = {row.tenant: row for row in used_rows}
-    copies = count_all_copy_bytes(connection)
+    copies = count_all_copy_bytes(connection, first, last)
     accounts = []
     for row in rows:
         figures = used.get(row.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event
@@ -48,12 +49,13 @@ class StoppableClock:
     """A clock that can be told to stop, by setting ``stopping``.
 
     Work under way may then continue to sleep for ``grace`` seconds from its next ``sleep`` on;
-    after that, ``sleep`` raises ``Stopped``.
+    after that, ``sleep`` raises ``Stopped``.  ``on_sleep`` is called before each ``sleep``.
     """
 
     clock: Clock
     grace: float
     stopping: Event = field(default_factory=Event)
+    on_sleep: Callable[[], None] | None = None
     _deadline: float | None = None
 
     def monotonic(self) -> float:
@@ -66,6 +68,8 @@ class StoppableClock:
         Raises:
             Stopped: The clock was told to stop, and the grace period is over.
         """
+        if self.on_sleep is not None:
+            self.on_sleep()
         if not self.stopping.is_set():
             self.clock.sleep(seconds)
             return

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.chaos import is_unavailable, open_proxy
 from support.command import run_anchor, run_together, snapshot, start_anchor
 from support.in_process import run_in_process
 from support.nodes import ask, nonce, other_chain, stop_the_clock, wait_until
@@ -568,6 +569,15 @@ def test_a_folder_that_cannot_be_created_is_named(site: Site) -> None:
         for place in (file, file / "below"):
             ran = site.run("init", "--devnet", "--rpc", site.url, place)
             ran.refused(2, str(place), "cannot be created")
+
+
+def test_a_registry_that_cannot_be_read_leaves_no_project(site: Site) -> None:
+    with open_proxy(site) as (proxy, url):
+        proxy.always("eth_getStorageAt", is_unavailable)
+        with nothing_changes(site):
+            site.run("init", "--devnet", "--rpc", url, "new").refused(20, "503")
+        proxy.calm()
+        site.run("init", "--devnet", "--rpc", url, "new").expect(0)
 
 
 def test_a_key_file_that_is_there_already_is_kept(site: Site) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import json
 import shutil
+import signal
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 from eth_account import Account
 from support.bent_nodes import Refused, bent_node
-from support.command import run_anchor, snapshot
-from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
+from support.command import run_anchor, snapshot, start_anchor
+from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock, wait_until
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
@@ -30,10 +31,12 @@ from anchor.messages.message import Message
 from anchor.monitor import doctor_checks
 from anchor.monitor.doctor import DoctorContext, Finding, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
+from anchor.operate.heartbeat import MAX_SILENCE, keep_beating
 from anchor.project.config import load_config
 from anchor.project.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.storage import CLOSED_HEAD, head_slot
+from anchor.system.clock import StoppableClock, SystemClock, unix_now
 from anchor.types import Address, ChainId
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report import Verdict
@@ -70,10 +73,17 @@ def code(findings: dict[str, Finding]) -> int:
     return int(exit_code_of(list(findings.values())))
 
 
-def expect(site: Site, check: str, exit_code: int, *texts: str, whole: int | None = None) -> None:
+def expect(
+    site: Site,
+    check: str,
+    exit_code: int,
+    *texts: str,
+    whole: int | None = None,
+    wall_time: float | None = None,
+) -> None:
     """Assert what one check finds, and with what the whole ends; nothing may change."""
     before, sent = snapshot(site.folder), nonce(site.url)
-    findings = examine(site)
+    findings = examine(site, wall_time=wall_time)
     finding = findings[check]
     assert int(finding.exit_code) == exit_code, finding
     assert finding.verdict is (Verdict.CANNOT_TELL if exit_code == 20 else Verdict.FAIL), finding
@@ -122,8 +132,52 @@ def test_it_is_healthy_on_the_embedded_chain_too(new_site: MakeSite, embedded: D
 
 def test_a_held_lock_is_no_failure(site: Site) -> None:
     with site.lead():
-        finding = examine(site)["lock"]
-    assert (finding.verdict, finding.text) == (Verdict.PASS, "held by another process")
+        findings = examine(site)
+    assert findings["lock"].verdict is Verdict.CANNOT_TELL
+    assert "held by another process" in findings["lock"].text
+    assert code(findings) == 0
+    assert examine(site)["lock"].text == "free"
+
+
+def test_the_holder_of_the_lease_is_judged_by_its_signs_of_work(site: Site) -> None:
+    heartbeat = site.folder / "heartbeat.json"
+    with site.lead() as project:
+        config, epoch = project.config, project.database.read_epoch()
+        with keep_beating(config, epoch, StoppableClock(SystemClock(), grace=1.0), unix_now):
+            finding = examine(site)["lock"]
+        assert finding.verdict is Verdict.PASS and "was at work" in finding.text
+        later = time.time() + MAX_SILENCE + 60
+        expect(site, "lock", 32, "no sign of work for 11 min", "kill it", wall_time=later)
+        members = json.loads(heartbeat.read_bytes())
+        for other in (
+            b"", b"{}", json.dumps(members | {"epoch": str(epoch - 1)}).encode(),
+            json.dumps(members | {"at": "now"}).encode(),
+            json.dumps(members | {"at": members["at"] + 9_999_999}).encode(),
+        ):  # fmt: skip
+            heartbeat.write_bytes(other)
+            finding = examine(site)["lock"]
+            assert finding.verdict is Verdict.CANNOT_TELL, other
+            assert "nothing in this folder" in finding.text
+
+
+@pytest.mark.release
+def test_a_daemon_that_is_suspended_while_it_holds_the_lease_is_a_failure(
+    site: Site, tmp_path: Path
+) -> None:
+    heartbeat = site.folder / "heartbeat.json"
+    with start_anchor("run", cwd=site.folder, log=tmp_path / "run") as running:
+        running.printed("started")
+        wait_until(heartbeat.exists, 60)
+        running.process.send_signal(signal.SIGSTOP)
+        assert "was at work" in examine(site)["lock"].text
+        later = time.time() + MAX_SILENCE + 60
+        expect(site, "lock", 32, "no sign of work for 11 min", "kill it", wall_time=later)
+        heartbeat.unlink()
+        running.process.send_signal(signal.SIGCONT)
+        wait_until(heartbeat.exists, 60)
+        assert "was at work" in examine(site)["lock"].text
+        running.process.send_signal(signal.SIGTERM)
+        assert running.process.wait(60) == 0
     assert examine(site)["lock"].text == "free"
 
 

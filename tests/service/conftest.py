@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import pytest
 from support.fixtures import anvil, anvil_path, embedded, module_anvil, new_site, own_anvil, site
@@ -15,7 +14,7 @@ from support.projects import Site, make_site
 from support.service import Served, bearer, make_key, serve
 
 from anchor.chain.devnet import Devnet
-from anchor.store.location import SqliteFile, StoreLocation
+from anchor.store.location import StoreLocation
 
 __all__ = ["anvil", "anvil_path", "embedded", "module_anvil", "new_site", "own_anvil", "site"]
 
@@ -61,12 +60,7 @@ def grown(tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
 @pytest.fixture(scope="module")
 def grown_copy(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
     """A copy of that log's project, for what writes into its store."""
-    folder = tmp_path_factory.mktemp("copy") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    return MemorySite(grown.chain, config)
+    return grown.copy_to(tmp_path_factory.mktemp("copy") / "project")
 
 
 @pytest.fixture(scope="module")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from types import MappingProxyType
 
 import httpx
@@ -27,7 +25,6 @@ from anchor.service.settings import Settings
 from anchor.store.api_keys import create_key
 from anchor.store.blocked_networks import BlockedNetwork, block_network, load_blocked
 from anchor.store.limited_addresses import MOST_LIMITED, add_limited, load_limited
-from anchor.store.location import SqliteFile
 from anchor.store.schema import blocked_networks
 from anchor.system.clock import utc_now
 from anchor.units import format_stored_time
@@ -38,20 +35,10 @@ FAR = "2999-01-01T00:00:00.000Z"
 
 
 @pytest.fixture(scope="module")
-def site(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
-    folder = tmp_path_factory.mktemp("blocked") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    return MemorySite(grown.chain, config)
-
-
-@pytest.fixture(scope="module")
-def workers(site: MemorySite) -> Iterator[tuple[Platform, Platform]]:
+def workers(grown_copy: MemorySite) -> Iterator[tuple[Platform, Platform]]:
     with (
-        serve_platform(site, settings=SETTINGS) as one,
-        serve_platform(site, settings=SETTINGS) as other,
+        serve_platform(grown_copy, settings=SETTINGS) as one,
+        serve_platform(grown_copy, settings=SETTINGS) as other,
     ):
         yield one, other
 
@@ -89,7 +76,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
 
 
 def test_a_blocked_network_is_refused_by_all_workers_until_the_block_ends(
-    workers: tuple[Platform, Platform], admin: str, site: MemorySite
+    workers: tuple[Platform, Platform], admin: str, grown_copy: MemorySite
 ) -> None:
     one, other = workers
     body = {"network": "203.0.113.0/24", "reason": "guesses <numbers>", "days": 2}
@@ -116,7 +103,7 @@ def test_a_blocked_network_is_refused_by_all_workers_until_the_block_ends(
     assert ask(other, "/log", "203.0.114.1").status_code == 200
     forged = ask(other, "/log", "203.0.113.9, 192.0.2.44")
     assert forged.status_code == 200, "only the last address that no proxy has counts"
-    with serve_platform(site, settings=SETTINGS) as restarted:
+    with serve_platform(grown_copy, settings=SETTINGS) as restarted:
         assert ask(restarted, "/log", "203.0.113.9").status_code == 403
     (listed,) = manage(other, admin, "GET", "/v1/operator/addresses").json()["blocked"]
     assert listed == made.json()
@@ -125,7 +112,7 @@ def test_a_blocked_network_is_refused_by_all_workers_until_the_block_ends(
     assert manage(other, admin, "DELETE", path).status_code == 404
     assert ask(other, "/log", "203.0.113.9").status_code == 200
     wait_for(lambda: ask(one, "/log", "203.0.113.8").status_code == 200)
-    lines = (site.config.folder / "audit.jsonl").read_text("utf-8").splitlines()
+    lines = (grown_copy.config.folder / "audit.jsonl").read_text("utf-8").splitlines()
     events = [json.loads(line) for line in lines]
     noted = [(each["event"], each["network"]) for each in events if "network" in each]
     assert noted == [("address-blocked", "203.0.113.0/24"), ("address-unblocked", "203.0.113.0/24")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 
@@ -10,11 +11,14 @@ from support.capture_desk import make_capture_site
 from support.copies import until
 from support.made_captures import PICTURE, make_result, put_made, read_order
 from support.sign_in_providers import Platform, serve_platform
-from support.visitors import Visitor, close_browsers, visit
+from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
 from anchor.capture.capture_spool import CaptureSpool
+from anchor.service.pages import capture_page, list_page
 from anchor.service.settings import CaptureSettings, Settings
-from anchor.store.captures import OrderedCapture, load_captures
+from anchor.store.captures import CaptureQuota, OrderedCapture, load_captures, order_capture
+from anchor.store.memberships import ensure_tenant
+from anchor.system.clock import utc_now
 
 PAGE = "/tenants/acme/captures"
 URL = "https://example.org/<b>page</b>"
@@ -118,3 +122,31 @@ def test_a_reader_sees_the_list_and_no_form(platform: Platform) -> None:
     assert "example.org" in text
     assert 'name="url"' not in text
     assert reader.post(PAGE, FORM).status_code == 403
+
+
+def test_the_list_leads_to_older_captures(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(list_page, "LIST_ROWS", 2)
+    monkeypatch.setattr(capture_page, "LIST_ROWS", 2)
+    quota = CaptureQuota(per_day=99, waiting=99, all_waiting=99)
+    with platform.project.database.write() as connection:
+        ensure_tenant(connection, "gallery", OPERATOR, utc_now())
+        for number in range(5):
+            order_capture(
+                connection, "gallery", url=f"https://example.org/{number}", options={},
+                key_hash=None, actor=OPERATOR, at=f"2026-01-01T00:00:0{number // 2}.000Z",
+                quota=quota,
+            )  # fmt: skip
+        urls = [row.url for row in load_captures(connection, "gallery", 9)]
+    reader = visit(platform, gallery="reader")
+    address, shown = "/tenants/gallery/captures?lang=en", list[str]()
+    while address:
+        answer = reader.http.get(address)
+        page = re.findall("<bdi>(https://example.org/[0-9])</bdi>", answer.text)
+        assert 1 <= len(page) <= 2 and len(shown) < 9
+        shown += page
+        older = re.search('<a href="([^"]*)" rel="next">Older</a>', answer.text)
+        address = html.unescape(older[1]) if older else ""
+    assert shown == urls and len(shown) == 5
+    assert "Newest" in answer.text

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 
 import httpx
 import pytest
@@ -27,7 +25,6 @@ from anchor.store.case_links import load_case_links
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.database import open_database
 from anchor.store.erasures import erase_rows, find_by_ids
-from anchor.store.location import SqliteFile
 from anchor.store.sealing import seal
 from anchor.store.tenant_events import load_events
 from anchor.system.clock import utc_now
@@ -244,13 +241,10 @@ def test_a_link_ends_when_it_is_revoked_and_when_it_expires(
 
 
 def test_whoever_guesses_is_held_back_by_address(
-    grown: MemorySite, tmp_path_factory: pytest.TempPathFactory
+    grown_copy: MemorySite,
 ) -> None:
-    folder = tmp_path_factory.mktemp("guessed") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"))
     settings = Settings(refused_rate=0.001, refused_burst=3)
-    with serve_platform(MemorySite(grown.chain, config), settings=settings) as served:
+    with serve_platform(grown_copy, settings=settings) as served:
         case = open_case(served, "guessed")
         link = case.share()
         with served.browser(Accept="text/html") as court:

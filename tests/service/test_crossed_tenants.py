@@ -5,11 +5,10 @@ from __future__ import annotations
 import itertools
 import json
 import re
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -77,21 +76,16 @@ RESTLESS = {"lease", "sessions", "usage", "jobs"}
 
 @pytest.fixture(scope="module")
 def world(
-    grown: MemorySite, tmp_path_factory: pytest.TempPathFactory
+    grown_copy: MemorySite,
 ) -> Iterator[tuple[Platform, Tenant, Tenant]]:
-    folder = tmp_path_factory.mktemp("crossed") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles",
-        webhooks=WebhookConfig(allow_private=True), keeping=keeping(folder),
-    )  # fmt: skip
+    folder = grown_copy.config.folder
+    site = grown_copy.configure(webhooks=WebhookConfig(allow_private=True), keeping=keeping(folder))
     # So many refusals from one address would be limited.
     spool = folder.parent / "spool"
     spool.mkdir()
     settings = Settings(
         anonymous_burst=100_000, refused_burst=100_000, captures=CaptureSettings(folder=spool)
     )
-    site = MemorySite(grown.chain, config)
     with serve_platform(site, settings=settings) as served, run_receiver() as receiver:
         alpha = furnish(served, "alpha", 71_001, receiver)
         beta = furnish(served, "beta", 71_002, receiver)

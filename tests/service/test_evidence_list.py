@@ -255,7 +255,7 @@ def test_nothing_final_is_listed_while_the_chain_contradicts_the_log(
 def test_the_page_shows_the_list_with_its_files(
     platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evidence_list_page, "_PIECES", 5)
+    monkeypatch.setattr(evidence_list_page, "LIST_ROWS", 5)
     piece = make_piece("acme", BATCHES[0], 1, platform.project.config.log)
     with platform.project.database.write() as connection:
         ordered = request_certificate(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +12,14 @@ import pytest
 from support.memory_projects import MemorySite
 from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
-from support.visitors import OPERATOR, Visitor, close_browsers, visit
+from support.visitors import OPERATOR, Visitor, close_browsers, open_browser, visit
 
+from anchor.service.pages import list_page, operator_page
 from anchor.store.api_keys import create_key
+from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.certificates import request_certificate, save_issue
 from anchor.store.memberships import ensure_tenant
+from anchor.store.tenant_keys import key_id_of
 from anchor.system.clock import utc_now
 
 TENANTS = ("acme", "bolt", "crane", "delta", "east")
@@ -132,3 +137,88 @@ def test_a_malformed_position_is_refused(
 ) -> None:
     for address in (each for each in addresses if not each.endswith("/tenants")):
         assert ask.get(address, params={"after": after}).status_code == 422, address
+
+
+# Pages for people: the list, its parameter, what names a row, and the first page's address.
+SHOWN = {
+    "members": ("after", r'name="person" value="([0-9a-f]+)"', "/tenants/acme"),
+    "invitations": ("invitations", r'name="withdraw" value="([0-9a-f]+)"', "/tenants/acme"),
+    "keys": ("after", r"<td class=\"keep\"><code>([0-9a-f]+)</code>", "/tenants/acme/keys"),
+    "case": ("members", r'name="person" value="([0-9a-f]+)"', "CASE"),
+    "others": ("others", r'<option value="([0-9a-f]+)"', "CASE"),
+    "certificates": ("after", r'<span class="hash">(AC-[0-9])</span>', "PIECE"),
+    "tenants": ("after", r'<tr><td class="keep"><bdi>([^<]+)</bdi>', "/operator"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(platform: Platform, ask: httpx.Client, addresses: dict[str, str]) -> dict[str, list[str]]:
+    """The whole lists, as the API has them."""
+    for name in ("Cat", "Dan", "Eve"):
+        visit(platform, name, acme="reader")
+
+    def read(address: str, name: str, member: str) -> list[str]:
+        return [row[member] for row in follow(ask, address, name, 200)[0]]
+
+    case = next(each for each in addresses if "/cases/" in each)
+    piece = next(each for each in addresses if "/evidence/" in each)
+    members, joined = read("/v1/members", "members", "person"), read(case, "members", "person")
+    return {
+        "members": members,
+        "invitations": read("/v1/invitations", "invitations", "id"),
+        "keys": read("/v1/keys", "keys", "id"),
+        "case": joined,
+        "others": [each for each in members if each not in joined],
+        "certificates": read(piece, "certificates", "number"),
+        "tenants": read("/v1/operator/tenants", "tenants", "tenant"),
+    }
+
+
+@pytest.fixture(scope="module")
+def operator(platform: Platform) -> httpx.Client:
+    """The browser of an operator's key."""
+    with platform.project.database.write() as connection:
+        key = create_key(connection, "ops", ["admin"], created_at=utc_now())
+        token = begin_session(connection, Holder(api_key=key_id_of(key)), "Test", utc_now())
+    return open_browser(platform, token)
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_page_of_each_list_leads_through_all_of_it(
+    platform: Platform,
+    owner: Visitor,
+    operator: httpx.Client,
+    addresses: dict[str, str],
+    whole: dict[str, list[str]],
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (list_page, operator_page):
+        monkeypatch.setattr(module, "LIST_ROWS", 2)
+    parameter, pattern, path = SHOWN[name]
+    paths = {"CASE": "/cases/", "PIECE": "/evidence/"}
+    if path in paths:
+        api = next(each for each in addresses if paths[path] in each)
+        path = "/tenants/acme" + api.removeprefix("/v1").rpartition("/")[0]
+    http = operator if name == "tenants" else owner.http
+    first = f"{path}?lang=zh&kept=1"
+    rows, address = [], first
+    while address:
+        answer = http.get(address)
+        assert answer.status_code == 200, answer.text
+        assert "lang=zh" in address and "kept=1" in address
+        page = re.findall(pattern, answer.text)
+        assert 1 <= len(page) <= 2, (address, page)
+        rows += page
+        links = [html.unescape(each) for each in re.findall('href="([^"#]*)', answer.text)]
+        if address != first and name != "others":
+            assert first in links
+        address = next((each for each in links if re.search(f"&{parameter}=[^&]*$", each)), "")
+        assert len(rows) < 100, "the pages do not end"
+    assert rows == whole[name]
+    assert len(rows) > 2
+
+
+def test_a_page_of_a_list_that_does_not_exist_is_not_found(owner: Visitor) -> None:
+    for query in ("after=x", "invitations=2026", "after=2026-01-01T00:00:00Z/'"):
+        assert owner.http.get(f"/tenants/acme?{query}").status_code == 404

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import smtplib
 import socket
 import ssl
@@ -11,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -38,7 +37,6 @@ from anchor.people.stated_person import StatedPerson
 from anchor.project.notification_config import MailConfig
 from anchor.service import mail_server
 from anchor.store.deliveries import count_deliveries
-from anchor.store.location import SqliteFile
 from anchor.store.mail_choices import find_mail_choice
 from anchor.store.mail_confirmations import has_confirmed_address
 from anchor.store.memberships import add_member
@@ -153,8 +151,6 @@ def platform(
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Platform]:  # fmt: skip
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(files[0]))
-    folder = tmp_path / "project"
-    shutil.copytree(grown.config.folder, folder)
     password = tmp_path / "password"
     password.write_text(PASSWORD + "\n", "utf-8")
     password.chmod(0o600)
@@ -162,8 +158,8 @@ def platform(
         host="localhost", port=inbox.port, security="starttls", sender="anchor@a.example",
         user="anchor", password_file=password,
     )  # fmt: skip
-    config = replace(grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), mail=mail)
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+    site = grown.copy_to(tmp_path / "project").configure(mail=mail)
+    with serve_platform(site) as served:
         yield served
     close_browsers()
 

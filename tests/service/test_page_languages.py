@@ -23,7 +23,6 @@ from anchor.monitor.overview import Overview, read_overview
 from anchor.service.pages import dashboard_facts
 from anchor.service.pages.language import Reader, choose_language
 from anchor.service.pages.rendering import _load_environment, answer_page
-from anchor.store.location import SqliteFile
 from anchor.store.runs import load_leaves
 from anchor.store.schema import anchors
 from anchor.store.statistics import OpenTransaction
@@ -264,14 +263,10 @@ def test_the_pages_of_an_empty_log_without_a_node_are_chinese_too(tmp_path: Path
 
 
 def test_a_page_that_cannot_be_shown_says_so_in_chinese(grown: MemorySite, tmp_path: Path) -> None:
-    folder = tmp_path / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with serve_pages(MemorySite(grown.chain, config)) as served:
+    site = grown.copy_to(tmp_path / "project")
+    with serve_pages(site) as served:
         assert ask(served, "/log/leaf?of=0").status_code == 200
-        shutil.rmtree(config.tiles / "tile/0")
+        shutil.rmtree(site.config.tiles / "tile/0")
         answer = ask(served, "/log/leaf?of=0", **CHINESE)
     assert answer.status_code == 503
     assert "现在无法显示" in answer.text

@@ -6,7 +6,6 @@ import re
 import shutil
 import time
 from contextlib import closing
-from dataclasses import replace
 from html.parser import HTMLParser
 from http.client import HTTPConnection
 from pathlib import Path
@@ -24,7 +23,6 @@ from anchor.service import proof_queue
 from anchor.service.pages.rendering import POLICY, mark_code, mark_units
 from anchor.service.settings import Settings
 from anchor.store.api_keys import revoke_key
-from anchor.store.location import SqliteFile
 from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
@@ -39,12 +37,7 @@ EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}{% raw %}\u202e\u0000"
 @pytest.fixture
 def site(grown: MemorySite, tmp_path: Path) -> MemorySite:
     """A copy of that log, to do anything to."""
-    folder = tmp_path / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    return MemorySite(grown.chain, config)
+    return grown.copy_to(tmp_path / "project")
 
 
 class Outline(HTMLParser):

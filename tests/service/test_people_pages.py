@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -48,7 +47,6 @@ from anchor.service.routes import metrics
 from anchor.store.api_keys import find_key, load_keys
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
 from anchor.store.invitations import load_invitations
-from anchor.store.location import SqliteFile
 from anchor.store.memberships import (
     change_role,
     load_memberships,
@@ -400,12 +398,9 @@ def test_without_a_tenant_one_of_ones_own_is_made_once(platform: Platform) -> No
 
 
 def test_where_sign_up_is_closed_nobody_makes_a_tenant(
-    grown: MemorySite, tmp_path_factory: pytest.TempPathFactory
+    grown_copy: MemorySite,
 ) -> None:
-    folder = tmp_path_factory.mktemp("closed") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"))
-    with serve_platform(MemorySite(grown.chain, config)) as served:
+    with serve_platform(grown_copy) as served:
         visitor = visit(served)
         assert "Create a tenant" not in visitor.http.get("/account").text
         assert visitor.post("/account/tenants").status_code == 403

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -40,7 +39,6 @@ from anchor.service.sign_in_cookies import (
     encode_sign_in,
 )
 from anchor.store.browser_sessions import Holder, load_sessions
-from anchor.store.location import SqliteFile
 from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import people, sessions
 from anchor.system.clock import utc_now
@@ -59,19 +57,14 @@ def bent() -> Iterator[BentProvider]:
 
 
 @pytest.fixture(scope="module")
-def platform(
-    grown: MemorySite, bent: BentProvider, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Platform]:
+def platform(grown_copy: MemorySite, bent: BentProvider) -> Iterator[Platform]:
     """The platform with a mock, a second one, and a provider that bends its answers."""
-    folder = tmp_path_factory.mktemp("platform") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"), tiles=folder / "tiles"
-    )
-    with run_mock(*USERS) as mock, run_mock(name="second") as second:
-        site = MemorySite(grown.chain, config)
-        with serve_platform(site, mock, second, bent.config) as served:
-            yield served
+    with (
+        run_mock(*USERS) as mock,
+        run_mock(name="second") as second,
+        serve_platform(grown_copy, mock, second, bent.config) as served,
+    ):
+        yield served
 
 
 def persons(platform: Platform) -> list[PersonRow]:
@@ -301,20 +294,15 @@ def test_a_token_endpoint_that_answers_badly_is_a_page(
 
 
 def test_a_provider_that_is_away_is_a_page_while_it_is_still_silent(
-    grown: MemorySite, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    grown_copy: MemorySite, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(provider_client, "_TIMEOUT", 0.5)
-    shutil.copytree(grown.config.folder, tmp_path / "p")
-    config = replace(
-        grown.config, folder=tmp_path / "p", store=SqliteFile(tmp_path / "p/anchor.db")
-    )
     with run_bent() as slow, run_bent() as wrong:
         slow.is_silent = True
         wrong.metadata = {"token_endpoint": "http://evil.example/token"}
         gone = replace(wrong.config, name="gone", issuer="http://localhost:1")
         named = (replace(slow.config, name="slow"), replace(wrong.config, name="wrong"), gone)
-        site = MemorySite(grown.chain, config)
-        with serve_platform(site, *named) as served, served.browser() as browser:
+        with serve_platform(grown_copy, *named) as served, served.browser() as browser:
             for provider in named:
                 answer = browser.get("/login/start", params={"provider": provider.name})
                 assert is_refused(answer, 503) and answer.headers["Retry-After"]
@@ -356,14 +344,11 @@ def test_the_cookie_of_a_sign_in_cannot_be_made_up_or_made_longer() -> None:
 
 
 def test_behind_a_web_server_every_cookie_is_secure_and_of_this_host_only(
-    grown: MemorySite, bent: BentProvider, tmp_path: Path
+    grown_copy: MemorySite, bent: BentProvider
 ) -> None:
-    shutil.copytree(grown.config.folder, tmp_path / "p")
-    store = SqliteFile(tmp_path / "p/anchor.db")
-    site = MemorySite(grown.chain, replace(grown.config, folder=tmp_path / "p", store=store))
     settings = Settings(proxies=("127.0.0.0/8",))
     with (
-        serve_platform(site, bent.config, settings=settings) as served,
+        serve_platform(grown_copy, bent.config, settings=settings) as served,
         served.browser(**{"X-Forwarded-Proto": "https"}) as browser,
     ):
         answer = browser.get("/login/start?provider=bent")
@@ -389,14 +374,11 @@ def test_behind_a_web_server_every_cookie_is_secure_and_of_this_host_only(
 def test_the_certified_provider_signs_a_person_in_and_refuses_a_code_twice(
     grown: MemorySite, tmp_path: Path
 ) -> None:
-    shutil.copytree(grown.config.folder, tmp_path / "p")
-    store = SqliteFile(tmp_path / "p/anchor.db")
-    site = MemorySite(grown.chain, replace(grown.config, folder=tmp_path / "p", store=store))
     listener = socket.create_server(("127.0.0.1", 0))
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     with (
         run_certified(url) as provider,
-        serve_platform(site, provider, listener=listener) as served,
+        serve_platform(grown.copy_to(tmp_path / "p"), provider, listener=listener) as served,
         served.browser() as browser,
     ):
         address = begin(browser, "certified")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections.abc import Callable
@@ -98,6 +99,39 @@ def test_a_store_that_hangs_is_not_ready_and_is_not_asked_again(monkeypatch: pyt
         await ready.stop()
 
     asyncio.run(look())
+
+
+def test_a_write_that_fails_after_its_requests_is_not_logged_as_unretrieved(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(readiness, "_PATIENCE", 0.05)
+    released = threading.Event()
+    logged: list[dict[str, Any]] = []
+
+    def work() -> None:
+        assert released.wait(30)
+        raise StoreAwayError("database is locked")
+
+    ready = readiness_of(Counted(work))
+
+    async def ask() -> int:
+        try:
+            await ready.check()
+        except Problem as problem:
+            return problem.status
+        return 200
+
+    async def look() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, about: logged.append(about))
+        assert await ask() == 503
+        released.set()
+        await asyncio.wait({cast("asyncio.Future[None]", ready._trying)})
+        ready._thread.shutdown()  # its frames refer to the future, too
+        ready._trying = None
+        gc.collect()
+
+    asyncio.run(look())
+    assert logged == []
 
 
 def test_each_kind_of_store_is_written_and_holds_what_it_held(location: StoreLocation):

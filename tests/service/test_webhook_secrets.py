@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,7 +20,6 @@ from anchor.keeping.master_keyset import MasterKeyset
 from anchor.operate.copy_keys import drop_former_keys, rotate_keyset
 from anchor.operate.webhook_secrets import WebhookSecrets
 from anchor.project.notification_config import WebhookConfig
-from anchor.store.location import SqliteFile
 from anchor.store.schema import deliveries, webhooks
 from anchor.store.tenant_keys import issue_key
 from anchor.system.clock import utc_now
@@ -31,19 +28,14 @@ from anchor.system.clock import utc_now
 @pytest.fixture
 def plain(grown: MemorySite, tmp_path: Path) -> MemorySite:
     """A project without a keyset."""
-    folder = tmp_path / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"),
-        tiles=folder / "tiles", webhooks=WebhookConfig(allow_private=True),
-    )  # fmt: skip
-    return MemorySite(grown.chain, config)
+    site = grown.copy_to(tmp_path / "project")
+    return site.configure(webhooks=WebhookConfig(allow_private=True))
 
 
 @pytest.fixture
 def sealed(plain: MemorySite, tmp_path: Path) -> MemorySite:
     """The same project with a keyset."""
-    return replace(plain, config=replace(plain.config, keeping=keeping(tmp_path)))
+    return plain.configure(keeping=keeping(tmp_path))
 
 
 @pytest.fixture

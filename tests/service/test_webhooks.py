@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import shutil
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -29,7 +28,6 @@ from anchor.service import webhook_sender
 from anchor.service.webhook_sender import WebhookSender
 from anchor.store.api_keys import create_key
 from anchor.store.deliveries import Delivery, load_deliveries
-from anchor.store.location import SqliteFile
 from anchor.store.schema import deliveries, jobs, webhooks
 from anchor.store.tenant_keys import issue_key
 from anchor.store.webhooks import find_webhook
@@ -39,14 +37,8 @@ EVIL = "<script>alert(1)</script>"
 
 
 @pytest.fixture(scope="module")
-def site(grown: MemorySite, tmp_path_factory: pytest.TempPathFactory) -> MemorySite:
-    folder = tmp_path_factory.mktemp("webhooks") / "project"
-    shutil.copytree(grown.config.folder, folder)
-    config = replace(
-        grown.config, folder=folder, store=SqliteFile(folder / "anchor.db"),
-        tiles=folder / "tiles", webhooks=WebhookConfig(allow_private=True),
-    )  # fmt: skip
-    return MemorySite(grown.chain, config)
+def site(grown_copy: MemorySite) -> MemorySite:
+    return grown_copy.configure(webhooks=WebhookConfig(allow_private=True))
 
 
 @pytest.fixture(scope="module")

@@ -119,7 +119,8 @@ def test_a_tenants_bytes_are_counted_until_the_copy_ends(store: Database) -> Non
         assert end_upload(connection, first.id, at=AT)
         assert not end_upload(connection, first.id, at=AT)
         assert count_copy_bytes(connection, "acme") == 400
-        assert count_all_copy_bytes(connection) == {"acme": 400}
+        assert count_all_copy_bytes(connection, "acme", "acme") == {"acme": 400}
+        assert count_all_copy_bytes(connection, "b", "z") == {}
     assert begin(store, 0, length=600).id != first.id
 
 

@@ -9,12 +9,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, event, func, insert, select
 from support.stores import NOW
 
 from anchor.people.actors import Actor
 from anchor.people.stated_person import StatedPerson
-from anchor.store.api_keys import Quota, count_usage, create_key, find_key, revoke_key
+from anchor.store.api_keys import (
+    Quota,
+    TenantUsage,
+    count_usage,
+    create_key,
+    find_key,
+    load_usage,
+    revoke_key,
+)
 from anchor.store.database import Database, create_database
 from anchor.store.deliveries import find_delivery
 from anchor.store.jobs import JobQueue, order_job
@@ -192,3 +200,24 @@ def test_the_room_of_the_store_is_measured(database: Database) -> None:
         sizes = measure_tables(connection)
     assert sizes and all(size > 0 for size in sizes.values())
     assert "database" in sizes or "deliveries" in sizes
+
+
+def test_a_page_of_usage_is_one_query_for_its_tenants_only(database: Database) -> None:
+    names, queries = [f"tenant-{number}" for number in range(5)], []
+    with database.write() as connection:
+        for number, name in enumerate(names):
+            ensure_tenant(connection, name, OPERATOR, NOW)
+            count_usage(connection, name, 10 + number, NOW)
+            count_usage(connection, name, 7, "2025-12-30T10:00:00.000Z")
+        ensure_tenant(connection, "unused", OPERATOR, NOW)
+    with database.read() as connection:
+
+        @event.listens_for(connection, "after_cursor_execute")
+        def note(*_: object) -> None:
+            queries.append(1)
+
+        page = load_usage(connection, NOW[:10], after=names[1], limit=2)
+        assert queries == [1]
+        assert [(each.tenant, each.accepted) for each in page] == [(names[2], 12), (names[3], 13)]
+        (unused,) = load_usage(connection, NOW[:10], after=names[4])
+        assert unused == TenantUsage(tenant="unused", accepted=0, limits=Quota())

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from support.memory_chain import GWEI, MemoryChain
 from support.memory_registry import REGISTRY
@@ -99,6 +100,16 @@ class MemorySite:
             call = encode_set_operator_call(config.log, key, operator_id)
             chain.include(site.sign(OWNER, REGISTRY, call, nonce=number))
         return site
+
+    def copy_to(self, folder: Path) -> MemorySite:
+        """Copy the project with its evidence and anchors to a new folder."""
+        shutil.copytree(self.config.folder, folder)
+        store, tiles = SqliteFile(folder / "anchor.db"), folder / self.config.tiles.name
+        return MemorySite(self.chain, replace(self.config, folder=folder, store=store, tiles=tiles))
+
+    def configure(self, **members: Any) -> MemorySite:
+        """Return the project with other members of its configuration."""
+        return replace(self, config=replace(self.config, **members))
 
     def open(self, effects: Effects | None = None) -> OpenProject:
         """Open the project as a new process does."""

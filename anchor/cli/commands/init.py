@@ -169,6 +169,8 @@ def command(
             witnesses={url: open_node(url) for url in witness or ()},
             quorum=quorum,
         )
+    if is_log_used(config, node):
+        _note_used_log(output, config)
     make_folder(folder)
     create_project(config).database.close()
     note_project(output, config.file)
@@ -206,8 +208,6 @@ def command(
     if owner is None and not devnet:
         output.note(Message("project-owner-is-signer"))
         output.note(Message("project-owner-is-signer-hint"))
-    if is_log_used(config, node):
-        _note_used_log(output, config)
     output.text()
     output.line(
         Message("project-deploy-step") if owner is None else Message("project-operator-step")

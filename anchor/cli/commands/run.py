@@ -29,6 +29,7 @@ from anchor.operate.audit_trail_evidence import record_due_days, recorded_event
 from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
+from anchor.operate.heartbeat import keep_beating
 from anchor.operate.publisher import Publisher
 from anchor.operate.recent_block import choose_block
 from anchor.operate.single_run import run_state_message
@@ -267,7 +268,8 @@ def _run_on(
                 tell=emit, jitter=jitter, wall=unix_now, publisher=publisher,
                 timestamper=timestamper,
             )  # fmt: skip
-            daemon.run()
+            with keep_beating(config, database.read_epoch(), clock, unix_now):
+                daemon.run()
 
     waiting = StoreWait(clock, emit, Backoff(jitter, first=1.0, longest=60.0))
     try:

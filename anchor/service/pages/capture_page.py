@@ -17,6 +17,7 @@ from anchor.service.capture_schemas import MAX_DEPTH, MAX_URL, VIEWPORTS, read_c
 from anchor.service.capture_view import answer_picture
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import LIST_ROWS, make_list_page
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
@@ -28,7 +29,6 @@ from anchor.store.captures import CaptureState, load_captures
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 _LIST = "/tenants/{tenant}/captures"
-_MOST_SHOWN = 50
 _REFUSED = (422, 429)
 _STATES: Final[Mapping[CaptureState, Message]] = {
     "waiting": Message("capture-state-waiting"),
@@ -43,7 +43,7 @@ _FIRST: Final = Form({"viewports": (VIEWPORTS[0],), "depth": ("0",)})
 async def captures_page(
     request: Request, service: CurrentService, reader: CurrentReader, tenant: str
 ) -> Response:
-    """Show the form and the tenant's newest captures."""
+    """Show the form and a page of the tenant's captures, the newest first."""
     caller = await need_caller(request, service, tenant, "read")
     return await _show(service, reader, caller, _FIRST)
 
@@ -105,7 +105,9 @@ async def _show(
     service: Service, reader: Reader, caller: Caller, form: Form, status: int = 200
 ) -> Response:
     settings = need_captures(service)
-    rows = await service.query(load_captures, caller.tenant, _MOST_SHOWN)
+    rows = await service.query(
+        load_captures, caller.tenant, LIST_ROWS + 1, reader.asked("before") or None
+    )
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -118,6 +120,6 @@ async def _show(
         "max_note": MAX_CHARACTERS,
         "per_day": settings.per_day,
         "states": _STATES,
-        "captures": rows,
+        "captures": make_list_page(rows, reader, "before", lambda row: row.id),
     }
     return answer_page("captures.html", values, reader, status=status)

@@ -13,6 +13,7 @@ from anchor.service.caller import Caller
 from anchor.service.pages.case_forms import CASE_FORM, read_case_form
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import LIST_ROWS
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.people_labels import CASE_STATE_LABELS
 from anchor.service.pages.rendering import answer_page
@@ -24,7 +25,6 @@ from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
-_CASES = 25
 _STATES: dict[str, CaseState] = {state: state for state in get_args(CaseState)}
 
 
@@ -42,9 +42,9 @@ async def cases_page(
     viewer = viewer_of(caller.permissions, caller.actor)
     chosen = _STATES.get(state)
     rows = await service.query(
-        load_cases, tenant, viewer, _CASES + 1, before=before or None, state=chosen
+        load_cases, tenant, viewer, LIST_ROWS + 1, before=before or None, state=chosen
     )
-    shown = rows[:_CASES]
+    shown = rows[:LIST_ROWS]
     values = {
         "here": "account",
         "tenant": tenant,
@@ -54,7 +54,7 @@ async def cases_page(
         "state": chosen,
         "states": CASE_STATE_LABELS,
         "before": bool(before),
-        "next_before": shown[-1].id if len(rows) > _CASES else None,
+        "next_before": shown[-1].id if len(rows) > LIST_ROWS else None,
     }
     return answer_page("cases.html", values, reader)
 

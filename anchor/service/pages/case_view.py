@@ -13,6 +13,7 @@ from anchor.people.lifetimes import LINK_DAYS
 from anchor.service.caller import Caller
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import Reader
+from anchor.service.pages.list_page import load_list_page
 from anchor.service.pages.people_labels import (
     CASE_STATE_LABELS,
     LINK_STATE_LABELS,
@@ -65,14 +66,21 @@ async def answer_case(
     at = utc_now()
     notes = await service.query(load_case_notes, case.id, _NOTES + 1, before=before)
     shown = notes[:_NOTES]
-    members = await service.query(load_case_members, case.id)
+    members = await load_list_page(
+        service, reader, "members", lambda row: (row.since, row.person.id),
+        load_case_members, case.id,
+    )  # fmt: skip
     actors = {case.created_by, *(note.author for note in shown)}
     actors |= {case.hold.placed_by} if case.hold is not None else set()
     persons = await service.query(find_persons, {Actor.decode(actor).id for actor in actors})
     pairs = await service.query(load_exhibit_pieces, case.id)
     manages = "manage" in caller.permissions
-    joined = {member.person.id for member in members}
-    others = await service.query(load_members, caller.tenant) if manages else []
+    others = None
+    if manages:
+        others = await load_list_page(
+            service, reader, "others", lambda row: (row.since, row.person.id),
+            load_members, caller.tenant, outside=case.id,
+        )  # fmt: skip
     links = await service.query(load_case_links, case.id, at) if manages else []
     values = {
         "here": "account",
@@ -86,7 +94,7 @@ async def answer_case(
         "before": before is not None,
         "next_before": shown[-1].id if len(notes) > _NOTES else None,
         "members": members,
-        "others": [other for other in others if other.person.id not in joined],
+        "others": others,
         "links": [(each, each.state_at(at)) for each in links],
         "link": link,
         "link_states": LINK_STATE_LABELS,

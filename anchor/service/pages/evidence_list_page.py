@@ -22,19 +22,18 @@ from anchor.service.downloads import answer_certificate_file, answer_receipt_fil
 from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import LIST_ROWS
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
-from anchor.store.certificates import IssuedCertificate, load_certificates
+from anchor.store.certificates import load_certificates_of
 from anchor.types import Stage
 from anchor.units import BEIJING
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
-
-_PIECES = 50
 
 
 @router.get("/tenants/{tenant}/evidence")
@@ -49,7 +48,7 @@ async def evidence_list_page(
     try:
         page = await service.read(
             lambda: list_tenant_evidence(
-                service.project, tenant, listing, most=_PIECES, cursor=form.text("cursor") or None
+                service.project, tenant, listing, most=LIST_ROWS, cursor=form.text("cursor") or None
             )
         )
     except MalformedError:
@@ -108,6 +107,8 @@ async def _answer(
     evidence: Sequence[TenantEvidence],
     following: str | None,
 ) -> Response:
+    shown = [] if form.errors else evidence
+    anchored = [piece.identity for piece in shown if piece.stage is Stage.ANCHORED]
     filters = {name: form.text(name) for name in ("from", "to", "state") if form.text(name)}
     values = {
         "here": "account",
@@ -117,29 +118,9 @@ async def _answer(
         "filters": filters,
         "stages": STAGE_LABELS,
         "tones": STAGE_TONES,
-        "evidence": [] if form.errors else evidence,
-        "certificates": {} if form.errors else await _load_issued(service, evidence),
+        "evidence": shown,
+        "certificates": await service.query(load_certificates_of, anchored),
         "is_first": not form.text("cursor"),
         "following": None if form.errors else following,
     }
     return answer_page("evidence.html", values, reader, status=422 if form.errors else 200)
-
-
-async def _load_issued(
-    service: Service, evidence: Sequence[TenantEvidence]
-) -> dict[bytes, list[IssuedCertificate]]:
-    """Return the issued certificates of evidence, by its identity."""
-
-    def load() -> dict[bytes, list[IssuedCertificate]]:
-        with service.project.database.read() as connection:
-            return {
-                piece.identity: [
-                    each
-                    for each in load_certificates(connection, piece.identity)
-                    if each.number is not None
-                ]
-                for piece in evidence
-                if piece.stage is Stage.ANCHORED
-            }
-
-    return await service.read(load)

@@ -13,6 +13,7 @@ from anchor.people.roles import GRANTED_SCOPES
 from anchor.service.caller import Caller
 from anchor.service.pages.forms import Form, read_days, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import load_list_page
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.people_labels import SCOPE_LABELS
 from anchor.service.pages.rendering import answer_page
@@ -79,13 +80,16 @@ async def _show(
     service: Service, reader: Reader, caller: Caller, form: Form, token: str | None = None
 ) -> Response:
     at = utc_now()
-    keys = await service.query(load_tenant_keys, caller.tenant)
+    keys = await load_list_page(
+        service, reader, "after", lambda key: (key.created_at, key.id),
+        load_tenant_keys, caller.tenant,
+    )  # fmt: skip
     values = {
         "here": "account",
         "tenant": caller.tenant,
         "permissions": caller.permissions,
         "keys": keys,
-        "states": {key.id: describe_key_state(key, at) for key in keys},
+        "states": {key.id: describe_key_state(key, at) for key in keys.rows},
         "now_at": at,
         "scopes": SCOPE_LABELS,
         "form": form,

@@ -40,6 +40,19 @@ class Reader:
         chosen = {PARAMETER: self.language} if self.is_chosen else {}
         return _address(path, [*query.items(), *chosen.items()])
 
+    def asked(self, parameter: str) -> str:
+        """Return a parameter of the page's URL; empty if it is not there."""
+        return dict(self.query).get(parameter, "")
+
+    def turn(self, path: str, parameter: str, value: str | None) -> str:
+        """Return the address of ``path`` with this page's parameters, one of them changed.
+
+        None removes it.
+        """
+        kept = [(name, text) for name, text in self.query if name != parameter]
+        added = [] if value is None else [(parameter, value)]
+        return _address(path, [*kept, *added])
+
     def switch(self, language: Language) -> str:
         """Return the address of the same page in a language."""
         kept = [(name, text) for name, text in self.query if name != PARAMETER]

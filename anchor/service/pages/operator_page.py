@@ -19,6 +19,7 @@ from anchor.service.operator_reports import (
 )
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import LIST_ROWS, make_list_page
 from anchor.service.pages.notification_labels import (
     DELIVERY_STATES,
     NOTIFICATION_LABELS,
@@ -126,17 +127,20 @@ def _read_limit(text: str) -> int | None:
 
 async def _show(service: Service, reader: Reader, form: Form) -> Response:
     at = utc_now()
-    tenants, jobs = await view_tenants(service, at), await view_jobs(service, at, reader.language)
+    asked = reader.asked("after")[:64]
+    listed = await view_tenants(service, at, after=asked, limit=LIST_ROWS + 1)
+    tenants = make_list_page(listed.tenants, reader, "after", lambda row: row.tenant)
+    jobs = await view_jobs(service, at, reader.language)
     outbox, storage = await view_outbox(service, at), await view_storage(service)
     values = {
         "here": "dashboard",
         "form": form,
         "most_reason": MAX_REASON,
         "most_days": MAX_BLOCK_DAYS,
-        "tenants": tenants.tenants,
+        "tenants": tenants,
         "jobs": jobs,
         "addresses": await view_addresses(service, at),
-        "copies": {each.tenant: format_bytes(each.copy_bytes) for each in tenants.tenants},
+        "copies": {each.tenant: format_bytes(each.copy_bytes) for each in tenants.rows},
         "copy_limit": None
         if service.vault is None
         else format_bytes(service.vault.config.tenant_bytes),

@@ -42,6 +42,7 @@ from anchor.service.pages.evidence_labels import (
 )
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import load_list_page
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.people_labels import describe_action, describe_actor
 from anchor.service.pages.rendering import answer_page
@@ -224,8 +225,8 @@ async def _answer(
     party = await service.query(find_party, stored)
     viewer = viewer_of(caller.permissions, caller.actor)
     cases = await service.query(load_open_cases_of, caller.tenant, viewer, stored.identity)
-    certificates = await service.query(load_certificates, stored.identity)
-    without_case = await service.query(_find_without_case, certificates, choose_case(cases))
+    every = await service.query(load_certificates, stored.identity)
+    without_case = await service.query(_find_without_case, every, choose_case(cases))
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -243,13 +244,18 @@ async def _answer(
         "submitter": _describe_submitter(party),
         "speaker": describe_speaker(party.recorded, party.name),
         "statements": [] if stored.record is None else list_statements(stored.record),
-        "certificates": certificates,
+        "certificates": await load_list_page(
+            service,
+            reader,
+            "after",
+            lambda row: (row.requested_at, row.id),
+            load_certificates,
+            stored.identity,
+        ),
         "cases": cases,
         "certificate_case": choose_case(cases),
         "without_case": without_case,
-        "has_case": any(
-            each.state == "issued" and each.id not in without_case for each in certificates
-        ),
+        "has_case": any(each.state == "issued" and each.id not in without_case for each in every),
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,

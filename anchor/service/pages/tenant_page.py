@@ -13,6 +13,7 @@ from anchor.people.stated_person import clean_email
 from anchor.service.caller import Caller
 from anchor.service.pages.forms import Form, read_days, read_form
 from anchor.service.pages.language import CurrentReader, Reader
+from anchor.service.pages.list_page import load_list_page
 from anchor.service.pages.page_routes import HOME, PageRoute
 from anchor.service.pages.people_labels import ROLE_LABELS, ROLE_MEANINGS
 from anchor.service.pages.rendering import answer_page
@@ -118,7 +119,17 @@ async def _show(
     is_person = caller.actor.kind == "person"
     own = await service.query(load_memberships, caller.actor.id) if is_person else []
     role = next((each.role for each in own if each.tenant == caller.tenant), None)
-    sees = "audit" in caller.permissions
+    members = invitations = None
+    if "audit" in caller.permissions:
+        members = await load_list_page(
+            service, reader, "after", lambda row: (row.since, row.person.id),
+            load_members, caller.tenant,
+        )  # fmt: skip
+    if manages:
+        invitations = await load_list_page(
+            service, reader, "invitations", lambda row: (row.made_at, row.id),
+            load_invitations, caller.tenant, utc_now(),
+        )  # fmt: skip
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -126,10 +137,8 @@ async def _show(
         "role": role,
         "is_person": is_person,
         "manages": manages,
-        "members": await service.query(load_members, caller.tenant) if sees else [],
-        "invitations": await service.query(load_invitations, caller.tenant, utc_now())
-        if manages
-        else [],
+        "members": members,
+        "invitations": invitations,
         "form": form,
         "link": link,
         "roles": ROLE_LABELS,

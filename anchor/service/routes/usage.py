@@ -9,7 +9,7 @@ from anchor.service.pagination import AfterTenant, CurrentPage, PageLimit
 from anchor.service.schemas import problems
 from anchor.service.usage_schemas import TenantsUsageDocument, UsageDocument
 from anchor.service.worker import CurrentService
-from anchor.store.api_keys import Quota, load_limits, load_usage
+from anchor.store.api_keys import TenantUsage, find_usage, load_usage
 from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["usage"])
@@ -23,8 +23,10 @@ router = APIRouter(tags=["usage"])
 async def usage(caller: Reader, service: CurrentService) -> UsageDocument:
     """Return how much new evidence the tenant submitted today (UTC), and its quotas."""
     day = utc_now()[:10]
-    used = await service.query(load_usage, day)
-    return _describe(caller.tenant, day, used.get(caller.tenant, 0), caller.limits)
+    accepted = await service.query(find_usage, caller.tenant, day)
+    return _describe(
+        TenantUsage(tenant=caller.tenant, accepted=accepted, limits=caller.limits), day
+    )
 
 
 @router.get(
@@ -41,23 +43,17 @@ async def tenants(
 ) -> TenantsUsageDocument:
     """Return today's new evidence and the quotas of every tenant, sorted by name."""
     day = utc_now()[:10]
-    quotas = await service.query(load_limits, after=after, limit=limit)
-    used = await service.query(load_usage, day)
-    following = list(quotas)[-1] if len(quotas) == limit else None
+    used = await service.query(load_usage, day, after=after, limit=limit)
+    following = used[-1].tenant if len(used) == limit else None
     links.name_next("after", following)
-    return TenantsUsageDocument(
-        tenants=[
-            _describe(tenant, day, used.get(tenant, 0), quota) for tenant, quota in quotas.items()
-        ],
-        next=following,
-    )
+    return TenantsUsageDocument(tenants=[_describe(each, day) for each in used], next=following)
 
 
-def _describe(tenant: str, day: str, accepted: int, limits: Quota) -> UsageDocument:
+def _describe(used: TenantUsage, day: str) -> UsageDocument:
     return UsageDocument(
-        tenant=tenant,
+        tenant=used.tenant,
         day=day,
-        accepted=accepted,
-        per_day=limits.per_day,
-        per_minute=limits.per_minute,
+        accepted=used.accepted,
+        per_day=used.limits.per_day,
+        per_minute=used.limits.per_minute,
     )

@@ -7,12 +7,34 @@ from dataclasses import replace
 import pytest
 from support.stores import NOW, make_item
 
+from anchor.evidence.digests import Digests
+from anchor.evidence.record import encode_record
+from anchor.log.merkle import hash_leaf
 from anchor.store.columns import MOST_PIECES, NewEvidence, Row, Run, pack_run
 from anchor.store.erasures import blank
 from anchor.store.run_parts import cut, join_small, leave_out
 
+
+def make_recorded(number: int) -> NewEvidence:
+    """Return evidence whose record is not stored as such, but as columns of its members."""
+    digests = Digests(sha256=bytes([number]) * 32, sm3=None, size=number)
+    record = encode_record(
+        digests=digests,
+        name=f"reading {number}",
+        media_type=None,
+        salt=bytes([100 + number]) * 32,
+        recorded_at=NOW,
+        log=bytes(32),
+    )
+    return make_item(number)._replace(
+        sha256=digests.sha256, sm3=None, record=record, leaf=hash_leaf(record)
+    )
+
+
 ITEMS = [
-    make_item(number)._replace(sm3=bytes([number]) * 32 if number % 3 else None)
+    make_recorded(number)
+    if number % 4 == 0
+    else make_item(number)._replace(sm3=bytes([number]) * 32 if number % 3 else None)
     for number in range(1, 41)
 ]
 
