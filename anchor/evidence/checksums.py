@@ -44,7 +44,8 @@ def parse_checksum_lines(
     a line starts with a backslash, ``\n``, ``\r`` and ``\\`` in its name are escapes.  A line
     without a tag does not state its algorithm: the caller names it as ``untagged``.
     Empty lines, lines that start with ``#`` and a carriage return at the end are ignored, as
-    ``sha256sum --check`` does; so is a byte order mark before the first line.  The digest has 32 bytes; the name is the result of `decode_name`.
+    ``sha256sum --check`` does; so is a byte order mark before the first line.  The digest has 32
+    bytes; the name is the result of `decode_name`.
     Lines of type ``str`` may contain surrogates from ``errors="surrogateescape"``.
 
     A file is best read with ``iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")``, so that one
