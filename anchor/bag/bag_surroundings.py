@@ -19,7 +19,7 @@ def check_outside_bags(path: Path | None) -> None:
         return
     place = path.resolve()
     for folder in (place, *place.parents):
-        if (folder / BAGIT).is_file():
+        if (folder / BAGIT).is_file() and (folder / "data").is_dir():
             raise UsageError(
                 Message("output-in-bag", path=path, bag=folder), hint=Message("output-in-bag-hint")
             )

@@ -27,3 +27,5 @@ def test_a_path_in_a_bag_is_refused_and_one_beside_it_is_not(tmp_path: Path) -> 
     for name in (".", "x", "bag.zip", "bag-2/x", "bag/../x"):
         check_outside_bags(tmp_path / name)
     check_outside_bags(None)
+    (tmp_path / "bagit.txt").touch()  # alone, it makes no bag
+    check_outside_bags(tmp_path / "x")
