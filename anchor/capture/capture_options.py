@@ -28,6 +28,8 @@ MAX_VIEWPORTS = 5
 _VIEWPORT = re.compile(r"([1-9][0-9]{2,3})x([1-9][0-9]{2,3})")
 # As long as a text in a record.
 _MAX_URL = 1_000
+# The form of a language tag (RFC 5646); Chromium refuses others, or asks for another language.
+_LANGUAGE = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,4}")
 _PROXIES = ("http", "https", "socks5")
 
 
@@ -137,6 +139,17 @@ def check_mode(mode: str, proxy: str | None) -> None:
         raise UsageError(Message("capture-mode-unknown", actual=mode[:80], expected=join(MODES)))
     if mode == "proxy" and proxy is not None:
         raise UsageError(Message("capture-mode-with-proxy"))
+
+
+def check_language(text: str) -> str:
+    """Return the tag of a language, such as ``zh-CN``.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if _LANGUAGE.fullmatch(text) is None:
+        raise UsageError(Message("capture-language-malformed", tag=text[:80]))
+    return text
 
 
 def check_proxy(text: str) -> str:

@@ -44,11 +44,18 @@ _EXTRAS = {
     "warcio": "capture",
     "dns": "capture",
     "h11": "capture",
+    "PIL": "capture",
+    "cryptography": "capture",
     "authlib": "platform",
     "joserfc": "platform",
     "webauthn": "platform",
     "fastapi": "service",
     "uvicorn": "service",
+    "prometheus_client": "service",
+    "httpx": "service",
+    "psycopg": "postgresql",
+    "pyarrow": "objects",
+    "rfc3161_client": "timestamps",
 }
 
 _typer = typer.Typer(

@@ -12,12 +12,21 @@ from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
 
 _MOST_LINES = 20
+_FIRST_ERROR = 400
+"""Statuses from here on say that the server did not give what was asked for (RFC 9110)."""
 
 
 def print_capture(output: Output, capture: RecordedCapture) -> None:
     """Print the bag, its number, the checks that did not pass, and what was not captured."""
     page = capture.page
     output.line(Message("capture-written", url=page.final_url, bag=capture.bag))
+    response = None if page.main is None else page.main.response
+    if response is not None and response.status >= _FIRST_ERROR:
+        output.line(
+            Message("capture-status-error", status=response.status),
+            mark=Message("warning-mark"),
+            colour=Colour.YELLOW,
+        )
     for file in capture.collection.intake.files:
         number = number_record(file.evidence.record or b"")
         identity = file.evidence.identity.hex()

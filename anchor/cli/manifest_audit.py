@@ -9,13 +9,13 @@ import typer
 
 from anchor.cli.console import Colour, Output
 from anchor.cli.progress_bar import show_hashing
-from anchor.errors import ExitCode, UsageError
+from anchor.errors import ExitCode
 from anchor.evidence.digests import SHA256, SM3
 from anchor.evidence.hashing_pool import open_workers
 from anchor.messages.message import Message
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
-from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_manifest import list_manifests, read_rows
 from anchor.objects.object_url import ObjectUrl
 
 
@@ -31,12 +31,12 @@ def audit_manifests(
     """Read the objects of these manifests below a URL again, and print which ones differ.
 
     Raises:
-        UsageError: A manifest cannot be read.
+        UsageError: A manifest cannot be read, or a folder has none.
         MalformedError: A manifest is malformed.
         CannotCheckError: A store does not answer.
         typer.Exit: An object differs, or could not be read.
     """
-    manifests = [each for path in paths for each in _list_manifests(path)]
+    manifests = [each for path in paths for each in list_manifests(path)]
     with open_workers(name, count, output.note) as workers, show_hashing(output) as progress:
         rules = HashingRules(
             algorithms=(SHA256, SM3), rate=None if rate is None else rate / workers.processes
@@ -44,16 +44,6 @@ def audit_manifests(
         progress.expect(*_measure(manifests))
         audit = audit_objects(_read(manifests), below, rules, workers=workers, on_done=progress)
     _report(output, audit, len(manifests))
-
-
-def _list_manifests(path: Path) -> list[Path]:
-    """Return a manifest, or those of a run's folder."""
-    if not path.is_dir():
-        return [path]
-    manifests = sorted(path.glob("part-*.parquet"))
-    if not manifests:
-        raise UsageError(Message("manifest-none-in-folder", path=path))
-    return manifests
 
 
 def _read(manifests: Sequence[Path]) -> Iterator[ObjectRow]:

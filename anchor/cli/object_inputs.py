@@ -13,7 +13,7 @@ from anchor.evidence.hashing_progress import HashingProgress
 from anchor.messages.message import Message
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
-from anchor.objects.object_manifest import read_rows
+from anchor.objects.object_manifest import list_manifests, read_rows
 from anchor.objects.object_url import ObjectUrl, UrlList
 from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
 from anchor.operate.recent_block import NameBlock
@@ -56,13 +56,14 @@ def add_objects(
 
     Raises:
         UsageError: A URL, a manifest or the folder cannot be used.
-        MalformedError: A manifest is malformed; none of its objects was accepted.
+        MalformedError: A manifest is malformed; nothing was accepted.
         CannotCheckError: A store or the workers do not answer; repeating it continues.
     """
     intake = ObjectIntake()
     if not inputs.is_any:
         return intake
-    checked = [(path, read_rows(path)) for path in inputs.manifests]
+    paths = [each for path in inputs.manifests for each in list_manifests(path)]
+    checked = [(path, read_rows(path)) for path in paths]
     for path, rows in checked:
         intake.join(take_manifest(project, path, rows, name_block))
     if inputs.urls or inputs.job:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.objects.object_url import ObjectUrl, is_object_url, parse_object_url
@@ -72,10 +73,12 @@ def open_output_place(location: str | Path, *, is_file: bool) -> Iterator[Output
     that was fetched in the block and has not changed since.
 
     Raises:
-        UsageError: The URL cannot be written to, or an object exists with other bytes.
+        UsageError: The URL cannot be written to, an object exists with other bytes, or the path
+            lies in a bag.
         CannotCheckError: The store does not answer; repeating the command goes on.
     """
     if isinstance(location, Path) or not is_object_url(location):
+        check_outside_bags(Path(location))
         yield OutputPlace(path=Path(location))
         return
     url = parse_object_url(location)

@@ -12,6 +12,7 @@ restores the exact bytes.
 from __future__ import annotations
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
 from anchor.errors import MalformedError, UnknownVersionError
@@ -43,7 +44,8 @@ def parse_checksum_lines(
     a line starts with a backslash, ``\n``, ``\r`` and ``\\`` in its name are escapes.  A line
     without a tag does not state its algorithm: the caller names it as ``untagged``.
     Empty lines, lines that start with ``#`` and a carriage return at the end are ignored, as
-    ``sha256sum --check`` does.  The digest has 32 bytes; the name is the result of `decode_name`.
+    ``sha256sum --check`` does; so is a byte order mark before the first line.  The digest has 32
+    bytes; the name is the result of `decode_name`.
     Lines of type ``str`` may contain surrogates from ``errors="surrogateescape"``.
 
     A file is best read with ``iter(lambda: file.readline(MAX_LINE_BYTES + 1), b"")``, so that one
@@ -57,6 +59,8 @@ def parse_checksum_lines(
     for number, line in enumerate(lines, start=1):
         where = Message("checksum-line-number", subject=subject, number=number)
         content = _line_content(line, where)
+        if number == 1:
+            content = content.removeprefix(BOM_UTF8)
         if content and not content.startswith(b"#"):
             yield _parse_line(content, untagged, where)
 

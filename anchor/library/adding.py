@@ -87,11 +87,13 @@ def report_left_out(
     report: Callable[[Message], None],
     on_left_out: Callable[[IntakeProblem | Skipped], None] | None,
 ) -> None:
-    """Report each path that was not added.
+    """Report each file that has changed since it was recorded, and each path that was not added.
 
     Raises:
         UsageError: A path cannot be read, and there is no ``on_left_out``.
     """
+    for changed in gathered.changed:
+        report(Message("evidence-changed-since", path=changed.path, time=changed.accepted_at))
     all_left_out: list[IntakeProblem | Skipped] = [*gathered.problems, *gathered.skipped]
     for left_out in all_left_out:
         if on_left_out is None:

@@ -36,7 +36,7 @@ from anchor.system.os_errors import explain_os_error
 SCHEMA = "anchor-object-job/1"
 PART_ROWS = 10_000
 
-_JOB, _URLS = "job.json", "urls.jsonl"
+_JOB, _URLS, _LISTINGS = "job.json", "urls.jsonl", "listing.json"
 _MAX_JOB_BYTES = 4_096
 
 
@@ -88,7 +88,7 @@ class HashingJob:
             CannotCheckError: A store does not answer.
         """
         position, after = 0, None
-        is_complete = (self.folder / "listing.json").exists()
+        listings = self._read_listings()
         number = 0
         for number in count():
             path = self._listing(number)
@@ -97,8 +97,21 @@ class HashingJob:
             objects, position = read_listing(path)
             after = objects[-1].url.key
             yield objects
-        if not is_complete:
+        if listings is None:
             yield from self._continue_listing(number, position, after)
+
+        elif number < listings:
+            raise MalformedError(Message("object-job-malformed", path=path))
+
+    def _read_listings(self) -> int | None:
+        """Return how many listings there are, or None if the list is not complete."""
+        path = self.folder / _LISTINGS
+        try:
+            return int(json.loads(path.read_bytes())["listings"])
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError, KeyError):
+            raise MalformedError(Message("object-job-malformed", path=path)) from None
 
     def _continue_listing(
         self, number: int, position: int, after: str | None
@@ -116,7 +129,7 @@ class HashingJob:
             write_file(self._listing(number), encode_listing(objects, ends))
             yield objects
             number += 1
-        write_file(self.folder / "listing.json", _encode({"listings": number}))
+        write_file(self.folder / _LISTINGS, _encode({"listings": number}))
 
     def _walk(self, position: int, after: str | None) -> Iterator[tuple[int, ListedObject]]:
         for at, url in enumerate(self._read_urls()):
@@ -204,12 +217,14 @@ def open_job(
     ``urls`` are read once or twice; None continues the job with its own.
 
     Raises:
-        UsageError: The folder cannot be used, or holds a job with other URLs or digests, or there
-            are no URLs.
-        MalformedError: The job's file is damaged.
+        UsageError: The folder cannot be used, or holds a job with other URLs or digests, or none
+            to continue, or there are no URLs.
+        MalformedError: A file of the job is damaged.
         StorageError: The disk is full, fails or cannot be written.
     """
     chosen, path = parse_algorithms(algorithms), folder / _JOB
+    if urls is None and not path.exists():
+        raise UsageError(Message("object-job-none", path=folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
         data = path.read_bytes()[: _MAX_JOB_BYTES + 1] if path.exists() else None
@@ -227,6 +242,7 @@ def open_job(
         write_file(path, _encode({"schema": SCHEMA, "urls": job.urls, "digests": list(chosen)}))
         return job
     begun = _parse(folder, data)
+    _check_urls(folder / _URLS, begun.urls)
     if urls is not None:
         digest = hashlib.sha256()
         for _ in _encode_urls(urls, digest.update):
@@ -256,7 +272,18 @@ def _encode_urls(urls: Iterable[ObjectUrl], update: Callable[[bytes], object]) -
         update(chunk)
         yield chunk
     if is_empty:
-        raise UsageError(Message("evidence-to-add-unnamed"))
+        raise UsageError(Message("object-urls-none"))
+
+
+def _check_urls(path: Path, expected: str) -> None:
+    """Refuse a list of URLs that is not the one that the job began with."""
+    try:
+        with path.open("rb") as file:
+            is_same = hashlib.file_digest(file, "sha256").hexdigest() == expected
+    except OSError:
+        is_same = False
+    if not is_same:
+        raise MalformedError(Message("object-job-malformed", path=path))
 
 
 def _parse(folder: Path, data: bytes) -> HashingJob:

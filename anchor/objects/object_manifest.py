@@ -6,6 +6,7 @@ The columns are in ``docs/object-stores.md``.  Reading checks every row before a
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from anchor.objects.object_hashing import ObjectRow
 from anchor.objects.object_store import ListedObject
 from anchor.objects.object_url import parse_object_url
 from anchor.system.os_errors import explain_os_error
+from anchor.system.regular_files import open_regular_file
 
 SCHEMA = "anchor-object-manifest/1"
 MAX_KEY = 4_096
@@ -78,7 +80,7 @@ def read_listing(path: Path) -> tuple[list[ListedObject], int]:
 
 
 def read_rows(path: Path) -> Iterator[ObjectRow]:
-    """Yield a manifest's rows; all of them are checked once before the first is yielded.
+    """Return a manifest's rows, all of which have been checked once.
 
     Raises:
         MalformedError: A row or a column is not of the format; the message names it.
@@ -86,7 +88,28 @@ def read_rows(path: Path) -> Iterator[ObjectRow]:
     """
     for _ in _parse(path):
         pass
-    yield from _parse(path)
+    return _parse(path)
+
+
+def list_manifests(path: Path) -> list[Path]:
+    """Return a manifest, or those of a folder, which a run or another program wrote.
+
+    Names that begin with ``_`` or ``.`` are those of half-written and of other files.
+
+    Raises:
+        UsageError: The folder has none, or cannot be read.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        names = sorted(each.name for each in path.iterdir() if each.suffix == ".parquet")
+    except OSError as error:
+        failure = Message("folder-unusable", path=path)
+        raise explain_os_error(failure, error, is_named=True) from error
+    manifests = [path / each for each in names if not each.startswith(("_", ".", "listing-"))]
+    if not manifests:
+        raise UsageError(Message("manifest-none-in-folder", path=path))
+    return manifests
 
 
 def _encode(table: Any, details: dict[str, str]) -> bytes:
@@ -108,6 +131,7 @@ def _open(path: Path) -> Any:
             Message("manifest-package-missing"), hint=Message("object-package-missing-hint")
         ) from None
     try:
+        os.close(open_regular_file(path))
         return pq.ParquetFile(path, page_checksum_verification=True)
     except OSError as error:
         if error.errno is None:
@@ -155,11 +179,14 @@ def _check_columns(path: Path, file: Any) -> None:
     import pyarrow.types as kinds
 
     def is_text(kind: Any) -> bool:
-        return bool(kinds.is_string(kind) or kinds.is_large_string(kind))
+        return bool(
+            kinds.is_string(kind) or kinds.is_large_string(kind) or kinds.is_string_view(kind)
+        )
 
     def is_digest(kind: Any) -> bool:
         is_bytes = kinds.is_binary(kind) or kinds.is_large_binary(kind)
-        return bool(is_bytes or kinds.is_fixed_size_binary(kind)) or is_text(kind)
+        is_other = kinds.is_fixed_size_binary(kind) or kinds.is_binary_view(kind)
+        return bool(is_bytes or is_other) or is_text(kind)
 
     checks = {
         "key": is_text,
@@ -178,6 +205,8 @@ def _check_columns(path: Path, file: Any) -> None:
                 raise _malformed(path, Message("manifest-column-missing", column=name))
             continue
         kind = file.schema_arrow.field(name).type
+        if kinds.is_dictionary(kind):  # how a writer keeps repeated values; read as these
+            kind = kind.value_type
         if not checks[name](kind) and not kinds.is_null(kind):
             raise _malformed(path, Message("manifest-column-type", column=name, type=str(kind)))
 

@@ -66,8 +66,9 @@ def parse_object_url(text: str) -> ObjectUrl:
     match = _SCHEME.match(text)
     scheme = match[1].lower() if match else ""
     if scheme not in SCHEMES:
+        failure = Message("object-url-scheme-unknown", scheme=scheme)
         raise UsageError(
-            Message("object-url-scheme-unknown", scheme=scheme),
+            failure if match else Message("object-url-without-scheme"),
             hint=Message("object-url-schemes-hint", schemes=join([f"{s}://" for s in SCHEMES])),
         )
     container, _, key = text[len(scheme) + 3 :].partition("/")
@@ -94,7 +95,10 @@ def _check_web(text: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UrlList:
-    """The URLs of a file, one a line; empty lines and those that begin with ``#`` are none."""
+    """The URLs of a file, one a line; empty lines and those that begin with ``#`` are none.
+
+    A byte order mark at the beginning is ignored.
+    """
 
     path: Path
 
@@ -105,7 +109,7 @@ class UrlList:
             UsageError: The file cannot be read, or a line is no URL of an object.
         """
         try:
-            with self.path.open("r", encoding="utf-8", newline="\n") as file:
+            with self.path.open("r", encoding="utf-8-sig", newline="\n") as file:
                 lines = iter(lambda: file.readline(MAX_LINE), "")
                 for number, line in enumerate(lines, 1):
                     text = line.rstrip("\r\n")

@@ -12,6 +12,7 @@ from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
     MAX_VIEWPORTS,
     CaptureOptions,
+    check_language,
     check_mode,
     check_proxy,
     parse_capture_url,
@@ -116,7 +117,7 @@ def _parse_page(members: dict[str, Any], path: Path) -> WatchedPage:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     proxy, mode = members.get("proxy"), members.get("mode", "cdp")
     check_mode(mode, proxy)
-    login_profile = members.get("login_profile")
+    login_profile, language = members.get("login_profile"), members.get("lang")
     options = CaptureOptions(
         viewports=tuple(dict.fromkeys(sizes)),
         wait_seconds=float(members.get("wait", 1)),
@@ -124,7 +125,7 @@ def _parse_page(members: dict[str, Any], path: Path) -> WatchedPage:
         timeout=float(members.get("timeout", 60)),
         max_bytes=members.get("max_bytes", 1 << 28),
         proxy=None if proxy is None else check_proxy(proxy),
-        language=members.get("lang"),
+        language=None if language is None else check_language(language),
         accepts_bad_certificates=members.get("accept_bad_certificates", False),
         keeps_cookies=members.get("keep_cookies", False),
         resolvers=tuple(map(parse_resolver, members.get("resolvers", ()))),

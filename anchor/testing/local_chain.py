@@ -81,8 +81,9 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         """Mine ``count`` blocks at once.
 
         Raises:
-            UsageError: The node does not mine on request.
+            UsageError: The count is negative, or the node does not mine on request.
         """
+        _check_count(count)
         for _ in range(count):
             self._order("evm_mine")
 
@@ -90,8 +91,12 @@ class LocalChain(AbstractContextManager["LocalChain"]):
         """Replace the newest ``count`` blocks that hold transactions, and all after them.
 
         Raises:
-            UsageError: The node replaces no blocks on request, or the chain has fewer such blocks.
+            UsageError: The count is negative, the node replaces no blocks on request, or the chain
+                has fewer such blocks.
         """
+        _check_count(count)
+        if count == 0:
+            return
         number, left = self._node.fetch_latest().number + 1, count
         while left > 0:
             number -= 1
@@ -166,6 +171,11 @@ class LocalChain(AbstractContextManager["LocalChain"]):
                 Message("test-chain-refuses", name=self._node.name, method=method, reason=error),
                 hint=Message("test-chain-refuses-hint"),
             ) from error
+
+
+def _check_count(count: int) -> None:
+    if count < 0:
+        raise UsageError(Message("test-chain-count-negative", count=count))
 
 
 def open_chain(choice: str) -> LocalChain:

@@ -144,6 +144,11 @@ def test_what_is_no_capture_is_refused(tmp_path: Path, first: Path) -> None:
     refused(("--compare", "first", "first", URL), 2, "no URL")
     refused(("--output", "page.html", URL), 2, "--compare")
     refused((), 2, "name the pages")
+    bag = tmp_path / "first"
+    refused(("--compare", "first", "first", "--output", "first/data/x.html"), 2, f"the bag {bag},")
+    refused((URL, "-o", "first"), 2, f"the bag {bag},")
+    for words in (("verifier", "-o", "first/v.html"), ("certify", "x.anchor.json", "-o", "first")):
+        run_in_process(*words, cwd=tmp_path).refused(2, f"the bag {bag},")
 
 
 HOSTILE = (

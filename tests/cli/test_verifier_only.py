@@ -33,8 +33,10 @@ main()
 """
 
 
-def run_verifier(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
-    script = VERIFIER.format(absent=OPERATOR_PACKAGES)
+def run_verifier(
+    *arguments: str | Path, cwd: Path, absent: tuple[str, ...] = OPERATOR_PACKAGES
+) -> subprocess.CompletedProcess[str]:
+    script = VERIFIER.format(absent=absent)
     return subprocess.run(
         [sys.executable, "-c", script, *map(str, arguments)],
         cwd=cwd, env=environment(), capture_output=True, text=True, check=False, timeout=60,
@@ -78,6 +80,13 @@ def test_what_a_verifier_runs_needs_no_operator_packages(tmp_path: Path):
     refused = run_verifier("audit", cwd=tmp_path)
     assert refused.returncode == 2
     assert "pip install '.[operator]'" in refused.stderr
+
+
+def test_a_replay_says_which_extra_it_needs(tmp_path: Path) -> None:
+    refused = run_verifier("replay", "bag", cwd=tmp_path, absent=("PIL",))
+    assert refused.returncode == 2, refused
+    assert "needs the package PIL" in refused.stderr
+    assert "name its file with [capture]" in refused.stderr
 
 
 def test_an_operator_command_says_which_extra_it_needs(site: Site):

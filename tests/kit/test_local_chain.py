@@ -106,6 +106,16 @@ def test_more_blocks_than_hold_transactions_cannot_be_replaced(chain: LocalChain
         chain.reorg(1000)
 
 
+def test_a_negative_number_of_blocks_is_refused_and_none_changes_nothing(chain: LocalChain) -> None:
+    chain.mine()
+    before = ask(chain.url, "eth_getBlockByNumber", "latest", False)
+    for order in (chain.mine, chain.reorg):
+        with pytest.raises(anchor.UsageError, match="-1 blocks"):
+            order(-1)
+        order(0)
+    assert ask(chain.url, "eth_getBlockByNumber", "latest", False) == before
+
+
 def test_only_the_hash_of_a_block_is_asked_for_before_an_offline_verification(
     embedded: Devnet, make_project: MakeProject, file: Path
 ) -> None:

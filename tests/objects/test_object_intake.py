@@ -16,6 +16,7 @@ from support.store_contents import load_pieces
 
 from anchor.chain.devnet import Devnet
 from anchor.errors import CannotCheckError, MalformedError, UsageError
+from anchor.evidence.digests import digest_bytes
 from anchor.evidence.hashing_pool import HashingWorkers, open_executor, open_workers
 from anchor.messages.message import Message
 from anchor.objects import hashing_job
@@ -286,13 +287,31 @@ def test_a_folder_continues_its_own_job_only(site: MemorySite, bucket: str, tmp_
     with pytest.raises(UsageError, match="holds other files"):
         open_job(folder, [parse_object_url(f"s3://{bucket}")], BOTH)
     (tmp_path / "kept").rename(folder / "job.json")
-    (folder / "listing.json").unlink()
-    (folder / "urls.jsonl").write_bytes(b"[]\n")
-    with pytest.raises(MalformedError, match=r"urls\.jsonl is damaged"):
+    last = folder / "listing-00002.parquet"
+    last.rename(tmp_path / "kept")
+    with pytest.raises(MalformedError, match=r"listing-00002\.parquet is damaged"):
         list(open_job(folder, None, BOTH).list_objects())
+    (tmp_path / "kept").rename(last)
+    (folder / "listing.json").write_bytes(b"{}")
+    with pytest.raises(MalformedError, match=r"listing\.json is damaged"):
+        list(open_job(folder, None, BOTH).list_objects())
+    with (folder / "urls.jsonl").open("a") as file:
+        file.write(f'"s3://{bucket}/k/007"\n')
+    for urls in (None, [parse_object_url(f"s3://{bucket}")]):
+        with pytest.raises(MalformedError, match=r"urls\.jsonl is damaged"):
+            open_job(folder, urls, BOTH)
+    (folder / "urls.jsonl").unlink()
+    with pytest.raises(MalformedError, match=r"urls\.jsonl is damaged"):
+        open_job(folder, None, BOTH)
     (folder / "job.json").write_bytes(b"[]")
     with pytest.raises(MalformedError, match=r"job\.json is damaged"):
         open_job(folder, None, BOTH)
+
+
+def test_a_folder_without_a_run_is_not_continued(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no run to continue"):
+        open_job(tmp_path / "job", None, BOTH)
+    assert not (tmp_path / "job").exists()
 
 
 def test_a_part_of_another_listing_is_refused(
@@ -317,13 +336,15 @@ def test_urls_come_from_a_file_too(
     assert take(site, tmp_path / "job", urls=UrlList(path)).unread == 0
     assert sorted(recorded(site)) == lines
     path.write_text(text, "utf-8")
-    with pytest.raises(UsageError, match="line 1: the scheme"):
+    assert [str(url) for url in UrlList(path)] == lines
+    path.write_text(f"{lines[0]}\n/etc/passwd\n", "utf-8")
+    with pytest.raises(UsageError, match="line 2: it is not the URL of an object"):
         list(UrlList(path))
     path.write_bytes(b"s3://b/\xff")
     with pytest.raises(UsageError, match="not UTF-8"):
         list(UrlList(path))
     path.write_text("# none\n", "utf-8")
-    with pytest.raises(UsageError):
+    with pytest.raises(UsageError, match="list of URLs is empty"):
         take(site, tmp_path / "empty", urls=UrlList(path))
     with pytest.raises(UsageError, match="cannot be read"):
         list(UrlList(tmp_path / "none"))
@@ -416,5 +437,23 @@ def test_the_command_line_does_all_of_it(
     run("export", "x", "--ledger", tmp_path / "ledger").refused(2, "--ledger")
     run("export").refused(2, "--format")
     run("export", "--ledger", made).refused(2, "made.parquet", "cannot be used")
+    # Of what is refused, nothing is recorded: neither the files nor the good manifest beside it.
+    kept, taken = tmp_path / "kept.txt", tmp_path / "taken"
+    kept.write_text("beside")
+    taken.mkdir()
+    rows = [
+        ObjectRow(
+            url="s3://b/x",
+            revision=None,
+            size=6,
+            digests=digest_bytes(b"unread", BOTH),
+            error=None,
+        )
+    ]
+    (taken / "part-00000-a.snappy.parquet").write_bytes(encode_rows(rows))
+    run("add", kept, "--manifest", taken, "--manifest", made).refused(2, "no Parquet file")
+    run("add", kept, "--job", tmp_path / "none").refused(2, "no run to continue")
+    run("add", kept).expect(0, "1 new")
+    run("add", "--manifest", taken).expect(0, "2 new, 0 already known (0 B read)")
     denied = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_CONFIG_FILE": "none"}
     run_anchor("add", f"s3://{bucket}", cwd=folder, env=denied).refused(20, "NoCredentials")

@@ -111,7 +111,8 @@ def command(
         list[Path] | None,
         typer.Option(
             metavar="FILE",
-            help="Parquet manifest of objects that another program hashed; repeatable.",
+            help="Parquet manifest of objects that another program hashed, or a folder of "
+            "them; repeatable.",
         ),
     ] = None,
     limit_bandwidth: BandwidthOption = None,
@@ -143,6 +144,8 @@ def command(
             show_hashing(output) as count,
             collect_rarely(),
         ):
+            # Before the files: a manifest or a URL that is refused leaves nothing recorded.
+            taken = add_objects(project, objects, hashing, name_block, count, output.note)
             gathered = gather(
                 project,
                 skip_receipts(
@@ -154,7 +157,6 @@ def command(
                 on_done=count,
                 name_block=name_block,
             )
-            taken = add_objects(project, objects, hashing, name_block, count, output.note)
         if key is None:
             if not again:
                 # A bare digest is known by itself after a restore.

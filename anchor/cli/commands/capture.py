@@ -9,11 +9,13 @@ from typing import Annotated
 
 import typer
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
     MAX_VIEWPORTS,
     CaptureOptions,
+    check_language,
     check_mode,
     check_proxy,
     parse_capture_url,
@@ -181,6 +183,7 @@ def command(
     pages = [parse_capture_url(url) for url in urls or ()]
     if not pages:
         raise UsageError(Message("capture-without-url"))
+    check_outside_bags(out)
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
@@ -192,7 +195,7 @@ def command(
         timeout=timeout,
         max_bytes=max_bytes,
         proxy=None if proxy is None else check_proxy(proxy),
-        language=language,
+        language=None if language is None else check_language(language),
         accepts_bad_certificates=accept_bad_certificates,
         keeps_cookies=keep_cookies,
         script=None if script is None else _read_script(script),
@@ -248,6 +251,7 @@ def _compare(
 ) -> None:
     if urls:
         raise UsageError(Message("capture-url-with-compare"))
+    check_outside_bags(page)
     if not report_comparison(output, *bags, page):
         raise typer.Exit(ExitCode.CANNOT_CHECK)
 

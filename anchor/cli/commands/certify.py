@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.papers import PAPERS, parse_paper
@@ -181,6 +182,7 @@ def command(
     (21), gets none; the exit code is that of `anchor verify`. One that was superseded or withdrawn
     gets a certificate that says so.
     """
+    check_outside_bags(folder)
     if offline and (rpc or quorum):
         raise UsageError(Message("option-offline-with-nodes"))
     if file and len(file) != len(receipts):

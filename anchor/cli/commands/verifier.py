@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.errors import UsageError
@@ -35,6 +36,7 @@ def command(
         raise UsageError(Message("option-sha256-with-output"))
     if file is not None and file.is_dir():
         raise UsageError(Message("file-is-folder", path=file), hint=Message("file-is-folder-hint"))
+    check_outside_bags(file)
     output = Output(as_json=as_json)
     page = load_page()
     digest = hashlib.sha256(page).hexdigest()

@@ -11,7 +11,12 @@ from support.site_certificates import make_site_certificate
 
 from anchor.capture.capture_checks import judge_capture
 from anchor.capture.capture_journal import CaptureJournal
-from anchor.capture.capture_options import check_proxy, parse_capture_url, parse_viewport
+from anchor.capture.capture_options import (
+    check_language,
+    check_proxy,
+    parse_capture_url,
+    parse_viewport,
+)
 from anchor.capture.name_answers import (
     NameAnswer,
     Resolver,
@@ -51,6 +56,11 @@ def test_viewports_and_proxies_are_read_strictly():
     for text in ("99x100", "100x", "0100x200", "100x100x100", "10000x100"):
         with pytest.raises(UsageError):
             parse_viewport(text)
+    for text in ("zh-CN", "en", "zh-Hant-TW", "de-1996"):
+        assert check_language(text) == text
+    for text in ("", "x", "zh_CN", "x;y", "zh-CN,en;q=0.5", "a\nb", "en\n", "a-" * 50, "中文"):
+        with pytest.raises(UsageError, match="language tag"):
+            check_language(text)
     assert check_proxy("socks5://a:1") == "socks5://a:1"
     for text in ("a:1", "http://a", "http://u:secret@a:1", "ftp://a:1", "http://a:x"):
         with pytest.raises(UsageError) as refusal:

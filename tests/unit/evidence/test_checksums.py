@@ -159,7 +159,7 @@ def test_either_case_of_the_digits_and_windows_line_ends_are_read() -> None:
 
 
 def test_comments_and_empty_lines_are_passed_over_but_counted() -> None:
-    lines = ["# made by hand\n", "\n", f"{HEX}  a\n", "\r\n"]
+    lines = ["\ufeff# made by hand\n", "\n", f"{HEX}  a\n", "\r\n"]
     assert parse(*lines) == [("a", SHA256, RAW)]
     with pytest.raises(MalformedError, match=r"list\.txt, line 5 "):
         parse(*lines, "nonsense\n")

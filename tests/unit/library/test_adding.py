@@ -110,6 +110,19 @@ def test_evidence_whose_record_is_lost_is_said_to_have_none(
     assert (before.has_record, after.has_record, after.is_new) == (True, False, False)
 
 
+def test_a_file_that_changed_since_it_was_recorded_is_reported(site: MemorySite, tmp_path: Path):
+    said: list[str] = []
+    file = tmp_path / "deed.txt"
+    with anchor.Project(
+        site.open(), node=Node(site.chain), report=lambda message: said.append(message.id)
+    ) as project:
+        for content, expected in ((b"1", []), (b"2", ["evidence-changed-since"]), (b"1", [])):
+            file.write_bytes(content)
+            said.clear()
+            project.add([file])
+            assert said == expected
+
+
 def test_a_thread_waits_while_another_one_leads(project: anchor.Project, site: MemorySite):
     project.add([digests_of(1)])
     with ThreadPoolExecutor(1) as pool:

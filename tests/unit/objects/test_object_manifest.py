@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from anchor.errors import MalformedError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.objects import object_manifest
 from anchor.objects.object_hashing import ObjectRow
-from anchor.objects.object_manifest import encode_rows, read_rows
+from anchor.objects.object_manifest import encode_rows, list_manifests, read_rows
 
 SHA256 = hashlib.sha256(b"evidence").digest()
 SM3 = hashlib.new("sm3", b"evidence").digest()
@@ -79,7 +80,7 @@ MALFORMED: list[tuple[Columns, str]] = [
     (table(key=["s3://bucket/a", ""]), "row 2: the key is empty"),
     (table(key=["s3://bucket/a", None]), "row 2: the key is empty"),
     (table(key=["s3://bucket/a", "s3://b/" + "x" * 5_000]), "row 2: the key .* 4096"),
-    (table(key=["bucket/a", "s3://bucket/b"]), "row 1: the scheme"),
+    (table(key=["bucket/a", "s3://bucket/b"]), "row 1: it is not the URL"),
     (table(key=["file:///etc/passwd", "s3://bucket/b"]), "row 1: the scheme file"),
     (table(key=["https://u:p@host/x", "s3://bucket/b"]), "row 1: the URL holds a password"),
     (table(key=[b"a", b"b"]), "column key has the type binary"),
@@ -157,6 +158,45 @@ def test_a_row_group_too_long_for_memory_is_refused(
     monkeypatch.setattr(object_manifest, "MAX_ROW_GROUP", 10)
     with pytest.raises(MalformedError, match="row group"):
         next(read_rows(path))
+
+
+@pytest.mark.parametrize(
+    ("key", "sha256"),
+    [
+        (pa.array(["s3://b/a"] * 2).dictionary_encode(), pa.array([SHA256] * 2)),
+        (pa.array(["s3://b/a"] * 2, pa.string_view()), pa.array([SHA256] * 2, pa.binary_view())),
+    ],
+)
+def test_other_ways_of_keeping_texts_and_bytes_are_read(
+    tmp_path: Path, key: pa.Array, sha256: pa.Array
+) -> None:
+    path = tmp_path / "made.parquet"
+    pq.write_table(pa.table({"key": key, "size": [1, 1], "sha256": sha256}), path)
+    assert [required(row) for row in read_rows(path)] == [("s3://b/a", 1, None, SHA256)] * 2
+
+
+def test_a_manifest_is_checked_before_any_row_of_it_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "made.parquet"
+    path.write_bytes(b"PAR1")
+    with pytest.raises(MalformedError):
+        read_rows(path)
+
+
+def test_a_pipe_in_place_of_a_manifest_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="not a regular file"):
+        read_rows(tmp_path / "pipe")
+
+
+def test_a_folder_holds_the_manifests_that_another_program_wrote(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="has no manifest"):
+        list_manifests(tmp_path)
+    written = ["0_000.parquet", "out-00000-of-00002.parquet", "part-00001-a.snappy.parquet"]
+    others = ["_temporary.parquet", ".part-00001.parquet", "_SUCCESS", "listing-00000.parquet"]
+    for name in written + others:
+        (tmp_path / name).touch()
+    assert list_manifests(tmp_path) == [tmp_path / name for name in written]
+    assert list_manifests(tmp_path / "none") == [tmp_path / "none"]
 
 
 def test_a_manifest_that_is_not_there_is_the_users_mistake(tmp_path: Path) -> None:
