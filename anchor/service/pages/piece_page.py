@@ -225,8 +225,15 @@ async def _answer(
     party = await service.query(find_party, stored)
     viewer = viewer_of(caller.permissions, caller.actor)
     cases = await service.query(load_open_cases_of, caller.tenant, viewer, stored.identity)
-    every = await service.query(load_certificates, stored.identity)
-    without_case = await service.query(_find_without_case, every, choose_case(cases))
+    certificates = await load_list_page(
+        service,
+        reader,
+        "after",
+        lambda row: (row.requested_at, row.id),
+        load_certificates,
+        stored.identity,
+    )
+    without_case = await service.query(_find_without_case, certificates.rows, choose_case(cases))
     values = {
         "here": "account",
         "tenant": caller.tenant,
@@ -244,18 +251,13 @@ async def _answer(
         "submitter": _describe_submitter(party),
         "speaker": describe_speaker(party.recorded, party.name),
         "statements": [] if stored.record is None else list_statements(stored.record),
-        "certificates": await load_list_page(
-            service,
-            reader,
-            "after",
-            lambda row: (row.requested_at, row.id),
-            load_certificates,
-            stored.identity,
-        ),
+        "certificates": certificates,
         "cases": cases,
         "certificate_case": choose_case(cases),
         "without_case": without_case,
-        "has_case": any(each.state == "issued" and each.id not in without_case for each in every),
+        "has_case": any(
+            each.state == "issued" and each.id not in without_case for each in certificates.rows
+        ),
         "bases": _BASIS_LABELS,
         "retention_acts": service.project.config.retention.acts,
         "beater": BEATER_LABELS.get(status.retention.beaten_by or "") if status.retention else None,
