@@ -9,6 +9,7 @@ and other machines do the same behind the same `concurrent.futures.Executor`.
 from __future__ import annotations
 
 import multiprocessing
+import re
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
@@ -23,6 +24,7 @@ from anchor.system.ordered_tasks import MAX_TASKS
 
 THREADS, PROCESSES, DASK = "threads", "processes", "dask"
 _TASKS_A_THREAD = 3
+_ADDRESS = r"(?:[a-z]+://)?[^\s@/?#]+"
 
 
 def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
@@ -59,13 +61,17 @@ def open_workers(
     ``report`` is called with what a user may want to know, as where Dask shows its work.
 
     Raises:
-        UsageError: The name is none of these, or Dask is not installed.
+        UsageError: The name is none of these, the address has another form, or Dask is not
+            installed.
         CannotCheckError: The workers cannot be reached, or were lost; the block's work is undone
             as far as its results were not received.
     """
     kind, _, address = name.partition(":")
     if kind not in (THREADS, PROCESSES, DASK) or (":" in name and (kind != DASK or not address)):
         raise UsageError(Message("executor-unknown", name=name))
+    # The address is not repeated: it may hold a password.
+    if address and not re.fullmatch(_ADDRESS, address):
+        raise UsageError(Message("executor-address-malformed"))
     if address and workers is not None:
         raise UsageError(Message("executor-workers-of-cluster"))
     if kind == THREADS:

@@ -212,6 +212,16 @@ def test_other_names_are_refused(name: str) -> None:
         pass
 
 
+@pytest.mark.parametrize("address", ["tcp://ann:secret@127.0.0.1:9", "127.0.0.1:9/x", "a b"])
+def test_an_address_of_another_form_is_refused_and_not_repeated(address: str) -> None:
+    with (
+        pytest.raises(UsageError, match="the address of a Dask scheduler") as caught,
+        open_workers(f"dask:{address}", None, lambda _: None),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
 def test_a_clusters_workers_are_its_own() -> None:
     with (
         pytest.raises(UsageError, match="cluster's own"),
