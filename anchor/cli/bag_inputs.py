@@ -110,8 +110,8 @@ def names_bag_zip(path: Path, receipt: Path) -> bool:
 
 
 def names_many(path: Path) -> bool:
-    """Return whether ``path`` is a bundle or a bag, which stand for all their files."""
-    return names_bundle(path) or names_bag(path)
+    """Return whether ``path`` is a folder, a bundle or a bag, which stand for all their files."""
+    return is_folder(path) or names_bundle(path) or names_bag(path)
 
 
 def names_evidence_bag(path: Path) -> bool:

@@ -28,12 +28,13 @@ from anchor.cli.input_files import (
     receipt_path,
 )
 from anchor.cli.own_notices import OwnNotices
-from anchor.errors import AnchorError, UsageError
+from anchor.errors import AnchorError, CannotCheckError, UsageError
 from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
+from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX, evidence_path
+from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME, evidence_path
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
@@ -208,8 +209,25 @@ class VerificationInputs:
                 yield from list_bag(
                     file, self._show_progress, self.bags.append, find, receipt=receipt
                 )
+            elif receipt is None and is_folder(file):
+                yield from self._list_folder(file, hint)
             else:
                 yield str(file), partial(self.load, file, receipt, hint=hint)
+
+    def _list_folder(self, folder: Path, hint: Message) -> Iterator[tuple[str, Load]]:
+        """Yield every file below a folder, except receipts and signatures beside their files."""
+        is_empty = True
+        for source in find_sources([folder], follow_symlinks=False):
+            if not isinstance(source, SourceFile):
+                is_empty = False
+                yield str(source.path), partial(_raise, CannotCheckError(source.reason))
+            elif not _lies_beside(source.path):
+                is_empty = False
+                yield str(source.path), partial(self.load, source.path, None, hint=hint)
+        if is_empty:
+            raise UsageError(
+                Message("folder-without-files", path=folder), hint=Message("folder-to-verify-hint")
+            )
 
     def _list_from_bundle(
         self, bundle: Path, files: Sequence[Path], digest: str | None
@@ -305,7 +323,7 @@ class VerificationInputs:
         if is_folder(file):
             raise UsageError(
                 Message("file-is-folder", path=file),
-                hint=Message("folder-to-verify-hint", path=file),
+                hint=Message("folder-to-verify-hint"),
             )
         size = file.stat().st_size if is_regular_file(file) else 0
         if self._show_progress is None or size < _LARGE_BYTES:
@@ -335,6 +353,13 @@ class VerificationInputs:
 
 def _pair(receipt: Receipt, digests: Digests) -> tuple[Receipt, Digests]:
     return receipt, digests
+
+
+def _lies_beside(path: Path) -> bool:
+    """Return whether a file is the receipt of the file beside it, or a signature of its record."""
+    signed = SIGNATURE_NAME.fullmatch(path.name)
+    name = path.name.removesuffix(RECEIPT_SUFFIX) if signed is None else signed[1]
+    return name not in ("", path.name) and is_regular_file(path.with_name(name))
 
 
 def _raise(error: AnchorError) -> NoReturn:

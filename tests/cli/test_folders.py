@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 from support.command import run_anchor
@@ -39,6 +40,45 @@ def test_a_folder_without_files_is_refused(new_site: MakeSite, embedded: Devnet)
     site = new_site(embedded)
     (site.folder / "empty").mkdir()
     site.run("prove", "empty").refused(2, "empty holds no file", "--all")
+
+
+def test_verify_of_a_folder_verifies_every_file_in_it(
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path
+) -> None:
+    site = new_site(embedded)
+    for name in ("case/a.txt", "case/deep/b.txt"):
+        site.add(name, name.encode())
+    site.anchor()
+    site.run("verify", "case", "-q").expect(0, "case/a.txt", "case/deep/b.txt")
+    site.run("prove", "case").expect(0)
+    given = shutil.copytree(site.folder / "case", tmp_path / "case")
+    words = ("verify", given, "--trust", site.folder / "trust.toml", "--rpc", site.url)
+
+    def verify(code: int, *parts: str) -> dict[str, int]:
+        run_anchor(*words, cwd=tmp_path).expect(code, *parts)
+        document = run_anchor(*words, "--json", cwd=tmp_path).expect(code).document
+        return {
+            Path(each["file"]).relative_to(given).as_posix(): each["exit_code"]
+            for each in document["files"]
+        }
+
+    assert verify(0) == {"a.txt": 0, "deep/b.txt": 0}
+    # What nobody recorded is named, be it a file, a link or the rest of a receipt.
+    (given / "deep" / "extra.txt").write_bytes(b"slipped in")
+    assert verify(2, "extra.txt") == {"a.txt": 0, "deep/b.txt": 0, "deep/extra.txt": 2}
+    (given / "deep" / "extra.txt").unlink()
+    (given / "link.txt").symlink_to(given / "a.txt")
+    assert verify(20, "it is a symbolic link") == {"a.txt": 0, "deep/b.txt": 0, "link.txt": 20}
+    (given / "link.txt").unlink()
+    (given / "deep" / "b.txt").write_bytes(b"altered")
+    assert verify(10) == {"a.txt": 0, "deep/b.txt": 10}
+    (given / "deep" / "b.txt").unlink()
+    assert verify(2) == {"a.txt": 0, "deep/b.txt.anchor.json": 2}
+
+
+def test_an_empty_folder_is_not_verified(tmp_path: Path) -> None:
+    (tmp_path / "empty" / "deep").mkdir(parents=True)
+    run_anchor("verify", "empty", cwd=tmp_path).refused(2, "empty holds no file", "their receipts")
 
 
 def test_a_command_that_takes_one_receipt_says_so_of_a_folder(tmp_path: Path) -> None:

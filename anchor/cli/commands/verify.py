@@ -57,8 +57,9 @@ def command(
         list[Path] | None,
         typer.Argument(
             help="Files to verify, each with its receipt FILE.anchor.json; - is standard input. "
-            "A bundle, NAME.anchor.jsonl, stands for the files of all its receipts; so does a bag, "
-            "a folder or ZIP file by `anchor pack`. A web capture's bag is one piece of evidence."
+            "A folder stands for all files below it, each of which needs a receipt; a bundle, "
+            "NAME.anchor.jsonl, for the files of all its receipts; so does a bag, a folder or ZIP "
+            "file by `anchor pack`. A web capture's bag is one piece of evidence."
         ),
     ] = None,
     receipt: Annotated[
