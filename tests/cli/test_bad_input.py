@@ -284,7 +284,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_added(site: Site) -> None:
         site.run("add", "missing.txt").expect(2, "not added missing.txt")
         site.run("verify", "missing.txt").refused(2, "the file missing.txt is missing", "--digest")
         site.run("verify", unreadable).refused(2, f"{unreadable} cannot be read")
-        site.run("verify", "empty").refused(2, "empty is a folder", "anchor verify empty/*.anchor")
+        site.run("verify", "empty").refused(2, "empty holds no file", "their receipts")
         site.run("prove", "empty").refused(2, "empty holds no file", "--all")
         site.run("stamp", "missing.txt").refused(2, "no files to stamp were found")
     assert count_pieces(site) == 1
