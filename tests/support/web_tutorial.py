@@ -29,7 +29,10 @@ TYPED: dict[str, dict[Language, str]] = {
         "en": "on that laptop since 3 March, with a password",
         "zh": "自三月三日起存于该电脑，有登录密码",
     },
-    "submit-witnesses": {"en": "Ms Wang, accounting", "zh": "王某，公司会计"},
+    "submit-witnesses": {
+        "en": "Ms Wang, caretaker of the building, without interest in the matter",
+        "zh": "王某，写字楼物业职员，与双方无利害关系",
+    },
     "submit-place": {"en": "office, 2 Market Street", "zh": "杭州市某路 2 号办公室"},
     "submit-method": {
         "en": "copied from the folder Contracts by Ms Li",
@@ -48,14 +51,15 @@ LABELS = (
     Message("submit-choose-files"), Message("submit-stated"), Message("submit-origin"),
     Message("submit-generation"), Message("submit-storage"), Message("submit-place"),
     Message("submit-method"), Message("submit-witnesses"), Message("submit-button"),
-    Message("submit-receipt"), Message("submit-certify"),
-    Message("submit-certificate-file", kind="PDF"), Message("tenant-cases"), Message("cases-new"),
+    Message("submit-receipt"), Message("tenant-cases"), Message("cases-new"),
     Message("case-number"), Message("case-title"), Message("case-authority"),
     Message("case-parties"), Message("cases-create"), Message("exhibit-evidence"),
     Message("exhibit-label"), Message("exhibit-purpose"), Message("exhibit-add-button"),
+    Message("submit-tab"), Message("submit-certify"),
+    Message("submit-certificate-file", kind="PDF"), Message("tenant-cases"),
     Message("case-package"), Message("site-number"), Message("number-label"),
     Message("number-button"), Message("site-verify"), Message("page-chain"), Message("page-owner"),
-    Message("page-nodes"), Message("page-chains"), Message("page-verify"),
+    Message("page-nodes"), Message("page-verify"),
 )  # fmt: skip
 # The demonstration's chain, which is nobody's: its id, and the owner of the log.
 CHAIN, OWNER = "31337", "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266"
@@ -97,10 +101,12 @@ class Reader:
 
     def follow(self) -> str:
         """Go the whole way, and return what the verifier page says of the file."""
+        self.tab.set_default_timeout(_MILLISECONDS)
         self._submit()
         number = self._take_receipt()
-        self._take_certificate()
         self._make_case(number)
+        self._take_certificate()
+        self._open_case()
         package = self._save(self.tab.get_by_role("link", name=self._label("case-package")))
         return self._verify(package, number)
 
@@ -126,10 +132,16 @@ class Reader:
         return piece.locator(".hash").inner_text()
 
     def _take_certificate(self) -> None:
+        self.tab.get_by_role("link", name=self._label("submit-tab"), exact=True).click()
         self._press("submit-certify")
         label = self._label("submit-certificate-file", kind="PDF")
         certificate = self._save(self.tab.get_by_role("button", name=label))
         assert certificate.read_bytes().startswith(b"%PDF")
+
+    def _open_case(self) -> None:
+        self.tab.get_by_role("link", name=self._label("tenant-cases"), exact=True).click()
+        number = TYPED["case-number"][self.language]
+        self.tab.get_by_role("link", name=number, exact=True).click()
 
     def _make_case(self, number: str) -> None:
         self.tab.get_by_role("link", name=self._label("tenant-cases"), exact=True).click()
@@ -156,8 +168,7 @@ class Reader:
             tab.set_input_files("#file", path)
             tab.locator("#file-chosen").filter(has_text=path.name).wait_for()
         for id, text in {
-            "page-chain": CHAIN, "page-owner": OWNER,
-            "page-nodes": self.site.node, "page-chains": CHAIN,
+            "page-chain": CHAIN, "page-owner": OWNER, "page-nodes": self.site.node,
         }.items():  # fmt: skip
             self._fill(id, text)
         self._press("page-verify", exact=True)
