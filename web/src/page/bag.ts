@@ -191,13 +191,15 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
   ];
 }
 
-/** Show what several files amount to. */
-export function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
+/** Show what several files amount to; `fault` is said before all else. */
+export function box(
+  tone: string, words: string, title: string, path: string, lines: readonly string[], fault: string | null = null,
+): HTMLElement {
   const mark = tone === "pass" ? "✓" : tone === "fail" ? "✗" : "!";
   return make("div", { class: `verdict ${tone}` },
     make("span", { class: "mark", "aria-hidden": "true" }, mark),
     make("div", {}, make("p", { class: "word" }, spellVerdict(words)), make("h2", { id: "headline", tabindex: "-1" }, title), make("p", { class: "about" }, path),
-      ...lines.map((line) => make("p", {}, line))));
+      ...(fault ? [make("p", { class: "problem" }, `✗ ${fault}`)] : []), ...lines.map((line) => make("p", {}, line))));
 }
 
 /** Show an original in a line, and its report once it is opened; `headline`: what is said of a receipt alone. */
