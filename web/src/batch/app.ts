@@ -7,6 +7,7 @@ import { find, make, saveFile, show } from "../page/elements.ts";
 import { applyNotices } from "../notices.ts";
 import { FieldProblem, inField, readBlockHashes } from "../page/given.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../policy.ts";
+import { kindOf, sentenceOf } from "../release.ts";
 import { describeTally, outcomeOf } from "../report.ts";
 import { judge, type Trust } from "../verifier.ts";
 import { openArchive } from "./archive.ts";
@@ -142,7 +143,8 @@ class BatchPage {
       return ["–"];
     }
     const time = this.say(moment(place.timestamp));
-    return place.isProven ? [time] : [time, ...line("soft small", this.say(message("batch-zip-stated")))];
+    const worth = place.isProven ? sentenceOf(kindOf(place.chainId)) : message("batch-zip-stated");
+    return worth ? [time, ...line("soft small", this.say(worth))] : [time];
   }
 }
 
