@@ -217,10 +217,9 @@ const MAX_NAMED = 20;
 /** Name the files that match no receipt; null where there are none. */
 export function describeUnmatched(rows: readonly BatchRow[], spell: (name: string) => string): Message | null {
   const files = rows.filter(({ isUnmatched }) => isUnmatched).flatMap((row) => row.files);
-  const names = files.slice(0, MAX_NAMED).map(spell);
-  return files.length > 0
-    ? message("files-unmatched", { count: files.length, names: join(files.length > MAX_NAMED ? [...names, "…"] : names) })
-    : null;
+  const left = files.length > MAX_NAMED ? ["…"] : [];
+  const names = join([...files.slice(0, MAX_NAMED).map(spell), ...left]);
+  return files.length > 0 ? message("files-unmatched", { count: files.length, names }) : null;
 }
 
 const WITHOUT = { tone: "unknown", receipt: null, isRefused: false, isUnmatched: false, match: "none", code: null, number: null, place: null, report: null } as const;

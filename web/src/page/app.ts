@@ -478,7 +478,8 @@ class Page {
     if (this.outcome) {
       if (this.leftOut.length > 0) {
         const names = join(this.leftOut.map((name) => show(name, 60)));
-        section.prepend(make("p", { class: "problem" }, `! ${this.say(message("page-files-left-out", { names }))}`));
+        const said = this.say(message("page-files-left-out", { names }));
+        section.prepend(make("p", { class: "problem" }, `! ${said}`));
       }
       section.append(make("p", { class: "go tools" },
         this.button(message("page-print"), () => print()),
