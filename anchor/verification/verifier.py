@@ -96,6 +96,8 @@ TITLES = {
 }
 
 _EARLIEST_TIME = 11
+# The steps without which those after them are not made.
+_STOPPING = frozenset({1, 4, 5, 6, 7})
 
 
 def judge(
@@ -381,10 +383,21 @@ class _Run:
         for number, title in TITLES.items():
             if number in made:
                 continue
-            verdict, reason = Verdict.CANNOT_TELL, Message("step-not-made", number=number)
+            verdict, reason = Verdict.CANNOT_TELL, self._explain_unmade(number)
             if number == _EARLIEST_TIME and is_read and self.no_earliest is not None:
                 verdict, reason = Verdict.NOT_PRESENT, self.no_earliest
             yield UnmadeStep(number=number, title=title, verdict=verdict, reason=reason)
+
+    def _explain_unmade(self, number: int) -> Message:
+        """Return why a step was not made: the last step before it without which none is made."""
+        failed = [
+            step.number
+            for step in self.steps
+            if step.error is not None and step.number in _STOPPING and step.number < number
+        ]
+        if not failed:
+            return Message("step-not-made", number=number)
+        return Message("step-not-made-after", number=number, failed=max(failed))
 
     def _claim(
         self, claim_id: str, title: Message, needs: tuple[int, ...], *, record: Record | None
@@ -408,7 +421,7 @@ class _Run:
                 Message("step-failed", number=wrong[0].number, detail=wrong[0].detail),
             )
         elif missing:
-            verdict, reason = Verdict.CANNOT_TELL, Message("step-not-made", number=min(missing))
+            verdict, reason = Verdict.CANNOT_TELL, self._explain_unmade(min(missing))
         else:
             verdict, reason = Verdict.PASS, mine[-1].detail
         return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)

@@ -101,8 +101,10 @@ def test_a_receipt_is_judged_with_the_file_of_its_digest_or_its_name(
             assert row["block_time_is"] == "proven" and row["chain_id"] and row["registry"]
             assert row["reason"] is None
         elif row["matched_by"] is None and code == 20:
-            assert row["said"][0].startswith("only the receipt was checked")
-            assert row["said"][1].startswith("仅核验了存证回执")
+            assert row["said"] == [
+                "only the receipt was checked; its original was not given, so no file was compared",
+                "仅核验了存证回执；未提供原件，文件未比对",
+            ]
 
 
 def test_without_a_policy_nothing_is_verified_but_a_changed_file_is_told(
@@ -124,10 +126,26 @@ def test_files_without_a_receipt_have_rows_and_inner_zips_stay_closed(script: Pa
     rows = rows_of(script, pack({**files, "b.anchor.json": RECEIPT}), None)
     assert brief(rows[0])[3] == 20, "a policy in the ZIP does not count"
     said = {row["files"][0]: (row["verdict"], row["reason"]) for row in rows[1:]}
-    nothing = "no receipt in this ZIP"
+    nothing = "matches no receipt that was given"
     assert said["notes.txt"] == said["policy/trust.toml"] == (nothing, None)
     assert said["inner.ZIP"][0] == nothing and "not opened" in said["inner.ZIP"][1]
     assert len(rows) == 4 and all(row["exit_code"] is None for row in rows[1:])
+    assert {row["tone"] for row in rows[1:]} == {"fail"}
+
+
+@pytest.mark.parametrize("receipts", [{}, {"b.anchor.json": b"{}"}])
+def test_without_a_receipt_that_can_be_read_no_file_is_called_changed(
+    script: PageScript, receipts: Files
+) -> None:
+    *_, row = rows_of(script, pack({**receipts, "a": FILE}))
+    assert (row["tone"], row["verdict"]) == ("unknown", "no receipt of its own in this ZIP")
+
+
+def test_what_the_list_of_a_capture_covers_needs_no_receipt_of_its_own(script: PageScript) -> None:
+    files = {"c/manifest-sha256.txt": FILE, "c/data/page.html": b"x", "d/page.html": b"y"}
+    _, *others = rows_of(script, pack({**files, "x.anchor.json": RECEIPT}))
+    tones = {row["files"][0]: row["tone"] for row in others}
+    assert tones == {"c/data/page.html": "unknown", "d/page.html": "fail"}
 
 
 @pytest.mark.parametrize("folder", ["", "case-1/"])
@@ -152,13 +170,15 @@ def test_a_packages_own_files_need_no_receipt_and_whatever_else_is_in_it_does(
         tones.setdefault(row["tone"], set()).update(row["files"])
         is_own = row["tone"] == "none"
         assert row["said"][1] == (
-            "材料包自带的文件，无需存证回执；此处未予核对" if is_own else "ZIP 中没有对应的存证回执"
+            "材料包自带的文件，无需存证回执；此处未予核对"
+            if is_own
+            else "与所提供的任何存证回执均不一致"
         )
     assert tones["none"] == {f"{folder}{name}" for name in own}
     left = {f"{folder}{name}" for name in others} | {"elsewhere/README.en.md"}
-    assert tones["unknown"] == left
+    assert tones["fail"] == left
     del files[f"{folder}tagmanifest-sha256.txt"]
-    assert {row["tone"] for row in rows_of(script, pack(files))} == {"unknown"}, "no package"
+    assert {row["tone"] for row in rows_of(script, pack(files))[1:]} == {"fail"}, "no package"
 
 
 def test_a_notice_in_the_zip_counts_for_the_record_that_it_is_about(script: PageScript) -> None:

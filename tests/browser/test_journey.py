@@ -182,7 +182,7 @@ def test_three_files_are_recorded_certified_and_verified(visitor: Visitor) -> No
     tab.goto("/tenants/sample/evidence")
     visitor.click(tab.get_by_role("link", name="chat.txt", exact=True).first)
     visitor.picture("piece")
-    package = visitor.save(tab.get_by_role("link", name=visitor.say("case-package")))
+    package = visitor.save(tab.get_by_role("link", name=visitor.say("piece-package-download")))
     packed = unpack_receipt(package)
     verdict = verify(visitor, ("file", files[0]), ("receipt", packed), receipt=packed)
     assert verdict.startswith(proven), verdict

@@ -256,6 +256,25 @@ def test_the_embedded_devnet_answers_the_page(court: Court) -> None:
         assert court.desk.tab.evaluate(ASK, embedded.url)["result"] == "0x7a69"
 
 
+def test_a_typed_development_chain_needs_no_node_that_names_a_final_block(court: Court) -> None:
+    def names_none(params: list[Any], right: Any) -> Any:
+        if params[0] == "finalized":
+            raise Refused(-32602, "Unknown block")
+        return right
+
+    node = court.case.nodes[0]
+    (entry,) = parse_policy(court.case.policy.read_bytes()).entries
+    node.bend["eth_getBlockByNumber"] = names_none
+    court.desk.give(file=court.case.file, receipt=court.case.receipt)
+    owner = "0x" + entry.owner.hex()
+    court.desk.fill(chain=str(entry.chain_id), owner=owner, nodes=node.url)
+    assert ending(court.desk.verify()) == (0, "rpc")
+    court.desk.fill(chain="", owner="")
+    court.desk.give(policy=court.case.policy)
+    assert ending(court.desk.verify()) == (20, None)
+    assert Message("node-final-block-unknown-hint").replace("`", "") in court.shown.replace("`", "")
+
+
 def no_storage(*_: object) -> str:
     return "0x" + "00" * 32
 

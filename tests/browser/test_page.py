@@ -42,6 +42,7 @@ PAGE = (FOLDER / "verify.html").as_uri()
 HONEST = {honest.name: honest for honest in honest_receipts()}
 OPERATORS = HONEST["an operator's"]
 (BLOCK,) = ("0x" + named.hex() for named in OPERATORS.given.block_hashes)
+BLOCK_TIME = datetime.fromtimestamp(OPERATORS.document["anchors"][0]["timestamp"], UTC)
 FILE = world().files[6]
 NAME = "evidence-6.txt"
 LEAVE, MINE = Message("page-policy-leave"), Message("page-policy-mine")
@@ -110,12 +111,12 @@ def test_times_are_in_utc_and_in_chinese_in_beijing_as_well_whatever_the_machine
     accept(desk, BLOCK)
     desk.press()
     desk.verify()
-    latest = format_moment(datetime(2026, 9, 21, 14, 17, 32, tzinfo=UTC))
+    latest = format_moment(BLOCK_TIME)
     assert str(latest) in desk.tab.inner_text(".verdict")
     assert "+0530" not in desk.tab.inner_text("#report")
     assert "北京时间" not in desk.tab.inner_text("#report")
     desk.tab.click("#zh")
-    beijing = "北京时间 2026-09-21 22:17:32（2026-09-21 14:17:32 UTC）"
+    beijing = "北京时间 2026-09-21 22:17:20（2026-09-21 14:17:20 UTC）"
     assert translate(latest, "zh") == beijing
     for place in (".verdict", ".times"):
         assert beijing in desk.tab.inner_text(place)
@@ -160,7 +161,7 @@ def test_a_file_is_verified_by_a_block_hash_of_ones_own(
     assert page["files"][0]["file"] == NAME
     word = Message("verdict-by-your-block", headline=HEADLINES["development"])
     assert desk.tab.inner_text(".word") == word.replace("verified", "VERIFIED")
-    time = Message("report-unchanged-since", time="2026-09-21 14:17:32 UTC")
+    time = Message("report-block-time", time=format_moment(BLOCK_TIME))
     assert time in desk.tab.inner_text(".verdict")
     assert Message("basis-proof-asserted", block=40) in desk.tab.inner_text(".verdict")
     assert "the log's owner 0xa11ce" in desk.tab.inner_text("#report").lower()
@@ -308,6 +309,11 @@ def test_of_several_dropped_files_that_with_a_receipt_beside_it_counts(
     accept(desk, BLOCK)
     page = desk.verify()
     assert (page["exit_code"], page["files"][0]["file"]) == (0, "b.txt")
+    left_out = Message("page-files-left-out", names="certificate.pdf")
+    assert left_out in desk.tab.inner_text("#report p.problem")
+    desk.drop(**{"b.txt": FILE})
+    assert desk.verify()["exit_code"] == 0
+    assert desk.tab.locator("#report p.problem").count() == 0
 
 
 # ------------------------------------------------------------------------------------------------
@@ -483,7 +489,11 @@ def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_word
     assert verified.lower() in desk.tab.inner_text(".word").lower()
     headline = Message("report-chain-kind", chain=31337, kind=KIND_SENTENCES["development"])
     assert desk.tab.inner_text("#headline") == translate(headline, language)
-    assert desk.tab.locator(".verdict.pass, .times .pass").count() == 0
+    assert desk.tab.locator(".verdict.pass, .times .pass, .times .strong").count() == 0
+    claim = desk.tab.locator("li.cannot-tell", has_text="C4 ").inner_text()
+    assert translate(headline, language) in claim
+    assert translate(Message("page-time-unproven"), language) in desk.tab.inner_text("#report")
+    assert translate(Message("page-time-latest"), language) not in desk.tab.inner_text("#report")
 
 
 def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
@@ -499,6 +509,8 @@ def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(
     assert (page["exit_code"], page["files"][0]["anchors"][0]["assurance"]) == (0, "proof")
     assert desk.tab.inner_text(".word") == "VERIFIED"
     assert desk.tab.inner_text("#headline") == Message("page-result-unchanged")
+    assert "C4 " in desk.tab.inner_text("#report li.pass:has-text('C4 ')")
+    assert Message("page-time-latest") in desk.tab.inner_text(".times")
     assert desk.tab.locator(".verdict.pass").count() == 1
     # With the block typed beside the receipt it is only as good as that.
     policy.write_bytes(encode_policy([dataclasses.replace(entry, block_hashes=())]))

@@ -25,7 +25,8 @@ HONEST = next(each for each in honest_receipts() if each.name == "an operator's"
 OTHER = next(each for each in honest_receipts() if each.given.leaf != HONEST.given.leaf)
 FILE = world().files[HONEST.given.leaf]
 RECEIPT, OTHER_RECEIPT = (json.dumps(each.document).encode() for each in (HONEST, OTHER))
-PACKAGE = {"package/receipts/contract.pdf.anchor.json": RECEIPT, "package/README.md": b"# Case"}
+PACKAGE = {"package/receipts/contract.pdf.anchor.json": RECEIPT, "package/README.en.md": b"# Case"}
+PACKAGE["package/tagmanifest-sha256.txt"] = b"x"
 
 
 @pytest.fixture(params=["en-GB", "zh-CN"])
@@ -60,6 +61,10 @@ def said(desk: Desk, message: Message) -> str:
     return translate(message, "zh" if is_chinese else "en")
 
 
+def files_unmatched(name: str) -> Message:
+    return Message("files-unmatched", count=1, names=name)
+
+
 def codes(desk: Desk) -> dict[str, int]:
     document = desk.verify()
     VerificationDocument.model_validate(document)
@@ -74,12 +79,16 @@ def test_without_originals_each_receipt_says_what_it_proves_and_asks_for_its_ori
     assert codes(desk) == {"package/receipts/contract.pdf.anchor.json": 20}
     text = desk.tab.inner_text("#report")
     assert said(desk, Message("page-originals-missing", count=1)) in text
+    assert desk.tab.locator(".verdict.unknown").count() == 1
     part = desk.tab.locator("details.original")
     assert "receipts/contract.pdf.anchor.json" in part.inner_text()
+    assert said(desk, Message("batch-zip-receipt-only")) in part.inner_text()
+    for word in ("verified", "核验通过"):
+        assert word not in part.locator("summary").inner_text()
     assert "UTC" in part.inner_text()
     part.locator("summary").click()
     part.get_by_text(said(desk, Message("page-original-missing"))).first.wait_for()
-    assert "README.md" in (desk.tab.text_content("#report") or "")
+    assert "README.en.md" in (desk.tab.text_content("#report") or "")
     desk.check_accessible()
     desk.tab.set_viewport_size({"width": 390, "height": 800})
     desk.check_fits()
@@ -116,8 +125,27 @@ def test_originals_inside_count_and_another_file_of_the_name_outside_does_not_hi
         "contract.pdf": FILE + b"!",
     })  # fmt: skip
     trust(desk, HONEST.given)
-    assert codes(desk) == {"package/receipts/contract.pdf": 0}
-    assert said(desk, Message("batch-zip-no-receipt")) in (desk.tab.text_content("#report") or "")
+    assert codes(desk) == {"package/receipts/contract.pdf": 0, "contract.pdf": 10}
+    assert said(desk, files_unmatched("contract.pdf")) in desk.tab.inner_text(".verdict.fail")
+
+
+@pytest.mark.parametrize("beside", [{}, {"contract.pdf": FILE}])
+@pytest.mark.parametrize("is_inside", [True, False])
+def test_a_changed_and_renamed_file_is_named_first_and_is_a_mismatch(
+    desk: Desk, beside: dict[str, bytes], is_inside: bool
+) -> None:
+    name = "package/copy.pdf" if is_inside else "copy.pdf"
+    changed = {name: FILE + b"!"}
+    inside, outside = (changed, {}) if is_inside else ({}, changed)
+    desk.drop(**{"case.zip": pack({**PACKAGE, **inside}), **outside, **beside})
+    trust(desk, HONEST.given)
+    judged = {"contract.pdf": 0} if beside else {"package/receipts/contract.pdf.anchor.json": 20}
+    assert codes(desk) == {**judged, name: 10}
+    box = desk.tab.locator(".verdict.fail")
+    assert said(desk, files_unmatched(name)) in box.locator("p.problem").inner_text()
+    assert said(desk, Message("verdict-mismatch")).lower() in box.inner_text().lower()
+    assert said(desk, Message("tally-failed", count=1)) in desk.tab.inner_text("#headline")
+    desk.check_accessible()
 
 
 def test_a_notice_in_the_zip_counts(desk: Desk) -> None:

@@ -16,6 +16,7 @@ from support.page_service import PageService, serve_pages
 from support.store_contents import Piece, load_pieces
 
 from anchor.errors import IncidentError
+from anchor.ethereum.keccak import format_address
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.evidence.printed_number import NumberKind, read_number
@@ -25,7 +26,7 @@ from anchor.service.pages.number_facts import describe_match
 from anchor.service.settings import Settings
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.number_search import NumberedItem, find_numbered
-from anchor.types import Block, ChainId, Hash32, Stage
+from anchor.types import Block, ChainId, Hash32, Stage, log_number, log_owner
 from anchor.units import format_timestamp
 
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}\u202e"
@@ -297,6 +298,15 @@ def test_nothing_is_said_to_be_final_while_the_chain_contradicts_the_log(
 
 def test_the_page_about_it_says_what_is_not_proven_and_how_to_compare(served: PageService) -> None:
     answer = served.ask("/about")
+    log = served.project.config.log
+    identity = (
+        f"0x{log.hex()}",
+        format_address(log_owner(log)),
+        f"The log's number {log_number(log)}",
+    )
+    looked_up = look(served, secrets_of(piece_at(served, 0))["preservation-number"])
+    for shown in (answer, looked_up):
+        assert all(each in words(shown) for each in identity)
     text = words(answer)
     assert answer.status_code == 200
     page = served.http.get("/verify.html").content

@@ -59,6 +59,9 @@ def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once
     text = owner.http.get(page).text
     assert "&lt;b&gt;合同&lt;/b&gt;.pdf" in text and "<b>合同" not in text
     assert re.search(r"/number\?of=[0-9A-Z*~$=-]+", text)
+    assert f'<dt>SHA-256</dt><dd class="hash">{digest(1)}</dd>' in text
+    assert "<dt>SM3</dt>" not in text
+    assert "<dt>Id (no hash)</dt>" in text
     for _ in range(2):
         assert owner.post(f"{page}/certificates").status_code == 303
     with platform.project.database.read() as connection:

@@ -190,6 +190,9 @@ export function describeTally(outcomes: readonly Outcome[]): Message {
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>
   proven.length > 0 ? bestKind(proven.map(({ chainId }) => chainId)) : null;
 
+/** Tell whether an anchor's chain gives times that count: whoever runs a development chain chooses them. */
+export const provesTime = ({ chainId }: ProvenAnchor): boolean => kindOf(chainId) !== "development";
+
 /** Return the anchor that proves most: by its chain, and then by its time. */
 export function leadingAnchor(report: Report): ProvenAnchor | null {
   const kind = kindOfReport(report);

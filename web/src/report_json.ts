@@ -14,8 +14,8 @@ export interface PolicySource {
   readonly source: "option" | "dropped";
 }
 
-/** A receipt that is not safe to read, and why. */
-export interface RefusedReceipt {
+/** A receipt that is not safe to read, or a file that matches no receipt, and why. */
+export interface UnreportedFile {
   readonly file: string;
   readonly error: Refusal;
 }
@@ -28,7 +28,7 @@ export const describeReport = (
 /** Describe the reports on several files, which may be those of a bag. */
 export function describeReports(
   reports: readonly { readonly report: Report; readonly file: string }[], bags: readonly object[],
-  policies: readonly PolicySource[], nodes: readonly string[], refused: readonly RefusedReceipt[] = [],
+  policies: readonly PolicySource[], nodes: readonly string[], refused: readonly UnreportedFile[] = [],
 ) {
   const errors = [...reports.flatMap(({ report }) => errorOf(report) ?? []), ...refused.map(({ error }) => error)];
   const files = [...reports.map(({ report, file }) => describeFile(report, file)), ...refused.map(describeRefused)];
@@ -40,7 +40,7 @@ export function describeRefusal(error: Refusal, file: string, policies: readonly
   return describeRun(error.code, policies, [], [], [describeRefused({ file, error })]);
 }
 
-const describeRefused = ({ file, error }: RefusedReceipt) =>
+const describeRefused = ({ file, error }: UnreportedFile) =>
   ({ file, exit_code: error.code, problem: describeProblem(error) });
 
 function describeRun(

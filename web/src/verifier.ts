@@ -182,6 +182,9 @@ async function conclude(
   }
 }
 
+// The steps without which those after them are not made.
+const STOPPING = [1, 4, 5, 6, 7];
+
 /** Collects the steps of one verification. */
 class Run {
   private readonly steps: Step[] = [];
@@ -239,7 +242,16 @@ class Run {
     return STEPS.filter((number) => this.steps.every((step) => step.number !== number)).map((number) =>
       number === 11 && record && this.noEarliest
         ? { number, verdict: "not present", reason: this.noEarliest }
-        : { number, verdict: "cannot tell", reason: message("step-not-made", { number }) });
+        : { number, verdict: "cannot tell", reason: this.explainUnmade(number) });
+  }
+
+  /** Say why a step was not made: the last step before it without which none is made. */
+  private explainUnmade(number: number): Message {
+    const failed = this.steps.filter((step) => step.error && STOPPING.includes(step.number) && step.number < number)
+      .map((step) => step.number);
+    return failed.length > 0
+      ? message("step-not-made-after", { number, failed: Math.max(...failed) })
+      : message("step-not-made", { number });
   }
 
   private judgeBySteps(needs: readonly number[]): [Verdict, Message] {
@@ -252,7 +264,7 @@ class Run {
     }
     const missing = needs.find((number) => !mine.some((step) => step.number === number));
     if (missing !== undefined) {
-      return ["cannot tell", message("step-not-made", { number: missing })];
+      return ["cannot tell", this.explainUnmade(missing)];
     }
     return ["pass", mine.at(-1)!.detail];
   }

@@ -199,6 +199,13 @@ async def _answer_erased(
     return answer_page("erased.html", values, reader, status=problem.status)
 
 
+def _list_digests(record: bytes | None) -> list[tuple[str, str]]:
+    """Return the names and hexadecimal digits of the digests in a record."""
+    digests = None if record is None else parse_record(record).digests
+    named = [] if digests is None else [("SHA-256", digests.sha256), ("SM3", digests.sm3)]
+    return [(name, digest.hex()) for name, digest in named if digest is not None]
+
+
 def _describe_submitter(party: EvidenceParty) -> str | None:
     if party.actor is None:
         return None
@@ -242,6 +249,7 @@ async def _answer(
         "id": id,
         "status": status,
         "name": None if stored.record is None else parse_record(stored.record).name,
+        "digests": _list_digests(stored.record),
         "capture": await find_facts(service, stored),
         "robots": ROBOTS_LABELS,
         "language": reader.language,

@@ -53,6 +53,7 @@ from anchor.errors import (
 from anchor.evidence.digests import Digests, digest_bytes
 from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
+from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
 from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
@@ -336,6 +337,21 @@ def test_claims_whose_steps_were_not_made_are_open() -> None:
     report = _Run().report(record=None, unpinned=())
     assert verdicts(report) == "?????"
     assert report.claims[2].reason == "step 1 could not be carried out"
+
+
+def test_a_step_that_was_not_made_names_the_last_before_it_that_did_not_pass() -> None:
+    def fail() -> tuple[bool, Message]:
+        raise MismatchError("x")
+
+    run = _Run()
+    for number in (1, 4):
+        run.step(number, lambda: (True, Message("receipt-not-read")))
+    for number in (2, 5):
+        run.step(number, fail)
+    report = run.report(record=None, unpinned=())
+    reasons = {step.number: step.reason for step in report.unmade}
+    assert reasons[3] == "step 3 could not be carried out"
+    assert reasons[6] == "step 6 could not be carried out, because step 5 did not pass"
 
 
 def test_while_no_block_is_vouched_for_no_claim_that_passes_speaks_of_a_time() -> None:

@@ -7,11 +7,12 @@ import { find, make, saveFile, show } from "../page/elements.ts";
 import { applyNotices } from "../notices.ts";
 import { FieldProblem, inField, readBlockHashes } from "../page/given.ts";
 import { MAX_POLICY_BYTES, parsePolicy, type TrustEntry } from "../policy.ts";
+import { kindOf, sentenceOf } from "../release.ts";
 import { describeTally, outcomeOf } from "../report.ts";
 import { judge, type Trust } from "../verifier.ts";
 import { openArchive } from "./archive.ts";
 import { describeRow, writeCsv } from "./downloads.ts";
-import { type BatchRow, judgeArchive, type JudgeReceipt, type Match, type Place } from "./verification.ts";
+import { type BatchRow, describeUnmatched, judgeArchive, type JudgeReceipt, type Match, type Place } from "./verification.ts";
 
 const FIELDS = ["zip", "policy", "hashes"] as const;
 const MARKS = { pass: "✓", fail: "✗", unknown: "!", none: "–" } as const;
@@ -108,8 +109,13 @@ class BatchPage {
 
   private showTable(name: string): void {
     const judged = this.rows.filter(({ receipt }) => receipt !== null);
-    const tally = describeTally(judged.flatMap(({ report }) => report ? [outcomeOf(report)] : []));
-    this.tell(message("batch-zip-summary", { name, tally, others: this.rows.length - judged.length }));
+    const unmatched = this.rows.filter(({ isUnmatched }) => isUnmatched);
+    const tally = describeTally([...judged.flatMap(({ report }) => report ? [outcomeOf(report)] : []),
+      ...unmatched.map(() => "failed" as const)]);
+    const others = this.rows.length - judged.length - unmatched.length;
+    this.tell(message("batch-zip-summary", { name, tally, others }));
+    const named = describeUnmatched(unmatched, (file) => show(file, 120));
+    find("zip-unmatched").textContent = named ? `✗ ${this.say(named)}` : "";
     find("zip-rows").replaceChildren(...this.rows.map((row) => this.showRow(row)));
     find("zip-results").hidden = false;
     find("zip-heading").focus();
@@ -137,7 +143,8 @@ class BatchPage {
       return ["–"];
     }
     const time = this.say(moment(place.timestamp));
-    return place.isProven ? [time] : [time, ...line("soft small", this.say(message("batch-zip-stated")))];
+    const worth = place.isProven ? sentenceOf(kindOf(place.chainId)) : message("batch-zip-stated");
+    return worth ? [time, ...line("soft small", this.say(worth))] : [time];
   }
 }
 

@@ -2,18 +2,20 @@
 
 import { concat, type Hex } from "../bytes.ts";
 import { hashPieces } from "../digests.ts";
-import { isRefusal } from "../errors.ts";
-import { message, type Message } from "../messages.ts";
+import { isRefusal, SUPERSEDED } from "../errors.ts";
+import { join, message, type Message } from "../messages.ts";
 import { type Notice, readNotice } from "../notices.ts";
 import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
 import { type Digests, parseRecord, type Record } from "../record.ts";
-import { errorOf, exitCode, headlineOf, leadingAnchor, outcomeOf, type Report, toneOf } from "../report.ts";
+import { errorOf, evidenceError, exitCode, headlineOf, leadingAnchor, outcomeOf, type Report, toneOf, wordsOf } from "../report.ts";
 import { type Archive, type ArchiveFile, isReceiptName, reasonOf, RECEIPT_SUFFIX, type RefusedFile } from "./archive.ts";
 
 // What `anchor pack` and a service's package hold beside originals and receipts (anchor/bag/receipt_package.py).
 const PACKAGE_LIST = /^((?:[^/]*\/)?)tagmanifest-sha256\.txt$/;
 const PACKAGE_FILES =
   /^(README\.(en|zh)\.md|bagit\.txt|bag-info\.txt|(tag)?manifest-sha256\.txt|sm3sums\.txt|(policy|verify|exhibits|certificate|signatures|statements|timestamps)\/[^/]+)$/;
+// The list of files that is the evidence of a capture (docs/spec/bag.md).
+const COVERING_LIST = /^((?:[^/]*\/)*)manifest-sha256\.txt$/;
 const NOTHING: Digests = { sha256: null, sm3: null, size: null };
 
 /** How a receipt and a file of the ZIP belong together. */
@@ -37,6 +39,8 @@ export interface BatchRow {
   readonly files: readonly string[];
   /** A file of the ZIP that is not safe to read. */
   readonly isRefused: boolean;
+  /** A file that differs from what every receipt is of. */
+  readonly isUnmatched: boolean;
   readonly match: Match;
   readonly code: number | null;
   readonly number: string | null;
@@ -75,13 +79,17 @@ export async function judgeArchive(
     row.files.forEach((name) => used.add(name));
     rows.push(row);
   }
+  // What a receipt of a list of files covers has no receipt of its own.
+  const covered = [...used].flatMap((name) => COVERING_LIST.exec(name)?.[1] ?? []);
+  const isUnmatched = (name: string) =>
+    receipts.some(({ parsed }) => parsed) && !covered.some((folder) => name.startsWith(folder));
   const others = [...hashed.keys()].filter((name) => !used.has(name));
   const folders = [...inside.keys()].flatMap((name) => PACKAGE_LIST.exec(name)?.[1] ?? []);
   const isOfPackage = (name: string) =>
     folders.some((folder) => name.startsWith(folder) && PACKAGE_FILES.test(name.slice(folder.length)));
   return [
     ...rows, ...refused.map(describeRefused),
-    ...others.map((name) => isOfPackage(name) ? describePackageFile(name) : describeOther(name)),
+    ...others.map((name) => isOfPackage(name) ? describePackageFile(name) : describeOther(name, isUnmatched(name))),
   ];
 }
 
@@ -142,20 +150,32 @@ async function judgeReceipt(
   // Of a file that is not there nothing was compared: the words are about the rest.
   const told = isAlone ? { ...report, steps: report.steps.filter(({ number }) => number !== 2) } : report;
   const error = errorOf(told);
-  const verdict = headlineOf(told);
   return {
     tone: isAlone && outcomeOf(told) === "verified" ? "unknown" : toneOf([outcomeOf(told)]),
-    words: isAlone ? message("batch-zip-receipt-only", { verdict }) : verdict,
+    words: isAlone ? describeAlone(told) : headlineOf(told),
     reason: error?.reason ?? null,
     receipt: name,
     files,
     isRefused: false,
+    isUnmatched: false,
     match,
     code: exitCode(report),
     number: report.record?.number ?? null,
     place: placeOf(report),
     report,
   };
+}
+
+/** Return the words for a receipt without its file, which never say that anything was verified. */
+function describeAlone(told: Report): Message {
+  const error = errorOf(told);
+  if (error === null) {
+    return message("batch-zip-receipt-only");
+  }
+  const isReplaced = evidenceError(told) === null && error.code === SUPERSEDED;
+  const isOpen = evidenceError(told) === null && !isReplaced;
+  const verdict = isReplaced ? message("page-result-superseded") : isOpen ? wordsOf(error) : headlineOf(told);
+  return message("batch-zip-receipt-failed", { verdict });
 }
 
 /** Return the files that a receipt is of: those with its digest, or else the one that is named like it. */
@@ -192,7 +212,17 @@ function placeOf(report: Report): Place | null {
   return stated ? { timestamp: stated.timestamp, chainId: stated.chainId, registry: stated.registry, isProven: false } : null;
 }
 
-const WITHOUT = { tone: "unknown", receipt: null, isRefused: false, match: "none", code: null, number: null, place: null, report: null } as const;
+const MAX_NAMED = 20;
+
+/** Name the files that match no receipt; null where there are none. */
+export function describeUnmatched(rows: readonly BatchRow[], spell: (name: string) => string): Message | null {
+  const files = rows.filter(({ isUnmatched }) => isUnmatched).flatMap((row) => row.files);
+  const left = files.length > MAX_NAMED ? ["…"] : [];
+  const names = join([...files.slice(0, MAX_NAMED).map(spell), ...left]);
+  return files.length > 0 ? message("files-unmatched", { count: files.length, names }) : null;
+}
+
+const WITHOUT = { tone: "unknown", receipt: null, isRefused: false, isUnmatched: false, match: "none", code: null, number: null, place: null, report: null } as const;
 
 const describeRefused = ({ name, reason }: RefusedFile): BatchRow =>
   ({ ...WITHOUT, words: message("batch-zip-refused"), reason, files: [name], isRefused: true });
@@ -200,9 +230,11 @@ const describeRefused = ({ name, reason }: RefusedFile): BatchRow =>
 const describePackageFile = (name: string): BatchRow =>
   ({ ...WITHOUT, tone: "none", words: message("batch-zip-package-file"), reason: null, files: [name] });
 
-const describeOther = (name: string): BatchRow => ({
+const describeOther = (name: string, isUnmatched: boolean): BatchRow => ({
   ...WITHOUT,
-  words: message("batch-zip-no-receipt"),
+  tone: isUnmatched ? "fail" : "unknown",
+  isUnmatched,
+  words: isUnmatched ? message("file-matches-no-receipt") : message("batch-zip-no-receipt"),
   reason: /\.zip$/i.test(name) ? message("batch-zip-nested") : null,
   files: [name],
 });

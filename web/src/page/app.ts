@@ -45,6 +45,8 @@ class Page {
   /** A ZIP file with receipts that is no bag, and the files that were given beside it. */
   private zip: File | null = null;
   private originals: readonly File[] = [];
+  /** Files that were given together with the one that is verified. */
+  private leftOut: readonly string[] = [];
   /** The notices that were dropped, by the names of their files. */
   private readonly notices = new Map<string, Notice>();
   private outcome: Outcome | BagOutcome | ReceiptsOutcome | null = null;
@@ -63,7 +65,8 @@ class Page {
       const input = find<HTMLInputElement>(kind);
       input.addEventListener("change", () => {
         const files = [...(input.files ?? [])];
-        this.reading = files.reduce((before, file) => before.then(() => this.take(file, kind)), Promise.resolve());
+        this.reading = files.reduce((before, file) => before.then(() => this.take(file, kind)), Promise.resolve())
+          .then(() => { this.leaveOut(kind === "file" ? files : []); });
         input.value = ""; // so that the same file can be chosen again
       });
     }
@@ -123,7 +126,7 @@ class Page {
     const named = new Set(files.map((file) => file.name));
     const hasReceipt = (file: File) => Number(named.has(`${file.name}.anchor.json`));
     files.sort((one, other) => hasReceipt(one) - hasReceipt(other));
-    const policies: File[] = [];
+    const [policies, evidence] = [[] as File[], [] as File[]];
     for (const file of files) {
       const kind = await sortFile(file).catch(() => "file" as const);
       if (kind === "policy") {
@@ -132,10 +135,19 @@ class Page {
         this.describeTask();
       } else {
         await this.take(file, kind);
+        evidence.push(...(kind === "file" ? [file] : []));
       }
     }
+    this.leaveOut(evidence);
     for (const file of policies) {
       await this.takeDropped(file);
+    }
+  }
+
+  /** Note which of several files do not count: all but the last, unless they are originals of a ZIP file. */
+  private leaveOut(files: readonly File[]): void {
+    if (files.length > 0) {
+      this.leftOut = this.zip ? [] : files.slice(0, -1).map(({ name }) => name);
     }
   }
 
@@ -464,6 +476,11 @@ class Page {
     section.hidden = this.outcome === null;
     section.replaceChildren(...(this.outcome ? this.show(this.outcome) : []));
     if (this.outcome) {
+      if (this.leftOut.length > 0) {
+        const names = join(this.leftOut.map((name) => show(name, 60)));
+        const said = this.say(message("page-files-left-out", { names }));
+        section.prepend(make("p", { class: "problem" }, `! ${said}`));
+      }
       section.append(make("p", { class: "go tools" },
         this.button(message("page-print"), () => print()),
         this.button(message("page-save"), () => this.save(this.outcome!))));

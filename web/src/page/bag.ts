@@ -10,7 +10,7 @@ import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, moment, type Text } from "../messages.ts";
 import { listNotices, type Notice } from "../notices.ts";
-import { describeTally, errorOf, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, outcomeOf, outcomeOfError, toneOf, wordsOf } from "../report.ts";
+import { describeTally, errorOf, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, outcomeOf, outcomeOfError, provesTime, toneOf, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
@@ -191,13 +191,15 @@ export function showBag(outcome: BagOutcome, language: Language): HTMLElement[] 
   ];
 }
 
-/** Show what several files amount to. */
-export function box(tone: string, words: string, title: string, path: string, lines: readonly string[]): HTMLElement {
+/** Show what several files amount to; `fault` is said before all else. */
+export function box(
+  tone: string, words: string, title: string, path: string, lines: readonly string[], fault: string | null = null,
+): HTMLElement {
   const mark = tone === "pass" ? "✓" : tone === "fail" ? "✗" : "!";
   return make("div", { class: `verdict ${tone}` },
     make("span", { class: "mark", "aria-hidden": "true" }, mark),
     make("div", {}, make("p", { class: "word" }, spellVerdict(words)), make("h2", { id: "headline", tabindex: "-1" }, title), make("p", { class: "about" }, path),
-      ...lines.map((line) => make("p", {}, line))));
+      ...(fault ? [make("p", { class: "problem" }, `✗ ${fault}`)] : []), ...lines.map((line) => make("p", {}, line))));
 }
 
 /** Show an original in a line, and its report once it is opened; `headline`: what is said of a receipt alone. */
@@ -209,8 +211,10 @@ export function showOriginal(
   const words: Message[] = [headline ?? headlineOf(report)];
   if (leading && (!errorOf(report) || headline)) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
-    const time = moment(leading.existedBy);
-    words.push(leading.notBefore === null
+    const time = moment(provesTime(leading) ? leading.existedBy : leading.anchor.timestamp);
+    words.push(!provesTime(leading)
+      ? message("report-brief-block-time", { time, place })
+      : leading.notBefore === null
       ? message("report-brief-proven", { time, place })
       : message("report-brief-bracket", { since: moment(leading.notBefore), time, place }));
   }

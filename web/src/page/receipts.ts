@@ -1,14 +1,14 @@
 /** A ZIP file with receipts that is no bag, such as the package of a case, and the originals given beside it. */
 
 import { isReceiptName, openArchive } from "../batch/archive.ts";
-import { type BatchRow, judgeArchive } from "../batch/verification.ts";
+import { type BatchRow, describeUnmatched, judgeArchive } from "../batch/verification.ts";
 import { startHashing } from "../digests.ts";
-import { malformed } from "../errors.ts";
+import { malformed, mismatch } from "../errors.ts";
 import { inLanguage, join, type Language, message } from "../messages.ts";
 import type { Notice } from "../notices.ts";
 import type { Digests } from "../record.ts";
 import { describeTally, errorOf, gravestOf, headlineOf, isPlainPass, outcomeOf, outcomeOfError, type Report, toneOf, wordsOf } from "../report.ts";
-import { describeReports, type PolicySource, type RefusedReceipt } from "../report_json.ts";
+import { describeReports, type PolicySource, type UnreportedFile } from "../report_json.ts";
 import { box, showOriginal } from "./bag.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
@@ -24,7 +24,7 @@ interface JudgedReceipt {
 export interface ReceiptsOutcome {
   readonly name: string;
   readonly rows: readonly JudgedReceipt[];
-  readonly refused: readonly RefusedReceipt[];
+  readonly refused: readonly UnreportedFile[];
   /** Files without a receipt, and those that are not safe to read. */
   readonly others: readonly BatchRow[];
   readonly policy: Policy | null;
@@ -61,8 +61,9 @@ export async function judgeReceipts(
     return outcome ? [{ row, outcome: { ...outcome, file: row.files[0] ?? row.receipt! } }] : [];
   });
   const others = judged.filter(({ report }) => report === null);
-  const refused = others.flatMap(({ files: [file], isRefused, reason }) =>
-    isRefused && reason && isReceiptName(file!) ? [{ file: file!, error: malformed(reason) }] : []);
+  const refused = others.flatMap(({ files: [file], isRefused, isUnmatched, words, reason }) =>
+    isUnmatched ? [{ file: file!, error: mismatch(words) }]
+      : isRefused && reason && isReceiptName(file!) ? [{ file: file!, error: malformed(reason) }] : []);
   return { name: zip.name, rows, refused, others, policy };
 }
 
@@ -84,9 +85,10 @@ export function showReceipts(outcome: ReceiptsOutcome, language: Language): HTML
   const results = [...reports.map(outcomeOf), ...refused.map(({ error }) => outcomeOfError(error))];
   const missing = rows.filter(({ row }) => row.match === "none").length;
   const name = show(outcome.name, 120);
+  const unmatched = describeUnmatched(others, (file) => show(file, 120));
   const lines = missing > 0 ? [say(message("page-originals-missing", { count: missing }))] : [];
   return [
-    box(toneOf(results), say(telling ? headlineOf(telling) : wordsOf(gravest)), say(describeTally(results)), name, lines),
+    box(toneOf(results), say(telling ? headlineOf(telling) : wordsOf(gravest)), say(describeTally(results)), name, lines, unmatched && say(unmatched)),
     make("section", {}, ...rows.map((each) => showRow(each, language, say)), ...showOthers(others, say)),
   ];
 }

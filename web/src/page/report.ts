@@ -8,8 +8,8 @@ import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.t
 import { recordedAt } from "../steps.ts";
 import { Doubt } from "../targets.ts";
 import {
-  errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions, outcomeOf,
-  type ProvenAnchor, type Report, toneOf, type Verdict, verdictOf,
+  type Claim, errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions, outcomeOf,
+  type ProvenAnchor, provesTime, type Report, toneOf, type Verdict, verdictOf,
 } from "../report.ts";
 import { type Child, make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
@@ -154,7 +154,11 @@ function describePass(report: Report, isUnchanged: boolean, say: Say, language: 
 }
 
 /** Say between which times the record was made. */
-function describeTimes({ notBefore, existedBy }: ProvenAnchor, isUnchanged: boolean): Message {
+function describeTimes(proven: ProvenAnchor, isUnchanged: boolean): Message {
+  if (!provesTime(proven)) {
+    return message("report-block-time", { time: moment(proven.anchor.timestamp) });
+  }
+  const { notBefore, existedBy } = proven;
   const time = moment(existedBy);
   if (notBefore === null) {
     return isUnchanged ? message("report-unchanged-since", { time }) : message("report-existed-by", { time });
@@ -201,6 +205,10 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   }
   for (const proven of report.proven) {
     const { blockNumber, timestamp } = proven.anchor;
+    if (!provesTime(proven)) {
+      events.push([timestamp, message("page-time-of-block", { block: blockNumber, chain: proven.chainId }), "claim"]);
+      continue;
+    }
     const kind = isPlainPass(report) ? "pass" : "doubt";
     if (proven.notBefore !== null) {
       events.push([proven.notBefore, message("page-time-earliest"), `${kind} strong`]);
@@ -212,7 +220,7 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   events.sort(([one], [other]) => one - other);
   const list = make("ol", { class: "times" }, ...events.map(([time, what, kind]) =>
     make("li", { class: kind }, make("time", { datetime: new Date(time * 1000).toISOString() }, say(moment(time))), " ", say(what))));
-  return report.proven.length > 0
+  return report.proven.some(provesTime)
     ? list
     : make("div", {}, make("p", { class: "small" }, say(message("page-time-unproven"))), list);
 }
@@ -226,8 +234,19 @@ function showSteps(report: Report, say: Say): HTMLElement {
 }
 
 const showClaims = (report: Report, say: Say): HTMLElement =>
-  make("ul", { class: "rows" }, ...report.claims.map(({ id, title, verdict, reason }) =>
-    showRow(`${id} ${say(title)}`, verdict, reason, say)));
+  make("ul", { class: "rows" }, ...report.claims.map((claim) => {
+    const { id, title, verdict, reason } = limitToTimes(claim, report);
+    return showRow(`${id} ${say(title)}`, verdict, reason, say);
+  }));
+
+/** Return a claim on a time as it may be shown: where only development chains bear it, it is open. */
+function limitToTimes(claim: Claim, { proven }: Report): Claim {
+  const isOfTime = claim.id === "C4" || claim.id === "C5";
+  const [first] = proven;
+  return isOfTime && claim.verdict === "pass" && first && !proven.some(provesTime)
+    ? { ...claim, verdict: "cannot tell", reason: describeKind(first.chainId)! }
+    : claim;
+}
 
 const showRow = (title: string, verdict: Verdict, reason: Message, say: Say, hint?: Message | null): HTMLElement =>
   make("li", { class: slug(verdict) }, badge(verdict, say),
