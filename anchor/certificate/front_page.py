@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
-    BASES,
     FRAME,
     VERIFIED,
+    describe_basis,
     describe_bound,
+    describe_finality,
     describe_kind,
     describe_result,
 )
@@ -60,7 +61,7 @@ _DIGEST_COMPARED = (
 
 def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance of an anchor, and its basis."""
-    basis = bilingual(BASES[anchor.assurance, anchor.finality])
+    basis = bilingual(describe_basis(anchor))
     return text(f"{anchor.assurance}：{basis.zh}", basis.en)
 
 
@@ -273,7 +274,6 @@ def _anchoring(certificate: Certificate) -> Fields:
 
 def _anchored_rows(anchor: VerifiedAnchor, verification: Verification) -> tuple[Labelled, ...]:
     relied = anchor.relied_on
-    is_observed = anchor.finality == "observed"
     return (
         (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
         _describe_bracket(anchor, describe_bound(anchor, verification.verified_at)),
@@ -282,14 +282,7 @@ def _anchored_rows(anchor: VerifiedAnchor, verification: Verification) -> tuple[
         (Message("certificate-block-relied-on", number=relied.number), code(relied.hash)),
         (Message("certificate-registry-contract"), code(anchor.registry)),
         (Message("certificate-submitter"), code(anchor.submitter)),
-        (
-            Message("certificate-finality"),
-            text(
-                Message("certificate-finality-observed")
-                if is_observed
-                else Message("certificate-finality-asserted")
-            ),
-        ),
+        (Message("certificate-finality"), text(describe_finality(anchor))),
     )
 
 

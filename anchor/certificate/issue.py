@@ -308,6 +308,7 @@ def _anchor(
         transaction=None if shown is None else encode_transaction(shown),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
+        final_after_blocks=proven.final_after,
     )
 
 

@@ -50,7 +50,7 @@ POLICY_SOURCES = {
 }
 
 # The basis of the chain's answer, by assurance and by whether finality is observed or asserted.
-BASES = {
+_BASES = {
     ("rpc", "observed"): Message("certificate-basis-one-node"),
     ("quorum", "observed"): Message("certificate-basis-several-nodes"),
     ("proof", "observed"): Message("certificate-basis-proof-observed"),
@@ -98,6 +98,22 @@ def describe_kind(anchor: VerifiedAnchor) -> Message | None:
     return Message("certificate-chain-kind", kind=KIND_SENTENCES[anchor.kind])
 
 
+def describe_basis(anchor: VerifiedAnchor) -> Message:
+    """Return what the chain's answer rests on."""
+    if anchor.assurance == "proof" and anchor.final_after_blocks is not None:
+        return Message("certificate-basis-proof-by-depth")
+    return _BASES[anchor.assurance, anchor.finality]
+
+
+def describe_finality(anchor: VerifiedAnchor) -> Message:
+    """Return who decided that the block is final: the nodes, the issuer or its trust policy."""
+    if anchor.finality == "asserted":
+        return Message("certificate-finality-asserted")
+    if anchor.final_after_blocks is not None:
+        return Message("certificate-finality-by-policy", count=anchor.final_after_blocks)
+    return Message("certificate-finality-observed")
+
+
 def describe_result(anchor: VerifiedAnchor) -> Bilingual:
     """Return the result in the words of every report, which never claim more than was proven."""
     is_asserted = anchor.assurance == "asserted"
@@ -140,7 +156,11 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         kind = describe_kind(anchor)
         if kind is not None:
             assumptions.insert(0, kind)
-        assumptions.append(BASES[anchor.assurance, anchor.finality])
+        assumptions.append(describe_basis(anchor))
+        if anchor.final_after_blocks is not None:
+            assumptions.append(
+                Message("certificate-assumption-finality", reason=describe_finality(anchor))
+            )
         assumptions.append(Message("certificate-assumption-time-bound", slack=_slack(anchor)))
     if not is_pinned:
         assumptions.append(UNPINNED)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anchor.certificate.foreign_text import show_text
-from anchor.certificate.labels import BASES, describe_bound
+from anchor.certificate.labels import describe_basis, describe_bound, describe_finality
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.speakers import SPEAKERS, name_record_speaker
 from anchor.certificate.time_format import describe_time
@@ -96,7 +96,8 @@ class PaperFacts:
             (Message("certificate-registry-contract"), anchor.registry),
             (Message("certificate-submitter"), anchor.submitter),
             (Message("certificate-merkle-root"), anchor.root),
-            (Message("certificate-assurance"), BASES[anchor.assurance, anchor.finality]),
+            (Message("certificate-assurance"), describe_basis(anchor)),
+            (Message("certificate-finality"), describe_finality(anchor)),
         )
         for label, value in rows:
             yield self.fact(label, value, VERIFIED)
