@@ -24,6 +24,8 @@ DRAFT = Message("certificate-statement-draft")
 NOT_FINAL = Message("certificate-statement-not-final", draft=DRAFT)
 
 VERIFIED = Message("certificate-result-verified")
+# Where only a digest was given.
+RECORD_VERIFIED = Message("certificate-result-record-verified")
 
 NOT_PROVEN = (
     Message("certificate-not-proven-truth"),
@@ -114,14 +116,35 @@ def describe_finality(anchor: VerifiedAnchor) -> Message:
     return Message("certificate-finality-observed")
 
 
-def describe_result(anchor: VerifiedAnchor) -> Bilingual:
-    """Return the result in the words of every report, which never claim more than was proven."""
+def proves_no_time(anchor: VerifiedAnchor) -> bool:
+    """Return whether the chain proves nothing about real time."""
+    return anchor.kind in ("test", "development")
+
+
+def label_block_time(anchor: VerifiedAnchor) -> Message:
+    """Return the label of the block's time."""
+    if proves_no_time(anchor):
+        return Message("certificate-block-time")
+    return Message("certificate-anchored-at")
+
+
+def label_latest_time(anchor: VerifiedAnchor) -> Message:
+    """Return the label of the latest time that follows from the block's."""
+    if proves_no_time(anchor):
+        return Message("certificate-bound-not-proven")
+    return Message("certificate-existed-by")
+
+
+def describe_result(anchor: VerifiedAnchor, *, is_compared: bool) -> Bilingual:
+    """Return the result, which claims no more than was proven; ``is_compared``: with a file."""
     is_asserted = anchor.assurance == "asserted"
     if anchor.kind == "main" and not is_asserted:
-        return bilingual(VERIFIED)
+        return bilingual(VERIFIED if is_compared else RECORD_VERIFIED)
     headline = HEADLINES[anchor.kind]
     if is_asserted:
         headline = Message("certificate-result-asserted-block", headline=headline)
+    if not is_compared:
+        headline = Message("certificate-result-record-only", headline=headline)
     words = bilingual(headline)
     return Bilingual(zh=words.zh, en=f"{words.en[0].upper()}{words.en[1:]}")
 
