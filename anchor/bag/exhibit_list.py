@@ -15,6 +15,7 @@ from anchor.evidence.group_lines import list_statements
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record_submitter import describe_speaker, read_submitter
 from anchor.messages.message import Message, translate
+from anchor.units import format_stored_time
 
 FORMAT = "anchor-exhibits/1"
 
@@ -124,7 +125,7 @@ def _render_exhibit(number: int, exhibit: ExhibitEntry) -> str:
     stated = [(label, show_statement(exhibit.stated.get(name))) for name, label in _STATED.items()]
     recorded = [
         (Message("certificate-file-name"), escape(spell_name(exhibit.name))),
-        (Message("certificate-recorded-claimed"), escape(exhibit.recorded_at)),
+        (Message("certificate-recorded-claimed"), show_time(exhibit.recorded_at)),
     ]
     verified = [
         (Message("exhibits-original"), escape(exhibit.original)),
@@ -173,10 +174,10 @@ def render_statements(record: bytes | None, name: str | None = None) -> str:
 
 def _bracket(anchored: Mapping[str, str | int]) -> tuple[Message, str]:
     """Return the row of the times between which the record was made."""
-    latest = escape(str(anchored["existed_no_later_than"]))
+    latest = show_time(str(anchored["existed_no_later_than"]))
     if "made_no_earlier_than" not in anchored:
         return Message("exhibits-existed-by"), latest
-    earliest = escape(str(anchored["made_no_earlier_than"]))
+    earliest = show_time(str(anchored["made_no_earlier_than"]))
     return Message("certificate-bracket"), f"{earliest} · {latest}"
 
 
@@ -192,6 +193,11 @@ def say_both(text: Message | str) -> str:
     """Return a text as HTML in Chinese and English, or once if they are the same."""
     chinese = translate(text, "zh")
     return escape(text if chinese == text else f"{chinese} / {text}")
+
+
+def show_time(text: str) -> str:
+    """Return a time (RFC 3339) as HTML: in Beijing time and in UTC."""
+    return escape(translate(format_stored_time(text), "zh"))
 
 
 def spell_name(name: str) -> str:

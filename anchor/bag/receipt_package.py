@@ -23,6 +23,7 @@ from anchor.bag.exhibit_list import (
     render_table,
     say_both,
     show_statement,
+    show_time,
     spell_name,
 )
 from anchor.bag.packed_names import assign_names
@@ -189,7 +190,10 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
         for label, text in (
             (Message("search-number"), exhibit.number),
             (Message("certificate-file-name"), exhibit.name and escape(spell_name(exhibit.name))),
-            (Message("certificate-recorded-claimed"), exhibit.recorded_at),
+            (
+                Message("certificate-recorded-claimed"),
+                exhibit.recorded_at and show_time(exhibit.recorded_at),
+            ),
             (Message("certificate-depositor"), exhibit.account),
             (Message("certificate-submitted-by"), _name_submitter(exhibit)),
             ("SHA-256", exhibit.sha256),
@@ -220,9 +224,11 @@ def _name_submitter(exhibit: PackageExhibit) -> str | None:
         return None
     if exhibit.submitter is None:
         return say_both(Message("certificate-not-recorded"))
-    name = exhibit.submitter_name
-    who = exhibit.submitter if name is None else f"{name} ({exhibit.submitter})"
-    return f"{escape(spell_name(who))}<br>{say_both(Message('certificate-names-registered'))}"
+    lines = [escape(spell_name(exhibit.submitter))]
+    if exhibit.submitter_name is not None:
+        name = spell_name(exhibit.submitter_name)
+        lines.append(say_both(Message("certificate-name-registered", name=name)))
+    return "<br>".join((*lines, say_both(Message("certificate-names-registered"))))
 
 
 def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language) -> bytes:

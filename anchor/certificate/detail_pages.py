@@ -9,7 +9,7 @@ from anchor.certificate.capture_blocks import build_capture
 from anchor.certificate.custody_blocks import build_custody
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level
-from anchor.certificate.labels import POLICY_SOURCES
+from anchor.certificate.labels import POLICY_SOURCES, label_block_time
 from anchor.certificate.layout import (
     MISSING,
     Block,
@@ -83,11 +83,17 @@ def _claims(certificate: Certificate) -> Sheet:
         blocks=(
             JudgedTable(
                 title=bilingual(Message("certificate-claims-title")),
-                rows=tuple(_finding(claim.id, claim) for claim in verification.claims),
+                rows=tuple(
+                    _finding(claim.id, claim, _word_claim(claim, certificate))
+                    for claim in verification.claims
+                ),
             ),
             JudgedTable(
                 title=bilingual(Message("certificate-steps-title")),
-                rows=tuple(_finding(str(step.number), step) for step in verification.steps),
+                rows=tuple(
+                    _finding(str(step.number), step, verdict_message(Verdict(step.verdict)))
+                    for step in verification.steps
+                ),
             ),
             *(_against(anchor, certificate) for anchor in certificate.anchors),
             *build_signatures(certificate.signatures),
@@ -96,15 +102,24 @@ def _claims(certificate: Certificate) -> Sheet:
     )
 
 
+def _word_claim(claim: ClaimDocument[Bilingual], certificate: Certificate) -> Message:
+    """Return the verdict in words; "not provided" is not said of what was given in part."""
+    if claim.verdict == "not present" and claim.id == "C1":
+        return Message("certificate-verdict-not-compared")
+    if claim.verdict == "not present" and claim.id == "C7" and certificate.account is not None:
+        return Message("certificate-verdict-stated")
+    return verdict_message(Verdict(claim.verdict))
+
+
 def _finding(
-    label: str, entry: ClaimDocument[Bilingual] | StepDocument[Bilingual]
+    label: str, entry: ClaimDocument[Bilingual] | StepDocument[Bilingual], words: Message
 ) -> JudgedStatement:
     reason = entry.reason if isinstance(entry, ClaimDocument) else entry.detail
     return JudgedStatement(
         id=label,
         title=entry.title,
         verdict=entry.verdict,
-        verdict_words=bilingual(verdict_message(Verdict(entry.verdict))),
+        verdict_words=bilingual(words),
         reason=Bilingual(
             zh=show_text(reason.zh, MAX_CHARACTERS), en=show_text(reason.en, MAX_CHARACTERS)
         ),
@@ -126,7 +141,7 @@ def _against(anchor: VerifiedAnchor, certificate: Certificate) -> Fields:
             (Message("certificate-registry-code-hash"), code(anchor.code_hash)),
             (Message("certificate-log-and-owner"), code(place.log, place.owner)),
             (Message("certificate-root"), code(anchor.root)),
-            (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
+            (label_block_time(anchor), text(describe_time(anchor.anchored_at))),
             (
                 Message("certificate-submitter-and-id"),
                 code(anchor.submitter, f"id {anchor.operator_id}"),

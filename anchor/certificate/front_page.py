@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
-    BASES,
     FRAME,
     VERIFIED,
+    describe_basis,
     describe_bound,
+    describe_finality,
     describe_kind,
     describe_result,
+    label_block_time,
+    label_latest_time,
+    proves_no_time,
 )
 from anchor.certificate.layout import (
     MISSING,
@@ -60,7 +64,7 @@ _DIGEST_COMPARED = (
 
 def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance of an anchor, and its basis."""
-    basis = bilingual(BASES[anchor.assurance, anchor.finality])
+    basis = bilingual(describe_basis(anchor))
     return text(f"{anchor.assurance}：{basis.zh}", basis.en)
 
 
@@ -94,7 +98,8 @@ def _banner(certificate: Certificate) -> Banner:
         )
     anchor = certificate.anchor
     assert anchor is not None, "only drafts are issued without an anchor"
-    result, kind = describe_result(anchor), describe_kind(anchor)
+    is_compared = certificate.evidence.compared == "file"
+    result, kind = describe_result(anchor, is_compared=is_compared), describe_kind(anchor)
     latest = anchor.existed_no_later_than
     superseded = Message("certificate-superseded-caution") if certificate.notices else None
     cautions = [each for each in (superseded, kind) if each is not None]
@@ -102,7 +107,9 @@ def _banner(certificate: Certificate) -> Banner:
     return Banner(
         verdict="pass" if is_plain else "cannot tell",
         result=result,
-        since=f"{both(Message('certificate-no-later-than'))} {describe_time(latest)}",
+        since=None
+        if proves_no_time(anchor)
+        else f"{both(Message('certificate-no-later-than'))} {describe_time(latest)}",
         caution=bilingual(join(cautions, "semicolon")) if cautions else None,
         statement=certificate.statement,
     )
@@ -151,13 +158,26 @@ def _describe_submitter(certificate: Certificate) -> Value:
     if made.name is None and made.account is None and named is None:
         return NOT_RECORDED
     account = made.account if named is None else named.actor
-    shown = _recorded(account or "")
+    shown: list[Value] = []
+    if named is not None:
+        shown.append(_recorded(named.actor))
+    elif account is not None:
+        shown.append(_stated(account, "issuer"))
     if made.name is not None and made.account == account:
-        name = f"{made.name} ({account})" if account else made.name
-        shown = _stated(name, "issuer")
-    unchecked = both(Message("certificate-names-registered"))
-    marks = (*shown.marks, "") if shown.marks else ()
-    return Value(kind="text", lines=(*shown.lines, unchecked), marks=marks)
+        name = show_text(made.name, _MOST_OF_STATEMENT)
+        registered = both(Message("certificate-name-registered", name=name))
+        shown.append(show_statements((registered, "issuer")))
+    shown.append(text(Message("certificate-names-registered")))
+    lines = [(line, mark) for value in shown for line, mark in _pair(value)]
+    return Value(
+        kind="text",
+        lines=tuple(line for line, _ in lines),
+        marks=tuple(mark for _, mark in lines),
+    )
+
+
+def _pair(value: Value) -> Iterable[tuple[str, str]]:
+    return zip(value.lines, value.marks or [""] * len(value.lines), strict=True)
 
 
 def _recorded(value: str) -> Value:
@@ -273,23 +293,15 @@ def _anchoring(certificate: Certificate) -> Fields:
 
 def _anchored_rows(anchor: VerifiedAnchor, verification: Verification) -> tuple[Labelled, ...]:
     relied = anchor.relied_on
-    is_observed = anchor.finality == "observed"
     return (
-        (Message("certificate-anchored-at"), text(describe_time(anchor.anchored_at))),
+        (label_block_time(anchor), text(describe_time(anchor.anchored_at))),
         _describe_bracket(anchor, describe_bound(anchor, verification.verified_at)),
         (Message("certificate-chain"), _chain(anchor)),
         (Message("certificate-block-height"), text(str(anchor.block_number))),
         (Message("certificate-block-relied-on", number=relied.number), code(relied.hash)),
         (Message("certificate-registry-contract"), code(anchor.registry)),
         (Message("certificate-submitter"), code(anchor.submitter)),
-        (
-            Message("certificate-finality"),
-            text(
-                Message("certificate-finality-observed")
-                if is_observed
-                else Message("certificate-finality-asserted")
-            ),
-        ),
+        (Message("certificate-finality"), text(describe_finality(anchor))),
     )
 
 
@@ -309,7 +321,7 @@ def _describe_bracket(anchor: VerifiedAnchor, bound: Message) -> Labelled:
     """Return the row of the times between which the record was made, and how the later follows."""
     latest = describe_time(anchor.existed_no_later_than)
     if anchor.made_no_earlier_than is None:
-        return Message("certificate-existed-by"), text(latest, bound)
+        return label_latest_time(anchor), text(latest, bound)
     earliest = describe_time(anchor.made_no_earlier_than)
     return Message("certificate-bracket"), text(f"{earliest} ·", latest, bound)
 

@@ -51,7 +51,7 @@ from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.policy import TrustPolicy
-from anchor.verification.report import ProvenAnchor, Report
+from anchor.verification.report import Claim, ProvenAnchor, Report, Verdict
 from anchor.verification.report_json import (
     ClaimDocument,
     StepDocument,
@@ -61,10 +61,9 @@ from anchor.verification.targets import list_targets
 
 # How far the issuer's clock may be behind the chain's time.
 _CLOCK_SLACK = timedelta(minutes=15)
-# Titles of a step and a claim, and what they are where no file was compared.
+# The title of a step, and what it is where no file was compared.
 _OF_DIGEST: Mapping[str, Message] = {
     Message("step-file-matches"): Message("step-digest-matches"),
-    Message("claim-file-matches"): Message("claim-digest-matches"),
 }
 
 
@@ -128,7 +127,7 @@ def issue_certificate(
             place=place,
             path=path,
             anchors=anchors,
-            verification=_verification(report, basis, moment),
+            verification=_verification(report, basis, moment, leading),
             stated=Stated(
                 case_reference=details.case_reference,
                 case=details.case,
@@ -253,7 +252,7 @@ def _statement(basis: Basis, leading: VerifiedAnchor | None, *, is_draft: bool) 
         return labels.NOT_FINAL
     if is_draft:
         return labels.DRAFT
-    if leading.kind in ("test", "development"):
+    if labels.proves_no_time(leading):
         return labels.AGREES if basis.has_file else labels.DIGEST_AGREES
     return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
 
@@ -308,6 +307,7 @@ def _anchor(
         transaction=None if shown is None else encode_transaction(shown),
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
+        final_after_blocks=proven.final_after,
     )
 
 
@@ -316,7 +316,24 @@ def _title(title: Message, basis: Basis) -> Bilingual:
     return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
 
 
-def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
+def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimDocument[Bilingual]:
+    """Return a claim; a digest alone passes no C1, and a chain that proves no time passes no C4."""
+    verdict, reason = claim.verdict, claim.reason
+    is_passed = verdict is Verdict.PASS
+    if claim.id == "C1" and is_passed and not basis.has_file:
+        verdict = Verdict.NOT_PRESENT
+        reason = Message("certificate-file-not-compared", detail=reason)
+    if claim.id == "C4" and is_passed and leading is not None and labels.proves_no_time(leading):
+        verdict = Verdict.CANNOT_TELL
+        reason = Message("certificate-time-not-proven", reason=reason)
+    return ClaimDocument[Bilingual](
+        id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
+    )
+
+
+def _verification(
+    report: Report, basis: Basis, moment: Moment, leading: VerifiedAnchor | None
+) -> Verification:
     return Verification(
         verified_at=format_utc(moment.at),
         retrieved_at=format_utc(moment.at) if basis.nodes else None,
@@ -337,13 +354,5 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
             )
             for step in report.steps
         ],
-        claims=[
-            ClaimDocument[Bilingual](
-                id=claim.id,
-                title=_title(claim.title, basis),
-                verdict=claim.verdict.value,
-                reason=bilingual(claim.reason),
-            )
-            for claim in report.claims
-        ],
+        claims=[_claim(claim, basis, leading) for claim in report.claims],
     )

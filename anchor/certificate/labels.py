@@ -24,6 +24,8 @@ DRAFT = Message("certificate-statement-draft")
 NOT_FINAL = Message("certificate-statement-not-final", draft=DRAFT)
 
 VERIFIED = Message("certificate-result-verified")
+# Where only a digest was given.
+RECORD_VERIFIED = Message("certificate-result-record-verified")
 
 NOT_PROVEN = (
     Message("certificate-not-proven-truth"),
@@ -50,7 +52,7 @@ POLICY_SOURCES = {
 }
 
 # The basis of the chain's answer, by assurance and by whether finality is observed or asserted.
-BASES = {
+_BASES = {
     ("rpc", "observed"): Message("certificate-basis-one-node"),
     ("quorum", "observed"): Message("certificate-basis-several-nodes"),
     ("proof", "observed"): Message("certificate-basis-proof-observed"),
@@ -98,14 +100,51 @@ def describe_kind(anchor: VerifiedAnchor) -> Message | None:
     return Message("certificate-chain-kind", kind=KIND_SENTENCES[anchor.kind])
 
 
-def describe_result(anchor: VerifiedAnchor) -> Bilingual:
-    """Return the result in the words of every report, which never claim more than was proven."""
+def describe_basis(anchor: VerifiedAnchor) -> Message:
+    """Return what the chain's answer rests on."""
+    if anchor.assurance == "proof" and anchor.final_after_blocks is not None:
+        return Message("certificate-basis-proof-by-depth")
+    return _BASES[anchor.assurance, anchor.finality]
+
+
+def describe_finality(anchor: VerifiedAnchor) -> Message:
+    """Return who decided that the block is final: the nodes, the issuer or its trust policy."""
+    if anchor.finality == "asserted":
+        return Message("certificate-finality-asserted")
+    if anchor.final_after_blocks is not None:
+        return Message("certificate-finality-by-policy", count=anchor.final_after_blocks)
+    return Message("certificate-finality-observed")
+
+
+def proves_no_time(anchor: VerifiedAnchor) -> bool:
+    """Return whether the chain proves nothing about real time."""
+    return anchor.kind in ("test", "development")
+
+
+def label_block_time(anchor: VerifiedAnchor) -> Message:
+    """Return the label of the block's time."""
+    if proves_no_time(anchor):
+        return Message("certificate-block-time")
+    return Message("certificate-anchored-at")
+
+
+def label_latest_time(anchor: VerifiedAnchor) -> Message:
+    """Return the label of the latest time that follows from the block's."""
+    if proves_no_time(anchor):
+        return Message("certificate-bound-not-proven")
+    return Message("certificate-existed-by")
+
+
+def describe_result(anchor: VerifiedAnchor, *, is_compared: bool) -> Bilingual:
+    """Return the result, which claims no more than was proven; ``is_compared``: with a file."""
     is_asserted = anchor.assurance == "asserted"
     if anchor.kind == "main" and not is_asserted:
-        return bilingual(VERIFIED)
+        return bilingual(VERIFIED if is_compared else RECORD_VERIFIED)
     headline = HEADLINES[anchor.kind]
     if is_asserted:
         headline = Message("certificate-result-asserted-block", headline=headline)
+    if not is_compared:
+        headline = Message("certificate-result-record-only", headline=headline)
     words = bilingual(headline)
     return Bilingual(zh=words.zh, en=f"{words.en[0].upper()}{words.en[1:]}")
 
@@ -140,7 +179,11 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         kind = describe_kind(anchor)
         if kind is not None:
             assumptions.insert(0, kind)
-        assumptions.append(BASES[anchor.assurance, anchor.finality])
+        assumptions.append(describe_basis(anchor))
+        if anchor.final_after_blocks is not None:
+            assumptions.append(
+                Message("certificate-assumption-finality", reason=describe_finality(anchor))
+            )
         assumptions.append(Message("certificate-assumption-time-bound", slack=_slack(anchor)))
     if not is_pinned:
         assumptions.append(UNPINNED)

@@ -134,7 +134,9 @@ class VerifiedAnchor(ReportDocument):
     is the time from the record's own ``recorded_at`` to ``existed_no_later_than``.
     ``made_no_earlier_than`` is when the record, not the evidence, was made at the earliest, by the
     block that it names; null if the receipt does not prove that block.  ``transaction`` is null
-    unless nodes were asked and show it.
+    unless nodes were asked and show it.  ``final_after_blocks`` is the number of following blocks
+    after which the issuer's trust policy treats a block as final; null if the nodes confirmed
+    finality, or the issuer asserts it.
     """
 
     chain: str
@@ -157,6 +159,7 @@ class VerifiedAnchor(ReportDocument):
     transaction: Transaction | None = None
     assurance: Assurance
     finality: Literal["observed", "asserted"]
+    final_after_blocks: int | None = None
 
 
 class Policy(ReportDocument):

@@ -7,16 +7,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from anchor.certificate.foreign_text import show_text
-from anchor.certificate.labels import BASES, describe_bound
+from anchor.certificate.labels import (
+    describe_basis,
+    describe_bound,
+    describe_finality,
+    label_block_time,
+    label_latest_time,
+)
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.speakers import SPEAKERS, name_record_speaker
-from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import Cleanliness
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
+from anchor.units import format_stored_time
 
 VERIFIED = Message("paper-source-verified")
 RECORDED = Message("paper-source-record")
@@ -62,9 +68,8 @@ class PaperFacts:
         return PaperFact(label=self.say(label), value=shown, source=self.say(source))
 
     def time(self, text: str) -> str:
-        """Return a time in UTC, in a Chinese paper also in Beijing time."""
-        shown = describe_time(text)
-        return shown if self.language == "zh" else shown.partition("\N{IDEOGRAPHIC SPACE}")[0]
+        """Return a time in UTC, in a Chinese paper in Beijing time first."""
+        return self.say(format_stored_time(text))
 
     def list_evidence(self) -> Iterator[PaperFact]:
         """Yield the facts on the file."""
@@ -86,7 +91,7 @@ class PaperFacts:
         anchor = self.certificate.anchor
         if anchor is None:
             return
-        yield self.fact(Message("certificate-anchored-at"), self.time(anchor.anchored_at), VERIFIED)
+        yield self.fact(label_block_time(anchor), self.time(anchor.anchored_at), VERIFIED)
         yield from self.list_bracket(anchor)
         relied = anchor.relied_on
         rows = (
@@ -96,7 +101,8 @@ class PaperFacts:
             (Message("certificate-registry-contract"), anchor.registry),
             (Message("certificate-submitter"), anchor.submitter),
             (Message("certificate-merkle-root"), anchor.root),
-            (Message("certificate-assurance"), BASES[anchor.assurance, anchor.finality]),
+            (Message("certificate-assurance"), describe_basis(anchor)),
+            (Message("certificate-finality"), describe_finality(anchor)),
         )
         for label, value in rows:
             yield self.fact(label, value, VERIFIED)
@@ -112,7 +118,7 @@ class PaperFacts:
         latest = self.time(anchor.existed_no_later_than)
         bound = describe_bound(anchor, self.certificate.verification.verified_at)
         shown = Message("paper-time-with-bound", time=latest, bound=bound)
-        yield self.fact(Message("certificate-existed-by"), shown, VERIFIED)
+        yield self.fact(label_latest_time(anchor), shown, VERIFIED)
 
     def _name_chain(self, anchor: VerifiedAnchor) -> str:
         if anchor.network is None:

@@ -72,7 +72,9 @@ def render_paper(name: PaperName, certificate: Certificate, declarant: Declarant
             json_sha256=hashlib.sha256(encode_certificate(certificate)).hexdigest(),
             facts=facts,
             anchor=anchor,
-            result=facts.say(describe_result(anchor)),
+            result=facts.say(
+                describe_result(anchor, is_compared=certificate.evidence.compared == "file")
+            ),
             kind=None if kind is None else facts.say(bilingual(kind)),
             stated=certificate.stated,
             declarant=declarant,

@@ -1,15 +1,15 @@
-"""Times of a certificate: RFC 3339 in UTC, and Beijing time."""
+"""Times of a certificate: RFC 3339 in UTC, shown in Beijing time and in UTC."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message, translate
-from anchor.units import BEIJING
+from anchor.units import format_stored_time
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)
 
@@ -33,21 +33,8 @@ def format_utc(time: datetime) -> str:
 
 
 def describe_time(text: str) -> str:
-    """Return a certificate's time in UTC and, if it can be represented, in Beijing time.
-
-    Both languages share the line: UTC is for all, and only the time in China is named in Chinese.
-    """
-    time = datetime.fromisoformat(text)
-    shown = f"{_show(time)} UTC"
-    # A record may claim the last hours of the year 9999, in Beijing the year 10000.
-    if time <= datetime.max.replace(tzinfo=UTC) - timedelta(hours=8):
-        beijing = Message("time-in-beijing", time=_show(time.astimezone(BEIJING)))
-        shown += f"\N{IDEOGRAPHIC SPACE}{translate(beijing, 'zh')}"
-    return shown
-
-
-def _show(time: datetime) -> str:
-    return time.replace(tzinfo=None).isoformat(sep=" ", timespec="seconds")
+    """Return a certificate's time in Beijing time and in UTC: one line for both languages."""
+    return translate(format_stored_time(text), "zh")
 
 
 def choose_moment(named: str | None, epoch: str | None, current: datetime) -> Moment:

@@ -250,6 +250,14 @@ def _describe_place(proven: ProvenAnchor) -> Message:
 
 
 def _describe_basis(proven: ProvenAnchor) -> Message:
+    basis = _describe_source(proven)
+    if proven.final_after is None:
+        return basis
+    finality = Message("finality-by-depth", count=proven.final_after)
+    return Message("basis-with-finality", basis=basis, finality=finality)
+
+
+def _describe_source(proven: ProvenAnchor) -> Message:
     block = proven.final_block_number
     match proven.assurance:
         case "rpc":

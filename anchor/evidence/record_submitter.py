@@ -49,5 +49,7 @@ def describe_speaker(submitter: RecordSubmitter | None, name: str | None = None)
     """Return whose statements a record holds; ``name`` is the submitter's, as far as known."""
     if submitter is None:
         return Message("statements-open")
-    who = submitter.actor if name is None else f"{name} ({submitter.actor})"
-    return Message("statements-of-submitter", account=submitter.account, who=who)
+    account, actor = submitter.account, submitter.actor
+    if name is None:
+        return Message("statements-of-submitter", account=account, who=actor)
+    return Message("statements-of-registered-submitter", account=account, actor=actor, name=name)

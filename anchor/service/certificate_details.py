@@ -9,6 +9,7 @@ from anchor.canonical import JsonValue, encode_canonical
 from anchor.certificate.statements import FORMAT
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.statement_text import fit_statement
+from anchor.messages.message import Message, translate
 from anchor.people.actors import Actor
 from anchor.people.case_rules import viewer_of
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes
@@ -64,7 +65,9 @@ def encode_details(
     assert digest is not None, "a record has a digest"
     document: dict[str, JsonValue] = {
         "format": FORMAT,
-        "issuer": _given({"name": platform.operator, "contact": platform.contact}),
+        "issuer": _given(
+            {"name": platform.operator or _name_service(), "contact": platform.contact}
+        ),
         "platform": _given({"legal_name": platform.operator}),
         "depositor": _given({"name": fit_statement(party.account or "")}),
         "submitter": _given(
@@ -87,6 +90,12 @@ def encode_details(
             **_given({"case_reference": facts["case_reference"]}),
         }
     return encode_canonical(document, subject="details")
+
+
+def _name_service() -> str:
+    """Return what names the issuer where the operator has registered no name."""
+    unnamed = Message("certificate-issuer-unnamed")
+    return f"{translate(unnamed, 'zh')} / {unnamed}"
 
 
 def find_details(

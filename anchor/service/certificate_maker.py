@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from anchor.store.certificates import (
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.system.abandoned_folders import remove_abandoned
-from anchor.system.clock import utc_now
+from anchor.system.clock import format_time, utc_now
 from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
 LIMITS = ProcessLimits(memory=2 << 30, cpu_seconds=60, seconds=120.0)
@@ -60,9 +61,10 @@ _ABANDONED = 3_600
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """A certificate's number, and its files by kind."""
+    """A certificate's number, the time of issue that it states, and its files by kind."""
 
     number: str
+    issued_at: str
     files: Mapping[str, bytes]
 
 
@@ -100,7 +102,11 @@ class CertificateMaker:
         if made is None:
             raise NotYet(min(_FIRST_PAUSE * job.attempts, _LONGEST_PAUSE))
         return partial(
-            save_issue, id=job.about, number=made.number, issued_at=utc_now(), files=made.files
+            save_issue,
+            id=job.about,
+            number=made.number,
+            issued_at=made.issued_at,
+            files=made.files,
         )
 
     async def _make(self, certificate: IssuedCertificate, stored: StoredEvidence) -> Made | None:
@@ -168,4 +174,5 @@ def _read(folder: Path, document: dict[str, Any]) -> Made:
     """Return the certificate whose files the command's document names."""
     (written,) = document["certificates"]
     files = {kind: (folder / file["path"]).read_bytes() for kind, file in written["files"].items()}
-    return Made(number=written["certificate_no"], files=files)
+    issued_at = format_time(datetime.fromisoformat(json.loads(files["json"])["issued_at"]))
+    return Made(number=written["certificate_no"], issued_at=issued_at, files=files)

@@ -192,15 +192,7 @@ def check_log(
     places = list(zip(views, targets, finals, strict=True))
     anchors = [_read_anchor(view, target, final, head) for view, target, final in places]
     anchor, final = anchors[0], finals[0]
-    report_step(
-        6,
-        Message(
-            "anchor-read-at-block",
-            sequence=anchor.sequence,
-            block=anchor.block_number,
-            final=final.number,
-        ),
-    )
+    report_step(6, _describe_reading(targets[0], anchor, final))
     submitters = [
         check_submitter(view, target, anchor, final)
         for (view, target, final), anchor in zip(places, anchors, strict=True)
@@ -325,6 +317,19 @@ def _read_anchor(view: ChainView, target: VerificationTarget, final: Block, head
     if anchor.size != head.size:
         raise MismatchError(Message("checkpoint-size-differs", size=head.size, actual=anchor.size))
     return anchor
+
+
+def _describe_reading(target: VerificationTarget, anchor: Anchor, final: Block) -> Message:
+    sequence, block = anchor.sequence, anchor.block_number
+    if target.final_after is None:
+        return Message("anchor-read-at-block", sequence=sequence, block=block, final=final.number)
+    return Message(
+        "anchor-read-at-treated-block",
+        sequence=sequence,
+        block=block,
+        final=final.number,
+        finality=Message("finality-by-depth", count=target.final_after),
+    )
 
 
 def _read_list(

@@ -119,6 +119,9 @@ def check_block(
         )
     proven = ProvenBlock(header=header, assurance=assurance, is_asserted=False)
     detail = Message("block-final-to-nodes", chain=chain, block=shown)
+    if target.final_after is not None:
+        finality = Message("finality-by-depth", count=target.final_after)
+        detail = Message("block-treated-as-final", chain=chain, block=shown, finality=finality)
     return proven, _add_unknown_items(detail, header)
 
 
@@ -177,6 +180,9 @@ def check_proven_anchor(
     number = proven.header.number
     if proven.is_asserted:
         return anchor, Message("anchor-proven-in-asserted-block", block=number)
+    if target.final_after is not None:
+        finality = Message("finality-by-depth", count=target.final_after)
+        return anchor, Message("anchor-proven-in-treated-block", block=number, finality=finality)
     return anchor, Message("anchor-proven-in-final-block", block=number)
 
 

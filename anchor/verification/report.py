@@ -179,7 +179,8 @@ class ProvenAnchor:
     time of the block that the record names, less that slack, before which the record was not made;
     None if the receipt does not prove it.  ``assurance`` is how
     the chain's answer was obtained; ``is_asserted`` means that the verifier, and no node, named the
-    final block.
+    final block.  ``final_after`` is the number of following blocks after which the trust policy
+    treats a block as final; None if the nodes' ``finalized`` tag or a named block decided.
     """
 
     chain_id: ChainId
@@ -196,6 +197,7 @@ class ProvenAnchor:
     seconds_since_recorded: int
     assurance: Assurance
     is_asserted: bool
+    final_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,7 +80,9 @@ class ProvenAnchorDocument(ReportDocument):
 
     ``seconds_since_recorded`` is that time minus the record's own time.  ``made_no_earlier_than``
     is a time in UTC by the block that the record names, or null if the receipt does not prove it;
-    it says nothing about the evidence, which may be older than the record.
+    it says nothing about the evidence, which may be older than the record.  ``final_after_blocks``
+    is absent unless the trust policy, and not the nodes, decided that the block is final: after so
+    many following blocks.
     """
 
     chain_id: int
@@ -101,6 +103,14 @@ class ProvenAnchorDocument(ReportDocument):
     seconds_since_recorded: int
     assurance: Assurance
     finality: Literal["observed", "asserted"]
+    final_after_blocks: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        if self.final_after_blocks is None:
+            del members["final_after_blocks"]
+        return members
 
 
 class FileProblemDocument(ReportDocument):
@@ -414,6 +424,7 @@ def _describe_anchor(proven: ProvenAnchor) -> ProvenAnchorDocument:
         seconds_since_recorded=proven.seconds_since_recorded,
         assurance=proven.assurance,
         finality="asserted" if proven.is_asserted else "observed",
+        final_after_blocks=proven.final_after,
     )
 
 

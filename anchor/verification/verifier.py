@@ -254,6 +254,9 @@ def _conclude(
     assurance: Assurance,
     is_asserted: bool,
 ) -> None:
+    final_after = None if is_asserted else target.final_after
+    if final_after is not None:
+        run.finality = Message("finality-by-depth", count=final_after)
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, find_submitter)
     bound = run.step(10, lambda: check_time(target, stored, record))
@@ -281,6 +284,7 @@ def _conclude(
                 seconds_since_recorded=bound.seconds_since_recorded,
                 assurance=assurance,
                 is_asserted=is_asserted,
+                final_after=final_after,
             )
         )
 
@@ -330,6 +334,8 @@ class _Run:
         self.index = 0
         # Why the receipt shows no earliest time, and step 11 is not made; None if it is.
         self.no_earliest: Message | None = Message("record-names-nothing-earlier")
+        # Who treats the anchor's block as final, if it is the trust policy and not the nodes.
+        self.finality: Message | None = None
         self._not_proven: list[Message] = []
 
     def step(
@@ -424,4 +430,6 @@ class _Run:
             verdict, reason = Verdict.CANNOT_TELL, self._explain_unmade(min(missing))
         else:
             verdict, reason = Verdict.PASS, mine[-1].detail
+            if claim_id == "C3" and self.finality is not None:
+                reason = Message("claim-with-finality", detail=reason, finality=self.finality)
         return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)

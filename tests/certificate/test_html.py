@@ -93,12 +93,22 @@ def test_both_pages_show_every_value_finding_and_command(issued: Issued, pdf: by
         assert missing == [], kind
 
 
-def test_the_result_states_the_time_that_is_proven(issued: Issued) -> None:
-    """The block's time plus the chain's slack, as C4 has it."""
+def test_the_result_states_no_time_of_a_chain_that_proves_none(issued: Issued) -> None:
+    assert issued.certificate.anchors[0].kind == "development"
     (banner,) = (
         part for part in build_front(issued.certificate).blocks if isinstance(part, Banner)
     )
+    assert banner.since is None
+    main = issued.certificate.anchors[0].model_copy(update={"kind": "main"})
+    proving = issued.certificate.model_copy(update={"anchors": [main]})
+    (banner,) = (part for part in build_front(proving).blocks if isinstance(part, Banner))
     assert banner.since == f"不晚于 / no later than {describe_time('2026-09-21T14:17:50Z')}"
+    assert banner.result.en.startswith("Verified: unchanged")
+    evidence = proving.evidence.model_copy(update={"compared": "digest"})
+    by_digest = proving.model_copy(update={"evidence": evidence})
+    (banner,) = (part for part in build_front(by_digest).blocks if isinstance(part, Banner))
+    assert banner.result.zh.startswith("存证记录已核验，文件未比对")
+    assert banner.verdict == "cannot tell"
 
 
 def test_a_bound_after_the_issue_is_called_calculated() -> None:
@@ -113,7 +123,7 @@ def test_a_bound_after_the_issue_is_called_calculated() -> None:
             for block in build_front(certificate).blocks
             if isinstance(block, Fields)
             for row in block.rows
-            if row.label.en == "Existed no later than"
+            if row.label.en == "Latest time by the block (proves nothing)"
         )
         assert any(
             "calculated limit: the block's time plus the 30 s" in each.en

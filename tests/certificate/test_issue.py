@@ -63,6 +63,11 @@ def proven(world: World) -> Receipt:
     return world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
 
 
+def front_lines(certificate: Certificate) -> list[str]:
+    blocks = [block for block in build_front(certificate).blocks if isinstance(block, Fields)]
+    return [line for block in blocks for row in block.rows for line in row.value.lines]
+
+
 def test_the_json_is_canonical_and_of_its_schema(issued: Issued) -> None:
     encoded = encode_certificate(issued.certificate)
     parse_canonical(encoded, subject="the certificate", max_bytes=1 << 20)
@@ -82,8 +87,8 @@ def test_the_bracket_of_time_is_there_where_the_receipt_proves_it() -> None:
     rows = [row for block in build_front(found).blocks if isinstance(block, Fields)
             for row in block.rows]  # fmt: skip
     (row,) = [row for row in rows if row.label == bilingual(Message("certificate-bracket"))]
-    assert row.value.lines[0].startswith("2026-09-21 14:14:26 UTC")
-    assert row.value.lines[1].startswith("2026-09-21 14:17:50 UTC")
+    assert row.value.lines[0].startswith("北京时间 2026-09-21 22:14:26（2026-09-21 14:14:26 UTC）")
+    assert row.value.lines[1].startswith("北京时间 2026-09-21 22:17:50（2026-09-21 14:17:50 UTC）")
     bare = issue(here, here.receipt(INDEX, without_beacon(prove_block(here)))).certificate
     assert bare.anchors[0].made_no_earlier_than is None
     assert bilingual(AGE_OF_EVIDENCE) not in bare.not_proven
@@ -124,8 +129,16 @@ def test_the_claims_and_steps_are_those_of_the_report_in_both_languages(issued: 
     claims = [(item.id, item.title, item.verdict, item.reason) for item in found.claims]
     assert claims == [
         (item.id, bilingual(item.title), item.verdict.value, bilingual(item.reason))
+        if item.id != "C4"
+        else claims[3]
         for item in issued.report.claims
     ]
+    # On a development chain a block's time is none that is proven.
+    assert claims[3][2] == "cannot tell"
+    assert (
+        claims[3][3].en
+        == f"{issued.report.claims[3].reason}; but the chain used shows no actual time"
+    )
     steps = [(item.number, item.title, item.verdict, item.detail) for item in found.steps]
     assert steps == [
         (item.number, bilingual(item.title), item.verdict.value, bilingual(item.detail))
@@ -208,6 +221,27 @@ def test_the_assurance_is_the_reports_and_its_weakness_is_an_assumption(
     }[anchor.assurance]
     assert any(sentence in item.en for item in found.assumptions)
     assert (found.verification.retrieved_at is None) == named
+
+
+@pytest.mark.parametrize("needed", [1, 2])
+def test_the_policys_rule_of_finality_is_not_called_the_nodes_word(needed: int) -> None:
+    world = World()
+    world.main.needed = needed
+    policy = world.policy(dataclasses.replace(world.entry(), finality=0))
+    by_rule = issue(world, proven(world), policy=policy).certificate
+    by_nodes = issue(world, proven(world)).certificate
+    for found, count in ((by_rule, 0), (by_nodes, None)):
+        (anchor,) = found.anchors
+        assert anchor.final_after_blocks == count
+        front = "\n".join(front_lines(found))
+        assert ("依出证人的信任策略（finality = 0" in front) == (count is not None)
+        assert ("据节点，已最终确定" in front) == (count is None)
+        assert any("did not confirm finality" in item.en for item in found.assumptions) == (
+            count is not None
+        )
+        assert any("finality several nodes agree" in item.en for item in found.assumptions) == (
+            count is None and needed == 2
+        )
 
 
 def test_without_a_policy_the_certificate_says_what_was_pinned_by_nobody() -> None:

@@ -122,7 +122,7 @@ def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
             SUBMITTER,
             {"depositor": Depositor(name="acme"), "submitter": DEPOSITOR},
             "acme（据记录 / as recorded）",
-            (f"Ann Lee ({ANN})",),
+            (f"{ANN}（据记录 / as recorded）", "姓名或名称“Ann Lee”由存证服务登记，不在记录内"),
         ),
         # A name of somebody else is not put to whom the record names.
         (
@@ -131,7 +131,12 @@ def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
             "acme（据记录 / as recorded）",
             (f"{ANN}（据记录 / as recorded）",),
         ),
-        ({}, {"depositor": Depositor(name="acme"), "submitter": DEPOSITOR}, "acme", ("Ann Lee",)),
+        (
+            {},
+            {"depositor": Depositor(name="acme"), "submitter": DEPOSITOR},
+            "acme",
+            (ANN, "姓名或名称“Ann Lee”由"),
+        ),
     ],
 )
 def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
@@ -143,7 +148,8 @@ def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
     told = [f"{line} {mark}".strip() for line, mark in zip(value.lines, marks, strict=True)]
     assert "|".join(told).removesuffix(" ※") == depositor
     lines = shown(issued, "Submitted by").lines
-    assert lines[0].startswith(by[0])
+    assert len(lines) == len(by) + bool(submitter or details)
+    assert all(line.startswith(start) for line, start in zip(lines, by, strict=False))
     assert ("未核验身份" in lines[-1]) == bool(submitter or details)
     assert shown(issued, "Issuer").lines == ("未记录 / not recorded",)
 
@@ -151,5 +157,6 @@ def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
 def test_both_marks_and_names_are_on_paper(font: Font):
     issued = issued_with(STATED | SUBMITTER, issuer=Issuer(name="某存证平台"), submitter=DEPOSITOR)
     first, *rest = page_texts(render_pdf(issued.certificate, font))
-    assert "某存证平台 ※" in first and f"Ann Lee ({ANN}) ※" in first
+    assert "某存证平台 ※" in first and f"{ANN}（据记录" in first
+    assert "Ann Lee" in first and "不在记录内" in first
     assert "存证主体在记录中陈述" in first and "总经理的电脑 ＊" in "".join(rest)

@@ -69,8 +69,9 @@ def test_the_files_are_what_certify_writes(
     }  # fmt: skip
     # Nobody compared a file, and no title says so.
     verified = ours["verification"]
-    titles = [each["title"]["en"] for each in (verified["steps"][1], verified["claims"][0])]
-    assert all(title.endswith("; no file was compared") for title in titles)
+    assert verified["steps"][1]["title"]["en"].endswith("; no file was compared")
+    assert verified["claims"][0]["verdict"] == "not present"
+    assert "only a digest was given" in verified["claims"][0]["reason"]["en"]
     receipt = desk.site.folder / "copy.anchor.json"
     receipt.write_bytes(get(desk, f"/v1/evidence/{evidence}/receipt").content)
     moment = ("--issued-at", ours["issued_at"], "--digest", f"sha256:{digest(1)}")
@@ -80,6 +81,8 @@ def test_the_files_are_what_certify_writes(
     # The service names the account; whoever certifies the same elsewhere states what they like.
     assert ours["stated"].pop("depositor") == {"name": "acme", "identity": None}
     assert theirs["stated"].pop("depositor") == {"name": None, "identity": None}
+    assert ours["stated"].pop("issuer")["name"].startswith("本存证服务（运营方名称未登记）")
+    assert theirs["stated"].pop("issuer")["name"] is None
     # Both were verified by nodes, the second time with a newer final block.
     for certificate in (ours, theirs):
         for anchor in certificate["anchors"]:

@@ -2,7 +2,7 @@
 
 import { formatAddress, type Hex } from "./bytes.ts";
 import {
-  type Block, type ChainView, checkOperator, type Found, ownerOf, type Target,
+  type Block, type ChainView, checkOperator, finalityByDepth, type Found, ownerOf, type Target,
 } from "./steps.ts";
 import { cannotCheck, notAnchored, notFinal, notTrusted } from "./errors.ts";
 import { message, type Message } from "./messages.ts";
@@ -54,7 +54,9 @@ export async function checkChain(
 export async function checkCode(view: ChainView, target: Target): Promise<Found<Block>> {
   const final = await view.fetchFinalBlock(target.finality);
   const registry = formatAddress(target.registry);
-  const place = message("registry-in-final-block", { registry, block: final.number });
+  const place = target.finality === "finalized"
+    ? message("registry-in-final-block", { registry, block: final.number })
+    : message("registry-in-block", { registry, block: final.number });
   const codeHash = await view.fetchCodeHash(target.registry, final);
   if (codeHash === target.codeHash) {
     const hash = codeHash.slice(0, 16);
@@ -86,7 +88,11 @@ export async function checkAnchored(
     if (stored.timestamp > final.timestamp) {
       throw cannotCheck(message("node-anchor-later-than-block"));
     }
-    return [stored, message("anchor-read-in-block", { block: final.number, hash: final.hash })];
+    const { number: block, hash } = final;
+    const finality = finalityByDepth(target);
+    return [stored, finality
+      ? message("anchor-read-in-treated-block", { block, hash, finality })
+      : message("anchor-read-in-block", { block, hash })];
   }
   const answers = await view.fetchLatestStorage(target.registry, slot);
   checkReached(view, target, answers);

@@ -3,7 +3,7 @@
 import { formatAddress, type Hex } from "./bytes.ts";
 import { askStanding, checkProvenStanding, readStanding } from "./abandonment.ts";
 import {
-  type Block, type ChainView, checkOperator, type Connect, describeSubmitter, type Found, type Target,
+  type Block, type ChainView, checkOperator, type Connect, describeSubmitter, finalityByDepth, type Found, type Target,
 } from "./steps.ts";
 import { CANNOT_CHECK, cannotCheck, isRefusal, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
@@ -67,7 +67,10 @@ export async function checkBlock(
       message("block-differs-at-nodes-hint"),
     );
   }
-  const detail = message("block-final-to-nodes", { chain, block });
+  const finality = finalityByDepth(target);
+  const detail = finality
+    ? message("block-treated-as-final", { chain, block, finality })
+    : message("block-final-to-nodes", { chain, block });
   return [{ header, assurance, isAsserted: false }, withUnknownItems(detail, header)];
 }
 
@@ -105,9 +108,14 @@ export function checkProvenAnchor(
       block: header.number,
     }));
   }
-  return [anchor, proven.isAsserted
-    ? message("anchor-proven-in-asserted-block", { block: header.number })
-    : message("anchor-proven-in-final-block", { block: header.number })];
+  const block = header.number;
+  if (proven.isAsserted) {
+    return [anchor, message("anchor-proven-in-asserted-block", { block })];
+  }
+  const finality = finalityByDepth(target);
+  return [anchor, finality
+    ? message("anchor-proven-in-treated-block", { block, finality })
+    : message("anchor-proven-in-final-block", { block })];
 }
 
 /** Who anchored; `standing` says what is known of the owner since, `note` why nodes said nothing. */

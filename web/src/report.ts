@@ -55,6 +55,8 @@ export interface ProvenAnchor {
   readonly secondsSinceRecorded: number;
   readonly assurance: string;
   readonly isAsserted: boolean;
+  /** The blocks after which the policy treats a block as final; null where the nodes' tag or a named block decided. */
+  readonly finalAfter: number | null;
 }
 
 /** The verdict on a notice: `error` is why it does not count, and `fault` what counts for the whole report. */

@@ -82,6 +82,7 @@ function describeFile(report: Report, file: string) {
       seconds_since_recorded: proven.secondsSinceRecorded,
       assurance: proven.assurance,
       finality: proven.isAsserted ? "asserted" : "observed",
+      ...(proven.finalAfter === null ? {} : { final_after_blocks: proven.finalAfter }),
     })),
     unpinned: spell(report.unpinned),
     statements: report.record?.statements ?? [],

@@ -54,6 +54,11 @@ export type Found<Value> = readonly [Value, Message];
 export const ownerOf = (log: Hex): Hex => log.slice(24);
 export const numberOf = (log: Hex): bigint => BigInt("0x" + log.slice(0, 24));
 
+/** What treats a block as final, where that is the policy's number of blocks and not the nodes; else null. */
+export function finalityByDepth({ finality }: Target): Message | null {
+  return finality === "finalized" ? null : message("finality-by-depth", { count: finality });
+}
+
 /** Step 1: parse the receipt and its record strictly. */
 export function parseDocuments(data: Uint8Array | Receipt): Found<[Receipt, Record]> {
   const receipt = data instanceof Uint8Array ? parseReceipt(data) : data;

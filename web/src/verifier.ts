@@ -7,7 +7,7 @@ import { UNKNOWN } from "./abandonment.ts";
 import type { Hex } from "./bytes.ts";
 import {
   type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
-  parseDocuments, type Target,
+  finalityByDepth, parseDocuments, type Target,
 } from "./steps.ts";
 import { checkEarliestTime, explainAbsence } from "./earliest_time.ts";
 import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
@@ -150,6 +150,7 @@ async function conclude(
   isAsserted: boolean, findSubmitter: () => Promise<Found<Submitter>>,
   findEarliest: (() => Found<number>) | null,
 ): Promise<void> {
+  run.finality = isAsserted ? run.finality : finalityByDepth(target) ?? run.finality;
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
   const bound = await run.step(10, () => checkTime(target, stored, record));
@@ -178,6 +179,7 @@ async function conclude(
       ...bound,
       assurance,
       isAsserted,
+      finalAfter: isAsserted || target.finality === "finalized" ? null : target.finality,
     });
   }
 }
@@ -194,6 +196,8 @@ class Run {
   index = 0;
   /** Why the receipt shows no earliest time, and step 11 is not made; null where it is. */
   noEarliest: Message | null = message("record-names-nothing-earlier");
+  /** What treats the anchor's block as final, where that is the policy and not the nodes. */
+  finality: Message | null = null;
 
   /**
    * Run one check; keep its refusal instead of throwing, so that other steps still run.  `doubt` is
@@ -229,7 +233,11 @@ class Run {
       const [verdict, reason] = steps.length && !(id === "C5" && this.noEarliest)
         ? this.judgeBySteps(steps)
         : judgeWithoutSteps(id, record, this.noEarliest);
-      return { id, title, verdict, reason } satisfies Claim;
+      const finality = id === "C3" && verdict === "pass" ? this.finality : null;
+      return {
+        id, title, verdict,
+        reason: finality ? message("claim-with-finality", { detail: reason, finality }) : reason,
+      } satisfies Claim;
     });
     return {
       receipt, record, steps: this.steps, claims, proven: this.proven, unpinned,

@@ -73,6 +73,7 @@ def test_both_bounds_of_time_are_shown_where_the_receipt_proves_them():
     earliest = "2026-11-27T23:59:00Z"
     bounded = replace(ENTRY, anchored={**ENTRY.anchored, "made_no_earlier_than": earliest})
     page = render_exhibits({}, [bounded]).decode("utf-8")
-    assert f"{earliest} · 2026-11-28T00:00:12Z" in page
+    shown = "北京时间 2026-11-28 07:59:00（2026-11-27 23:59:00 UTC）"
+    assert f"{shown} · 北京时间 2026-11-28 08:00:12（2026-11-28 00:00:12 UTC）" in page
     assert "not before · not later than" in page
     assert "not before" not in render_exhibits({}, [ENTRY]).decode("utf-8")

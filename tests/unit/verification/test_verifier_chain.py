@@ -35,6 +35,7 @@ from anchor.ethereum.header import parse_header
 from anchor.registry.storage import encode_anchor, operator_key_slot
 from anchor.types import Anchor, Hash32
 from anchor.verification.policy import FinalityRule
+from anchor.verification.report_json import describe_report
 
 
 def foreign_code(world: World) -> None:
@@ -391,3 +392,22 @@ def test_the_policys_finality_rule_chooses_the_block_that_is_read(
     report = judged(world, policy=world.policy(entry))
     expect(report, code, steps, claims)
     assert world.main.reads[2] == f"final block by {rule}"
+
+
+@pytest.mark.parametrize("has_state", [False, True])
+def test_a_block_that_only_the_policy_treats_as_final_is_called_so(has_state: bool) -> None:
+    world = World()
+    entry = dataclasses.replace(world.entry(), finality=25 if not has_state else 0)
+    anchor = world.anchor(INDEX, SIZE)
+    receipt = world.receipt(INDEX, world.prove(anchor) if has_state else anchor)
+    sentence = f"treated as final by the trust policy (finality = {entry.finality})"
+    for policy, is_treated in ((world.policy(entry), True), (world.policy(), False)):
+        report = judged(world, receipt, policy=policy)
+        assert report.exit_code is ExitCode.DONE
+        (step,) = [step for step in report.steps if step.number == 7]
+        (claim,) = [claim for claim in report.claims if claim.id == "C3"]
+        for text in (step.detail, claim.reason):
+            assert (sentence in text and "did not confirm" in text) == is_treated
+        document = describe_report("f", report).model_dump(mode="json")["anchors"][0]
+        assert document.get("final_after_blocks") == (entry.finality if is_treated else None)
+        assert ("final_after_blocks" in document) == is_treated

@@ -185,7 +185,16 @@ function describeAnchored(proven: ProvenAnchor): Message {
   });
 }
 
-function describeBasis({ assurance, isAsserted, finalBlockNumber: block }: ProvenAnchor): Message {
+function describeBasis(proven: ProvenAnchor): Message {
+  const basis = describeSource(proven);
+  if (proven.finalAfter === null) {
+    return basis;
+  }
+  const finality = message("finality-by-depth", { count: proven.finalAfter });
+  return message("basis-with-finality", { basis, finality });
+}
+
+function describeSource({ assurance, isAsserted, finalBlockNumber: block }: ProvenAnchor): Message {
   switch (assurance) {
     case "rpc":
       return message("basis-one-node");
