@@ -187,7 +187,7 @@ def test_a_published_logs_url_is_used_with_its_secrets_and_shown_without(
         ("http://[127.0.0.1", "is not a URL|published to a web server's URL"),
         ("s3://bucket/log", "the URL holds a password"),
         ("nosuch://host/log", "the scheme nosuch:// is not one"),
-        ("simplecache::s3://bucket/log", "is not one of an object store"),
+        ("simplecache::s3://bucket/log", "does not begin with a scheme"),
         ("zip://log::http://127.0.0.1/x.zip", "the scheme zip:// is not one"),
         ("ftp://127.0.0.1:canary-token/log", "the scheme ftp:// is not one"),
     ],

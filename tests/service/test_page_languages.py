@@ -43,7 +43,7 @@ LANGUAGES = {"zh": "zh-Hans", "en": "en"}
 # Units, the project's name, names of other documents, abridged hashes, and what the store keeps in
 # English: why proofs are missing.
 NAMES = re.compile(
-    r"\b(ether|gwei|gas|Gas|anchor|C2SP|SHA-256|[0-9a-f]{4}…[0-9a-f]{4})\b|/checkpoint|"
+    r"\b(ether|gwei|gas|Gas|anchor|C2SP|UTC|SHA-256|[0-9a-f]{4}…[0-9a-f]{4})\b|/checkpoint|"
     r"eth_getProof|[a-z]+\.[a-z_]+\b|所记原因：.*"
 )
 
