@@ -25,6 +25,7 @@ _HOMES = {
     "Record": "anchor.evidence.record",
     "Report": "anchor.verification.report",
     "Step": "anchor.verification.report",
+    "UnmadeStep": "anchor.verification.report",
     "SignatureFinding": "anchor.verification.report",
     "TimestampFinding": "anchor.verification.report",
     "Claim": "anchor.verification.report",

@@ -66,6 +66,7 @@ from anchor.verification.report import (
     SignatureFinding,
     Step,
     TimestampFinding,
+    UnmadeStep,
     Verdict,
 )
 
@@ -140,6 +141,7 @@ __all__ = [
     "TrustedSigner",
     "TrustedTsa",
     "UnknownVersionError",
+    "UnmadeStep",
     "UsageError",
     "Verdict",
     "VerifiedTimestamp",

@@ -338,7 +338,7 @@ def test_urls_come_from_a_file_too(
     path.write_text(text, "utf-8")
     assert [str(url) for url in UrlList(path)] == lines
     path.write_text(f"{lines[0]}\n/etc/passwd\n", "utf-8")
-    with pytest.raises(UsageError, match="line 2: it is not the URL of an object"):
+    with pytest.raises(UsageError, match="line 2: it is not the URL of an object store"):
         list(UrlList(path))
     path.write_bytes(b"s3://b/\xff")
     with pytest.raises(UsageError, match="not UTF-8"):

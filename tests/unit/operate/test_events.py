@@ -53,10 +53,13 @@ RESULT = RunResult(sealed=1, anchored=ANCHORED, state=RunState.INCLUDED, timed_o
         (
             clock_event(ClockFault(wall_time=0.0, seconds=-172_800.0, is_certain=True)).text,
             (
-                "this machine's clock says 1970-01-01 00:00:00Z, at least 2 d behind the chain's "
-                "time; no records are made meanwhile"
+                "this machine's clock says 1970-01-01 00:00:00 UTC, at least 2 d behind the "
+                "chain's time; no records are made meanwhile"
             ),
-            "本机时钟显示 1970-01-01 00:00:00Z，比链的时间至少慢 2 天；其间不制作任何记录",
+            (
+                "本机时钟显示 北京时间 1970-01-01 08:00:00（1970-01-01 00:00:00 UTC），"
+                "比链的时间至少慢 2 天；其间不制作任何记录"
+            ),
         ),
         (
             Pace(seconds=60.0, leaves=100, size=4_096).describe(),
