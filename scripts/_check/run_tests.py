@@ -356,13 +356,43 @@ def list_marked() -> list[Job]:
         is_everywhere = conftest.exists() and _MARK.search(conftest.read_text("utf-8"))
         marked = [path for path in files if is_everywhere or has_marks[path]]
         names = [path.relative_to(ROOT).as_posix() for path in marked]
-        own = [conftest.relative_to(ROOT).as_posix()] if conftest.exists() else []
-        shared = (*own, "tests/support/*.py")
+        own = [conftest] if conftest.exists() else []
         for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):
             command = ("pytest", "-q", "-m", "release and not slow", *part)
             environment = MARKED_ENVIRONMENTS.get(folder, "")
-            jobs.append(Job(name, (command,), 150, (*inputs, *shared, *part), environment))
+            shared = (*own, *find_support([TESTS / "conftest.py", *own, *map(Path, part)]))
+            used = (path.relative_to(ROOT).as_posix() for path in shared)
+            jobs.append(Job(name, (command,), 150, (*inputs, *used, *part), environment))
     return jobs
+
+
+def find_support(modules: Iterable[Path]) -> list[Path]:
+    """Return the modules of ``tests/support`` that ``modules`` import, directly or through others.
+
+    Those that no test imports, which may be run as programs, are among them.
+    """
+    paths = {path.stem: path for path in (TESTS / "support").glob("*.py")}
+    used = paths.keys() - {name for test in TESTS.rglob("*.py") for name in list_imports(test)}
+    pending = [*modules, *(paths[name] for name in used)]
+    while pending:
+        new = (list_imports(ROOT / pending.pop()) & paths.keys()) - used
+        used |= new
+        pending += (paths[name] for name in new)
+    return sorted(paths[name] for name in used)
+
+
+@cache
+def list_imports(path: Path) -> frozenset[str]:
+    """Return the names of the modules of ``tests/support`` that a module imports itself."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module == "support":
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").removeprefix("support."))
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.removeprefix("support.") for alias in node.names}
+    return frozenset(names)
 
 
 def deal(name: str, files: Sequence[str], parts: int) -> Iterator[tuple[str, Sequence[str]]]:
