@@ -616,7 +616,7 @@ def test_the_list_for_the_court_has_the_partys_statements_with_whose_they_are(
         "party", None, None,
     ]  # fmt: skip
     page = files["exhibits/exhibits.html"].decode()
-    assert f"存证主体（账户 party）的陈述，提交人：member ({actor})。" in page
+    assert f"提交人编号：{actor}。" in page and "“member”由存证服务登记，不在记录内" in page
     assert "&lt;i&gt;电脑" in page and "上海" in page and "<i>" not in page
     assert page.count("未记录 / not recorded") == 1
 
