@@ -15,6 +15,7 @@ from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, open_browser, visit
 
 from anchor.service.pages import list_page, operator_page
+from anchor.service.pages.language import Reader
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.certificates import request_certificate, save_issue
@@ -222,3 +223,9 @@ def test_the_page_of_each_list_leads_through_all_of_it(
 def test_a_page_of_a_list_that_does_not_exist_is_not_found(owner: Visitor) -> None:
     for query in ("after=x", "invitations=2026", "after=2026-01-01T00:00:00Z/'"):
         assert owner.http.get(f"/tenants/acme?{query}").status_code == 404
+
+
+def test_a_parameter_with_a_nul_names_no_page() -> None:
+    query = (("before", "a\0b"), ("after", "c"))
+    reader = Reader(language="en", is_chosen=False, path="/", query=query)
+    assert [reader.asked(name) for name in ("before", "after", "members")] == ["", "c", ""]

@@ -34,13 +34,12 @@ async def cases_page(
     service: CurrentService,
     reader: CurrentReader,
     tenant: str,
-    before: str = "",
     state: str = "",
 ) -> Response:
     """Show a page of cases, the newest first."""
     caller = await need_caller(request, service, tenant, "status")
     viewer = viewer_of(caller.permissions, caller.actor)
-    chosen = _STATES.get(state)
+    chosen, before = _STATES.get(state), reader.asked("before")
     rows = await service.query(
         load_cases, tenant, viewer, LIST_ROWS + 1, before=before or None, state=chosen
     )

@@ -41,8 +41,12 @@ class Reader:
         return _address(path, [*query.items(), *chosen.items()])
 
     def asked(self, parameter: str) -> str:
-        """Return a parameter of the page's URL; empty if it is not there."""
-        return dict(self.query).get(parameter, "")
+        """Return a parameter of the page's URL; empty if it is not there, or holds a NUL.
+
+        PostgreSQL takes no text with a NUL.
+        """
+        text = dict(self.query).get(parameter, "")
+        return "" if "\0" in text else text
 
     def turn(self, path: str, parameter: str, value: str | None) -> str:
         """Return the address of ``path`` with this page's parameters, one of them changed.
