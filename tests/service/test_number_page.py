@@ -89,7 +89,10 @@ def test_every_number_gets_a_verdict_times_and_an_anchor_and_reveals_nothing_els
         text = words(answer)
         assert answer.status_code == 200
         assert "Preserved, and its anchor on the chain is final" in text
-        assert re.search(r"Existed no later than \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: it", text)
+        latest = (
+            r"Latest time by the block \(proves nothing\) \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: it"
+        )
+        assert re.search(latest, text) and "Existed no later than" not in text
         assert "a calculated limit: the block's time plus the 12 s by which" in text
         assert "over 304 leaves" in text and "Check this without this site" in text
         assert name not in answer.text
@@ -175,7 +178,7 @@ def test_a_certificate_says_when_it_was_issued_and_why_it_was_revoked(
     answer = look(served, NUMBER)
     text = words(answer)
     assert "was issued here, and was not revoked" in text
-    assert "Issued 2026-11-27 10:00:00 UTC" in text and "Existed no later than" in text
+    assert "Issued 2026-11-27 10:00:00 UTC" in text and "Latest time by the block" in text
     for secret in (*secrets_of(piece).values(), "acme"):
         assert secret not in answer.text
     with served.project.database.write() as connection:
@@ -204,7 +207,7 @@ def test_chinese_readers_get_beijing_time_and_learn_why_it_is_later_than_the_blo
     number = secrets_of(piece_at(served, 5))["preservation-number"]
     text = words(look(served, number, **{"Accept-Language": "zh"}))
     latest = re.search(
-        r"不晚于此时已存在 北京时间 (.{19})（(.{19}) UTC）：锚定于区块 \d+。"
+        r"依区块所载时间推得的最晚时间（不具证明意义） 北京时间 (.{19})（(.{19}) UTC）：锚定于区块 \d+。"
         r"该时间是推算的上限：区块时间加该链区块时间允许的误差 12 秒。",
         text,
     )
