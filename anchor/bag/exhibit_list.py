@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from html import escape
 
 from anchor.canonical import JsonValue
+from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.group_lines import list_statements
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record_submitter import describe_speaker, read_submitter
 from anchor.messages.message import Message, translate
+from anchor.types import ChainId
 from anchor.units import format_stored_time
 
 FORMAT = "anchor-exhibits/1"
@@ -175,6 +177,9 @@ def render_statements(record: bytes | None, name: str | None = None) -> str:
 def _bracket(anchored: Mapping[str, str | int]) -> tuple[Message, str]:
     """Return the row of the times between which the record was made."""
     latest = show_time(str(anchored["existed_no_later_than"]))
+    chain = find_chain(ChainId(int(anchored["chain_id"])))
+    if not proves_time(chain.kind):
+        return Message("certificate-bound-not-proven"), latest
     if "made_no_earlier_than" not in anchored:
         return Message("exhibits-existed-by"), latest
     earliest = show_time(str(anchored["made_no_earlier_than"]))

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 from anchor.certificate.foreign_text import show_text
+from anchor.certificate.labels import label_latest_time
 from anchor.certificate.layout import (
     MISSING,
     Block,
@@ -57,6 +58,7 @@ def _describe(link: CustodyLink, each: CustodyReceipt) -> CustodyEntry:
         record_sha256=link.record.hex(),
         index=each.receipt.index,
         existed_no_later_than=None if existed_by is None else format_utc(existed_by),
+        chain_kind=each.report.kind,
         stated=dump_group(link.event),
     )
 
@@ -89,7 +91,10 @@ def _build_event(number: int, entry: CustodyEntry) -> Fields:
     by = entry.existed_no_later_than
     shown = (
         (Message("certificate-record-digest"), code(entry.record_sha256)),
-        (Message("certificate-existed-by"), MISSING if by is None else text(describe_time(by))),
+        (
+            label_latest_time(entry.chain_kind or "main"),
+            MISSING if by is None else text(describe_time(by)),
+        ),
     )
     rows = (LabelledRow(label=bilingual(name), value=value) for name, value in shown)
     return Fields(title=_heading(label), rows=(*stated, *rows))

@@ -15,7 +15,6 @@ from anchor.certificate.labels import (
     describe_result,
     label_block_time,
     label_latest_time,
-    proves_no_time,
 )
 from anchor.certificate.layout import (
     MISSING,
@@ -44,6 +43,7 @@ from anchor.certificate.speakers import (
 )
 from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import sum_up
+from anchor.ethereum.known_chains import proves_time
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
@@ -107,9 +107,9 @@ def _banner(certificate: Certificate) -> Banner:
     return Banner(
         verdict="pass" if is_plain else "cannot tell",
         result=result,
-        since=None
-        if proves_no_time(anchor)
-        else f"{both(Message('certificate-no-later-than'))} {describe_time(latest)}",
+        since=f"{both(Message('certificate-no-later-than'))} {describe_time(latest)}"
+        if proves_time(anchor.kind)
+        else None,
         caution=bilingual(join(cautions, "semicolon")) if cautions else None,
         statement=certificate.statement,
     )
@@ -320,8 +320,8 @@ def _describe_transaction(anchor: VerifiedAnchor | None) -> tuple[Labelled, ...]
 def _describe_bracket(anchor: VerifiedAnchor, bound: Message) -> Labelled:
     """Return the row of the times between which the record was made, and how the later follows."""
     latest = describe_time(anchor.existed_no_later_than)
-    if anchor.made_no_earlier_than is None:
-        return label_latest_time(anchor), text(latest, bound)
+    if anchor.made_no_earlier_than is None or not proves_time(anchor.kind):
+        return label_latest_time(anchor.kind), text(latest, bound)
     earliest = describe_time(anchor.made_no_earlier_than)
     return Message("certificate-bracket"), text(f"{earliest} ·", latest, bound)
 

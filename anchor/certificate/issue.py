@@ -40,7 +40,7 @@ from anchor.certificate.timestamp_blocks import list_timestamps
 from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.errors import AnchorError, NotFinalError, SupersededError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import find_chain
+from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.record import Record
 from anchor.evidence.record_submitter import read_submitter
 from anchor.log.merkle import hash_leaf
@@ -127,7 +127,7 @@ def issue_certificate(
             place=place,
             path=path,
             anchors=anchors,
-            verification=_verification(report, basis, moment, leading),
+            verification=_verification(report, basis, moment),
             stated=Stated(
                 case_reference=details.case_reference,
                 case=details.case,
@@ -252,9 +252,9 @@ def _statement(basis: Basis, leading: VerifiedAnchor | None, *, is_draft: bool) 
         return labels.NOT_FINAL
     if is_draft:
         return labels.DRAFT
-    if labels.proves_no_time(leading):
-        return labels.AGREES if basis.has_file else labels.DIGEST_AGREES
-    return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
+    if proves_time(leading.kind):
+        return labels.UNCHANGED if basis.has_file else labels.DIGEST_UNCHANGED
+    return labels.AGREES if basis.has_file else labels.DIGEST_AGREES
 
 
 def _submitter(record: Record) -> SubmitterEntry | None:
@@ -316,24 +316,18 @@ def _title(title: Message, basis: Basis) -> Bilingual:
     return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
 
 
-def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimDocument[Bilingual]:
-    """Return a claim; a digest alone passes no C1, and a chain that proves no time passes no C4."""
+def _claim(claim: Claim, basis: Basis) -> ClaimDocument[Bilingual]:
+    """Return a claim as people read it; a digest alone passes no C1."""
     verdict, reason = claim.verdict, claim.reason
-    is_passed = verdict is Verdict.PASS
-    if claim.id == "C1" and is_passed and not basis.has_file:
+    if claim.id == "C1" and verdict is Verdict.PASS and not basis.has_file:
         verdict = Verdict.NOT_PRESENT
         reason = Message("certificate-file-not-compared", detail=reason)
-    if claim.id == "C4" and is_passed and leading is not None and labels.proves_no_time(leading):
-        verdict = Verdict.CANNOT_TELL
-        reason = Message("certificate-time-not-proven", reason=reason)
     return ClaimDocument[Bilingual](
         id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
     )
 
 
-def _verification(
-    report: Report, basis: Basis, moment: Moment, leading: VerifiedAnchor | None
-) -> Verification:
+def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
     return Verification(
         verified_at=format_utc(moment.at),
         retrieved_at=format_utc(moment.at) if basis.nodes else None,
@@ -354,5 +348,5 @@ def _verification(
             )
             for step in report.steps
         ],
-        claims=[_claim(claim, basis, leading) for claim in report.claims],
+        claims=[_claim(claim, basis) for claim in report.shown_claims],
     )

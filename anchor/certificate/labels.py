@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
-from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES, find_chain
+from anchor.ethereum.known_chains import (
+    HEADLINES,
+    KIND_SENTENCES,
+    ChainKind,
+    find_chain,
+    proves_time,
+)
 from anchor.messages.message import Message
 from anchor.types import ChainId
 from anchor.verification.abandonment import UNKNOWN
@@ -116,23 +122,18 @@ def describe_finality(anchor: VerifiedAnchor) -> Message:
     return Message("certificate-finality-observed")
 
 
-def proves_no_time(anchor: VerifiedAnchor) -> bool:
-    """Return whether the chain proves nothing about real time."""
-    return anchor.kind in ("test", "development")
-
-
 def label_block_time(anchor: VerifiedAnchor) -> Message:
     """Return the label of the block's time."""
-    if proves_no_time(anchor):
-        return Message("certificate-block-time")
-    return Message("certificate-anchored-at")
+    if proves_time(anchor.kind):
+        return Message("certificate-anchored-at")
+    return Message("certificate-block-time")
 
 
-def label_latest_time(anchor: VerifiedAnchor) -> Message:
-    """Return the label of the latest time that follows from the block's."""
-    if proves_no_time(anchor):
-        return Message("certificate-bound-not-proven")
-    return Message("certificate-existed-by")
+def label_latest_time(kind: ChainKind) -> Message:
+    """Return the label of the latest time that follows from a block's on such a chain."""
+    if proves_time(kind):
+        return Message("certificate-existed-by")
+    return Message("certificate-bound-not-proven")
 
 
 def describe_result(anchor: VerifiedAnchor, *, is_compared: bool) -> Bilingual:

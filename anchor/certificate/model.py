@@ -231,12 +231,14 @@ class SubmitterEntry(ReportDocument):
 class CustodyEntry(ReportDocument):
     """A custody event that was verified; ``stated`` is what the log's operator says of it.
 
-    ``existed_no_later_than`` is the time by which the event's record existed, not the event's own.
+    ``existed_no_later_than`` is the time by which the event's record existed, not the event's own,
+    and ``chain_kind`` the kind of the chain of whose block it is.
     """
 
     record_sha256: Hex32
     index: int
     existed_no_later_than: Time | None
+    chain_kind: ChainKind | None = None
     stated: dict[str, Any]
 
 
@@ -285,7 +287,8 @@ class NoticeEntry(ReportDocument):
     """A notice that was verified: the record ``subject`` is superseded or withdrawn.
 
     Reason, time and author are stated by the log's operator.  ``existed_no_later_than`` is the time
-    by which the notice's record existed.
+    by which the notice's record existed, and ``chain_kind`` the kind of the chain of whose block it
+    is.
     """
 
     record_sha256: Hex32
@@ -296,6 +299,7 @@ class NoticeEntry(ReportDocument):
     at: str
     actor: str
     existed_no_later_than: Time | None
+    chain_kind: ChainKind | None = None
 
 
 class Picture(ReportDocument):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from anchor.certificate.foreign_text import show_text
+from anchor.certificate.labels import label_latest_time
 from anchor.certificate.layout import (
     MISSING,
     Block,
@@ -42,6 +43,7 @@ def list_notices(report: Report) -> list[NoticeEntry] | None:
             existed_no_later_than=None
             if finding.existed_by is None
             else format_utc(finding.existed_by),
+            chain_kind=finding.chain_kind,
         )
         for finding in report.notices
         if finding.error is None
@@ -82,7 +84,10 @@ def _build_notice(entry: NoticeEntry) -> Fields:
     by = entry.existed_no_later_than
     shown = (
         (Message("certificate-notice-record"), code(entry.record_sha256)),
-        (Message("certificate-existed-by"), MISSING if by is None else text(describe_time(by))),
+        (
+            label_latest_time(entry.chain_kind or "main"),
+            MISSING if by is None else text(describe_time(by)),
+        ),
     )
     rows = (LabelledRow(label=bilingual(name), value=value) for name, value in shown)
     return Fields(title=bilingual(name_status(entry)), rows=(*stated, *rows))

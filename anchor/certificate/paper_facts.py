@@ -16,6 +16,7 @@ from anchor.certificate.labels import (
 )
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor
 from anchor.certificate.speakers import SPEAKERS, name_record_speaker
+from anchor.ethereum.known_chains import proves_time
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import Cleanliness
@@ -112,13 +113,13 @@ class PaperFacts:
         earliest = anchor.made_no_earlier_than
         yield self.fact(
             Message("paper-made-no-earlier-than"),
-            NOT_PROVEN if earliest is None else self.time(earliest),
+            self.time(earliest) if earliest and proves_time(anchor.kind) else NOT_PROVEN,
             VERIFIED,
         )
         latest = self.time(anchor.existed_no_later_than)
         bound = describe_bound(anchor, self.certificate.verification.verified_at)
         shown = Message("paper-time-with-bound", time=latest, bound=bound)
-        yield self.fact(label_latest_time(anchor), shown, VERIFIED)
+        yield self.fact(label_latest_time(anchor.kind), shown, VERIFIED)
 
     def _name_chain(self, anchor: VerifiedAnchor) -> str:
         if anchor.network is None:

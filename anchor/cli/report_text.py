@@ -70,7 +70,7 @@ def print_report(
         if report.record is not None:
             number = Message("report-number", number=report.record.number)
             output.line(number, mark=_INDENT)
-    for claim in report.claims:
+    for claim in report.shown_claims:
         matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
         if all_steps or matters or (claim.id == "C7" and report.custody is not None):
             mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
@@ -138,13 +138,7 @@ def print_signature(output: Output, finding: SignatureFinding) -> None:
 
 def print_notice(output: Output, finding: NoticeFinding) -> None:
     """Print what a notice states, or why it does not count."""
-    mark, name = _INDENT, finding.name
-    if finding.error is None and finding.existed_by is not None:
-        by = format_moment(finding.existed_by)
-        text = Message("report-notice", detail=finding.detail, time=by, name=name)
-    else:
-        text = Message("report-notice-aside", name=name, reason=finding.detail)
-    output.line(text, mark=mark, colour=Colour.YELLOW)
+    output.line(finding.line, mark=_INDENT, colour=Colour.YELLOW)
     if finding.fault is not None and finding.fault.hint is not None:
         output.line(finding.fault.hint, mark=_INDENT * 2)
 
@@ -229,7 +223,9 @@ def _print_proven(output: Output, report: Report) -> None:
 
 
 def _describe_times(proven: ProvenAnchor, *, is_unchanged: bool) -> Message:
-    """Return the sentence about the times between which the record was made."""
+    """Return the sentence about the times between which the record was made, if any is proven."""
+    if not proven.proves_time:
+        return Message("report-block-time", time=format_moment(proven.block_time))
     time = format_moment(proven.existed_by)
     if proven.not_before is None:
         return (
@@ -243,6 +239,18 @@ def _describe_times(proven: ProvenAnchor, *, is_unchanged: bool) -> Message:
         if is_unchanged
         else Message("report-made-between", since=since, time=time)
     )
+
+
+def _describe_times_briefly(proven: ProvenAnchor) -> Message:
+    place = _describe_place(proven)
+    if not proven.proves_time:
+        time = format_moment(proven.block_time)
+        return Message("report-brief-block-time", time=time, place=place)
+    time = format_moment(proven.existed_by)
+    if proven.not_before is None:
+        return Message("report-brief-proven", time=time, place=place)
+    since = format_moment(proven.not_before)
+    return Message("report-brief-bracket", since=since, time=time, place=place)
 
 
 def _describe_place(proven: ProvenAnchor) -> Message:
@@ -276,11 +284,7 @@ def _summary(report: Report) -> Message:
     detail = report.headline if report.error is None else report.error.message
     leading = report.leading
     if report.error is None and leading is not None:
-        time, place = format_moment(leading.existed_by), _describe_place(leading)
-        detail = Message("report-brief-proven", time=time, place=place)
-        if leading.not_before is not None:
-            since = format_moment(leading.not_before)
-            detail = Message("report-brief-bracket", since=since, time=time, place=place)
+        detail = _describe_times_briefly(leading)
     if not report.unpinned:
         return detail
     return Message("report-brief-unpinned", detail=detail, items=join(report.unpinned))

@@ -203,6 +203,9 @@ KIND_SENTENCES = {
     UNLISTED: "a chain that this release does not list",
 }
 
+# The kinds of chain whose block times prove real time.
+WITH_REAL_TIME = (MAIN, UNLISTED)
+
 # By how many seconds the operator's clock, from which a record's time was read, may be ahead of the
 # chain's time. Beyond that, neither of the two times can be relied on.
 RECORDED_AT_TOLERANCE = 300
@@ -1642,23 +1645,31 @@ def find_bound(entry: Entry, chain_id: int, time_slack: int | None) -> tuple[dat
     return get_date(entry.timestamp + slack), basis
 
 
+def limit_time(text: str, chain_id: int) -> str:
+    """Return a text about a time, which says so if the chain proves no real time."""
+    chain = CHAINS.get(chain_id)
+    if chain is None or chain.kind in WITH_REAL_TIME:
+        return text
+    return f"by the chain's own clock, which proves no actual time: {text}"
+
+
 def check_time(
     record: Record, entry: Entry, chain_id: int, time_slack: int | None, tolerance: int
 ) -> str:
-    """Step 10: check that the record does not claim a time after it is proven to have existed."""
+    """Step 10: check that the record does not claim a time after the latest one by its anchor."""
     bound, basis = find_bound(entry, chain_id, time_slack)
     distance = (record.recorded_at - bound) // timedelta(seconds=1)
     if distance > tolerance:
         raise Refusal(
             CANNOT_CHECK,
-            f"the record says it was made {distance} s after it is proven to have existed, "
+            f"the record says it was made {distance} s after the latest time by its anchor, "
             f"{bound:%Y-%m-%dT%H:%M:%SZ} ({basis}): one of the two clocks is wrong",
         )
     said = f"{-distance} s before" if distance <= 0 else f"{distance} s after"
     if distance > 0:
         said += f", which is within the {tolerance} s that the clocks may differ by,"
     latest = f"existed no later than {bound:%Y-%m-%dT%H:%M:%SZ}: {basis}"
-    return f"{latest}; the record says it was made {said} that"
+    return limit_time(f"{latest}; the record says it was made {said} that", chain_id)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -1750,7 +1761,7 @@ def check_earliest_time(
         )
     text = f"made not before {bound:%Y-%m-%dT%H:%M:%SZ}, by block {earlier.number}, which the "
     text += f"record names: {basis}; this bounds when the record was made, not the age of the "
-    return bound, f"{text}evidence"
+    return bound, limit_time(f"{text}evidence", chain_id)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -2045,10 +2056,9 @@ def verify_earliest_time(
     report.earliest.append(bound)
     with contextlib.suppress(Refusal):  # of a latest time that step 10 has reported
         latest, _ = find_bound(entry, chain_id, pins.time_slack)
-        report.note(
-            f"{report.about}the record was made not before {bound:%Y-%m-%dT%H:%M:%SZ} · "
-            f"not later than {latest:%Y-%m-%dT%H:%M:%SZ}; the evidence may be older"
-        )
+        text = f"the record was made not before {bound:%Y-%m-%dT%H:%M:%SZ} · not later than "
+        text += f"{latest:%Y-%m-%dT%H:%M:%SZ}; the evidence may be older"
+        report.note(report.about + limit_time(text, chain_id))
 
 
 def describe_block(header: Header, chain_id: int, chain: Chain | None) -> str:

@@ -19,7 +19,7 @@ from anchor.receipt.history_proof import HISTORY_WINDOW, check_beacon
 from anchor.receipt.state_proof import StateProof
 from anchor.types import Anchor
 from anchor.units import format_moment
-from anchor.verification.steps import VerificationTarget, add_rule, find_time_slack
+from anchor.verification.steps import VerificationTarget, add_rule, find_time_slack, limit_time
 
 
 def explain_absence(receipt: Receipt, record: Record) -> Message | None:
@@ -85,10 +85,11 @@ def check_earliest_time(
             Message("record-earlier-than-beacon", seconds=-since, time=format_moment(bound)),
             hint=Message("record-earlier-than-beacon-hint"),
         )
-    return bound, Message(
+    text = Message(
         "record-made-after",
         time=format_moment(bound),
         detail=detail,
         number=earlier.number,
         hash=earlier.hash.hex(),
     )
+    return bound, limit_time(text, target.chain_id)

@@ -84,4 +84,12 @@ def _judge(given: GivenNotice, receipt: Receipt, *, is_about_record: bool) -> No
     except AnchorError as error:
         is_open = verdict_of(error) is Verdict.CANNOT_TELL
         return replace(finding, error=error, is_open=is_open)
-    return replace(finding, existed_by=report.existed_by)
+    leading = report.leading
+    if leading is None:
+        return finding
+    return replace(
+        finding,
+        existed_by=leading.existed_by,
+        block_time=leading.block_time,
+        chain_kind=report.kind,
+    )

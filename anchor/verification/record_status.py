@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from anchor.errors import AnchorError, SupersededError, UsageError
+from anchor.ethereum.known_chains import ChainKind, proves_time
 from anchor.evidence.record_notice import WITHDRAWS, RecordNotice
 from anchor.messages.message import Message
+from anchor.units import format_moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +22,8 @@ class NoticeFinding:
 
     ``is_about_record``: its subject is the record that was verified, and not one that replaces it.
     ``is_open``: the error leaves open whether the notice is one of the log.  ``is_demanded``: the
-    user named it.  ``existed_by`` is the time by which it was recorded.
+    user named it.  ``existed_by`` is the time by which it was recorded, ``block_time`` that of its
+    block, and ``chain_kind`` the kind of that block's chain.
     """
 
     name: str
@@ -28,6 +31,8 @@ class NoticeFinding:
     is_about_record: bool
     is_demanded: bool
     existed_by: datetime | None = None
+    block_time: datetime | None = None
+    chain_kind: ChainKind | None = None
     error: AnchorError | None = None
     is_open: bool = False
 
@@ -35,6 +40,18 @@ class NoticeFinding:
     def detail(self) -> Message:
         """Return what the notice states, or why it does not count."""
         return describe_notice(self.notice) if self.error is None else self.error.message
+
+    @property
+    def line(self) -> Message:
+        """Return the sentence about the notice: what it states and since when, or the reason."""
+        name, detail = self.name, self.detail
+        if self.existed_by is None or self.block_time is None or self.chain_kind is None:
+            return Message("report-notice-aside", name=name, reason=detail)
+        if proves_time(self.chain_kind):
+            time = format_moment(self.existed_by)
+            return Message("report-notice", detail=detail, time=time, name=name)
+        time = format_moment(self.block_time)
+        return Message("report-notice-block-time", detail=detail, time=time, name=name)
 
     @property
     def fault(self) -> AnchorError | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
@@ -16,7 +16,13 @@ from anchor.errors import (
     SupersededError,
     severest,
 )
-from anchor.ethereum.known_chains import HEADLINES, ChainKind, best_kind, find_chain
+from anchor.ethereum.known_chains import (
+    HEADLINES,
+    ChainKind,
+    best_kind,
+    find_chain,
+    proves_time,
+)
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
 from anchor.messages.message import Message, join
@@ -136,12 +142,16 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One numbered step and how it ended; ``error`` is None when it passed."""
+    """One numbered step and how it ended; ``error`` is None when it passed.
+
+    ``proves_time`` is False for a time of a chain that proves no real time.
+    """
 
     number: int
     title: Message
     detail: Message
     error: AnchorError | None
+    proves_time: bool = True
 
     @property
     def verdict(self) -> Verdict:
@@ -161,12 +171,23 @@ class UnmadeStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """One statement that matters to a reader, with the steps' verdict on it and the reason."""
+    """One statement that matters to a reader, with the steps' verdict on it and the reason.
+
+    ``proves_time`` is False if the verdict is by the clocks of chains that prove no real time.
+    """
 
     id: str
     title: Message
     verdict: Verdict
     reason: Message
+    proves_time: bool = True
+
+    @property
+    def shown(self) -> Claim:
+        """Return the claim as people read it, which is open if no chain's time proves it."""
+        if self.verdict is Verdict.PASS and not self.proves_time:
+            return replace(self, verdict=Verdict.CANNOT_TELL)
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,6 +219,16 @@ class ProvenAnchor:
     assurance: Assurance
     is_asserted: bool
     final_after: int | None = None
+
+    @property
+    def block_time(self) -> datetime:
+        """Return the time that the anchor's block states."""
+        return datetime.fromtimestamp(self.anchor.timestamp, UTC)
+
+    @property
+    def proves_time(self) -> bool:
+        """Return whether the times of the chain's blocks prove real time."""
+        return proves_time(find_chain(self.chain_id).kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -332,6 +363,14 @@ class Report:
         errors += [finding.fault for finding in self.timestamps]
         errors += [finding.fault for finding in self.signatures]
         return severest_error([error for error in errors if error is not None])
+
+    @property
+    def shown_claims(self) -> tuple[Claim, ...]:
+        """Return the claims as people read them: a time that no chain proves is open.
+
+        ``claims``, like the JSON, has the verdicts by the clocks of the chains, whatever these are.
+        """
+        return tuple(claim.shown for claim in self.claims)
 
     @property
     def leading(self) -> ProvenAnchor | None:

@@ -20,7 +20,7 @@ from anchor.errors import (
     NotTrustedError,
 )
 from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import find_chain
+from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.record import Record, parse_record
 from anchor.log import merkle
@@ -515,10 +515,18 @@ def check_time(
         if since >= 0
         else Message("record-time-after", seconds=-since)
     )
+    text = Message("record-existed-by", time=format_moment(bound), detail=detail, distance=distance)
     return (
         TimeBound(existed_by=bound, seconds_since_recorded=since),
-        Message("record-existed-by", time=format_moment(bound), detail=detail, distance=distance),
+        limit_time(text, target.chain_id),
     )
+
+
+def limit_time(detail: Message, chain_id: ChainId) -> Message:
+    """Return a phrase about a time, which says so if the chain proves no real time."""
+    if proves_time(find_chain(chain_id).kind):
+        return detail
+    return Message("time-of-chain-alone", detail=detail)
 
 
 def find_time_slack(target: VerificationTarget) -> tuple[int, Message]:

@@ -29,6 +29,7 @@ from functools import partial
 from typing import TypeVar
 
 from anchor.errors import AnchorError, CannotCheckError
+from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import Record
@@ -259,8 +260,11 @@ def _conclude(
         run.finality = Message("finality-by-depth", count=final_after)
     is_as_stated = run.step(8, lambda: check_derived(target, stored))
     submitter = run.step(9, find_submitter)
-    bound = run.step(10, lambda: check_time(target, stored, record))
-    not_before = None if find_earliest is None else run.step(11, find_earliest)
+    is_real = proves_time(find_chain(target.chain_id).kind)
+    bound = run.step(10, lambda: check_time(target, stored, record), proves_time=is_real)
+    not_before = None
+    if find_earliest is not None:
+        not_before = run.step(11, find_earliest, proves_time=is_real)
     if not_before is not None:
         run.add_not_proven(AGE_NOT_PROVEN)
     if submitter is not None and submitter.standing is None:
@@ -344,10 +348,12 @@ class _Run:
         check: Callable[[], tuple[_Value, Message]],
         *,
         doubt: AnchorError | None = None,
+        proves_time: bool = True,
     ) -> _Value | None:
         """Run one check; record its error instead of raising, so that other steps still run.
 
         ``doubt`` is recorded as the step's error if the check passes: its value is used anyway.
+        ``proves_time`` is False for a time of a chain that proves no real time.
         """
         try:
             value, detail = check()
@@ -357,7 +363,7 @@ class _Run:
         if doubt is not None:
             self.fail(number, doubt)
         else:
-            self._add(number, detail, None)
+            self._add(number, detail, None, proves_time=proves_time)
         return value
 
     def fail(self, number: int, error: AnchorError) -> None:
@@ -369,8 +375,18 @@ class _Run:
         if statement not in self._not_proven:
             self._not_proven.append(statement)
 
-    def _add(self, number: int, detail: Message, error: AnchorError | None) -> None:
-        self.steps.append(Step(number=number, title=TITLES[number], detail=detail, error=error))
+    def _add(
+        self, number: int, detail: Message, error: AnchorError | None, *, proves_time: bool = True
+    ) -> None:
+        self.steps.append(
+            Step(
+                number=number,
+                title=TITLES[number],
+                detail=detail,
+                error=error,
+                proves_time=proves_time,
+            )
+        )
 
     def report(self, *, record: Record | None, unpinned: tuple[Message, ...]) -> Report:
         return Report(
@@ -415,6 +431,7 @@ class _Run:
         if not needs:
             verdict, reason = _judge_without_steps(claim_id, record)
             return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)
+        is_real = True
         mine = [step for step in self.steps if step.number in needs]
         wrong = sorted(
             (step for step in mine if step.error is not None),
@@ -429,7 +446,10 @@ class _Run:
         elif missing:
             verdict, reason = Verdict.CANNOT_TELL, self._explain_unmade(min(missing))
         else:
-            verdict, reason = Verdict.PASS, mine[-1].detail
+            # Of several anchors, one whose chain proves real time decides.
+            decisive = [step for step in mine if step.number == needs[-1]]
+            last = ([step for step in decisive if step.proves_time] or decisive)[-1]
+            verdict, reason, is_real = Verdict.PASS, last.detail, last.proves_time
             if claim_id == "C3" and self.finality is not None:
                 reason = Message("claim-with-finality", detail=reason, finality=self.finality)
-        return Claim(id=claim_id, title=title, verdict=verdict, reason=reason)
+        return Claim(id=claim_id, title=title, verdict=verdict, reason=reason, proves_time=is_real)

@@ -15,9 +15,15 @@ import sys
 import tempfile
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, get_args
 
-from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY, Chain
+from anchor.ethereum.known_chains import (
+    CHAINS,
+    WITHOUT_BLOCK_HISTORY,
+    Chain,
+    ChainKind,
+    proves_time,
+)
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS, Demand
 from anchor.evidence.group_members import find_group, is_mixed, list_members
 from anchor.evidence.record_groups import RecordGroups
@@ -113,6 +119,7 @@ def describe_release(ids: set[str]) -> dict[str, Any]:
             "window": HISTORY_WINDOW,
             "without": list(WITHOUT_BLOCK_HISTORY),
         },
+        "with_real_time": [kind for kind in get_args(ChainKind) if proves_time(kind)],
         "steps": {str(number): title.id for number, title in TITLES.items()},
         "claims": [
             {"id": claim_id, "title": title.id, "steps": list(steps)}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from support.bags import write_folder, write_zip
+from support.chain_kinds import CHAINS, PROVES_TIME
 from support.desk import open_desk
 from support.notice_bags import (
     BAGS,
@@ -15,13 +16,13 @@ from support.notice_bags import (
     by_page,
     by_standalone,
     hashes_of,
-    notices,
     packed,
 )
-from support.notices import OF_A, OF_B, A
+from support.notices import OF_A, OF_B, A, Notices
 from support.page_script import PageScript, run_page_script
 
 import anchor.page
+from anchor.ethereum.known_chains import ChainKind
 from anchor.receipt.format import encode_receipt
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report_json import VerificationDocument, describe_report
@@ -51,8 +52,11 @@ def test_three_verifiers_agree_on_a_bag_with_notices(
     assert codes == [expected] * 3
 
 
-def test_notices_are_dropped_with_the_file_and_its_receipt(browser: Browser) -> None:
-    made = notices()
+@pytest.mark.parametrize("kind", ["main", "development"])
+def test_notices_are_dropped_with_the_file_and_its_receipt(
+    browser: Browser, kind: ChainKind
+) -> None:
+    made = Notices(chain_ids=[CHAINS[kind]])
     desk = open_desk(browser)
     desk.open(PAGE)
     desk.tab.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
@@ -79,7 +83,12 @@ def test_notices_are_dropped_with_the_file_and_its_receipt(browser: Browser) -> 
     for member in ("exit_code", "headline", "notices", "not_proven"):
         assert ours[member] == theirs[member], member
     text = desk.tab.inner_text("#report")
-    assert "Li replaced the record" in text and "Unchanged since it was recorded" in text
+    assert "Li replaced the record" in text
+    latest, stated = "2026-09-21 14:17:50 UTC", "2026-09-21 14:17:20 UTC"
+    proven = f"This was recorded no later than {latest}", "Unchanged since it was recorded"
+    unproven = f"Its block states the time {stated}", "Time stated by the block, which proves"
+    assert [sentence in text for sentence in proven] == [PROVES_TIME[kind]] * 2
+    assert [sentence in text for sentence in unproven] == [not PROVES_TIME[kind]] * 2
     desk.check_accessible()
     desk.tab.get_by_role("button", name="中文").click()
     assert "日志的运营方声明" in desk.tab.inner_text("#report")

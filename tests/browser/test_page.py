@@ -18,12 +18,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 from support.bent_receipts import Honest, honest_receipts, world
+from support.chain_kinds import CHAINS as CHAIN_OF_KIND
+from support.chain_kinds import PROVES_TIME, case_on
 from support.desk import HOSTILE_NAMES, Desk, compare, open_desk
 from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.page
-from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES
+from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES, ChainKind
 from anchor.evidence.digests import digest_bytes
 from anchor.messages.catalogue import Language, load_catalogue
 from anchor.messages.message import Message, translate
@@ -491,9 +493,35 @@ def test_a_development_chain_is_never_plain_green_and_named_in_the_commands_word
     assert desk.tab.inner_text("#headline") == translate(headline, language)
     assert desk.tab.locator(".verdict.pass, .times .pass, .times .strong").count() == 0
     claim = desk.tab.locator("li.cannot-tell", has_text="C4 ").inner_text()
-    assert translate(headline, language) in claim
+    clock = translate(Message("time-of-chain-alone", detail=""), language)
+    assert clock.strip() in claim
     assert translate(Message("page-time-unproven"), language) in desk.tab.inner_text("#report")
     assert translate(Message("page-time-latest"), language) not in desk.tab.inner_text("#report")
+
+
+@pytest.mark.parametrize("kind", CHAIN_OF_KIND)
+def test_bounds_of_time_are_shown_only_where_the_chain_proves_them(
+    desk: Desk, given: Given, tmp_path: Path, kind: ChainKind
+) -> None:
+    case = case_on(kind)
+    assert case.given.policy is not None
+    policy = tmp_path / "mine.toml"
+    entries = [dataclasses.replace(entry, rpc=()) for entry in case.given.policy.entries]
+    policy.write_bytes(encode_policy(entries))
+    desk.give(**given(**case.document), policy=policy)
+    desk.fill(hashes="\n".join("0x" + named.hex() for named in case.given.block_hashes))
+    assert desk.verify()["exit_code"] == 0
+    is_proven = PROVES_TIME[kind]
+    shown = "pass" if is_proven else "cannot-tell"
+    titles = desk.tab.locator(f"#report li.{shown} b").all_inner_texts()
+    assert {title[:2] for title in titles} >= {"C4", "C5"}
+    times, verdict = desk.tab.inner_text(".times"), desk.tab.inner_text(".verdict")
+    for bound in ("page-time-earliest", "page-time-latest"):
+        assert (translate(Message(bound), "en") in times) == is_proven
+    assert ("not later than" in verdict) == is_proven
+    assert ("Time stated by the block, which proves nothing" in verdict) == (not is_proven)
+    unproven = translate(Message("page-time-unproven"), "en")
+    assert (unproven in desk.tab.inner_text("#report")) == (not is_proven)
 
 
 def test_on_a_listed_main_chain_with_everything_pinned_it_is_green(

@@ -10,13 +10,16 @@ from typing import Any
 
 import pytest
 import rlp
-from support.bent_receipts import honest_receipts
+from support.beacons import judge_named
+from support.bent_receipts import Given, header_hashes, honest_receipts
+from support.chain_kinds import CHAINS, PAIRS, PROVES_TIME, case_on, receipt_on, world_on
 from support.page_script import PageScript, as_on_the_page, run_page_script, without_advice
 from support.tries import keccak256
-from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World
+from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World, judged
 
 from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import CHAINS, KIND_SENTENCES
+from anchor.ethereum.known_chains import CHAINS as LISTED
+from anchor.ethereum.known_chains import KIND_SENTENCES, ChainKind
 from anchor.messages.message import Message, translate
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt
 from anchor.receipt.state_proof import SuccessorProof, Takeover
@@ -117,6 +120,43 @@ def block_of(anchor: ReceiptAnchor) -> bytes:
     return keccak256(anchor.state.header)
 
 
+@pytest.mark.parametrize("kind", CHAINS)
+def test_a_time_is_shown_as_proven_by_the_kind_of_its_chain(
+    script: PageScript, kind: ChainKind
+) -> None:
+    case = case_on(kind)
+    shown = script.list_shown(case.data, case.given)
+    assert shown == {each.id: each.verdict.value for each in judge_named(case).shown_claims}
+    assert [shown["C4"], shown["C5"]] == ["pass" if PROVES_TIME[kind] else "cannot tell"] * 2
+    (file,) = script.judge(case.data, case.given)["files"]
+    assert {claim["id"]: claim["verdict"] for claim in file["claims"]}["C4"] == "pass"
+
+
+@pytest.mark.parametrize("kinds", PAIRS)
+def test_of_two_chains_one_whose_times_count_suffices(
+    script: PageScript, kinds: tuple[ChainKind, ChainKind]
+) -> None:
+    for order in (kinds, kinds[::-1]):
+        here = world_on(*order)
+        data = encode_receipt(receipt_on(here))
+        policy = here.policy(*map(here.entry, here.chains))
+        given = Given(6, policy, header_hashes(json.loads(data)))
+        shown = script.list_shown(data, given)
+        is_proven = any(PROVES_TIME[kind] for kind in order)
+        assert shown["C4"] == ("pass" if is_proven else "cannot tell")
+        (file,) = script.judge(data, given)["files"]
+        report = judged(
+            here,
+            data,
+            policy=policy,
+            block_hashes=[Hash32(each) for each in given.block_hashes],
+            offline=True,
+        )
+        assert shown == {each.id: each.verdict.value for each in report.shown_claims}
+        ours, theirs = file["claims"], describe_report("file", report).model_dump()["claims"]
+        assert ours == as_on_the_page({"claims": theirs})["claims"]
+
+
 def step(page: dict[str, Any], number: int) -> str:
     return next(s["detail"] for s in page["files"][0]["steps"] if s["number"] == number)
 
@@ -126,7 +166,7 @@ def step(page: dict[str, Any], number: int) -> str:
 
 
 def test_the_table_of_chains_and_its_words_are_the_packages(script: PageScript) -> None:
-    for chain in CHAINS:
+    for chain in LISTED:
         assert script.ask("chain", id=chain.id) == {
             "name": [chain.name, translate(chain.name, "zh")],
             "kind": chain.kind,

@@ -48,7 +48,11 @@ def test_the_sheet_shows_each_event_with_what_is_stated_and_what_is_proven(kept:
     rows = {row.label.en: row.value for row in tables[1].rows}
     assert rows["handed over by"].lines == ("Ms Li",)
     assert rows["received by"].lines == ("王先生",)
-    assert rows["Existed no later than"].lines[0].startswith("北京时间 2026-09-21 22:17:50")
+    assert (
+        rows["Latest time by the block (proves nothing)"]
+        .lines[0]
+        .startswith("北京时间 2026-09-21 22:17:50")
+    )
     assert rows["previous event: SHA-256 of its record"].kind == "code"
     (remark,) = (block for block in blocks if isinstance(block, Notes))
     assert "Events after the last one are not excluded" in remark.items[0].en

@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
+from support.chain_kinds import CHAINS, PROVES_TIME
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.store_contents import Piece, load_pieces
 
 from anchor.errors import IncidentError
 from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import ChainKind
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.evidence.printed_number import NumberKind, read_number
@@ -89,7 +91,8 @@ def test_every_number_gets_a_verdict_times_and_an_anchor_and_reveals_nothing_els
         text = words(answer)
         assert answer.status_code == 200
         assert "Preserved, and its anchor on the chain is final" in text
-        assert re.search(r"Existed no later than \d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC: it", text)
+        latest = r"Latest time by the block \(proves nothing\) [-\d]{10} [:\d]{8} UTC: it"
+        assert re.search(latest, text) and "Existed no later than" not in text
         assert "a calculated limit: the block's time plus the 12 s by which" in text
         assert "over 304 leaves" in text and "Check this without this site" in text
         assert name not in answer.text
@@ -175,7 +178,7 @@ def test_a_certificate_says_when_it_was_issued_and_why_it_was_revoked(
     answer = look(served, NUMBER)
     text = words(answer)
     assert "was issued here, and was not revoked" in text
-    assert "Issued 2026-11-27 10:00:00 UTC" in text and "Existed no later than" in text
+    assert "Issued 2026-11-27 10:00:00 UTC" in text and "Latest time by the block" in text
     for secret in (*secrets_of(piece).values(), "acme"):
         assert secret not in answer.text
     with served.project.database.write() as connection:
@@ -204,7 +207,8 @@ def test_chinese_readers_get_beijing_time_and_learn_why_it_is_later_than_the_blo
     number = secrets_of(piece_at(served, 5))["preservation-number"]
     text = words(look(served, number, **{"Accept-Language": "zh"}))
     latest = re.search(
-        r"不晚于此时已存在 北京时间 (.{19})（(.{19}) UTC）：锚定于区块 \d+。"
+        r"依区块所载时间推得的最晚时间（不具证明意义） "
+        r"北京时间 (.{19})（(.{19}) UTC）：锚定于区块 \d+。"
         r"该时间是推算的上限：区块时间加该链区块时间允许的误差 12 秒。",
         text,
     )
@@ -230,6 +234,20 @@ def test_where_the_error_of_block_times_is_unknown_none_is_added(served: PageSer
     assert match.anchored is not None
     assert str(fact.text).startswith(format_timestamp(match.anchored.timestamp))
     assert str(fact.text).endswith("is not known here, and not added.")
+
+
+@pytest.mark.parametrize("kind", CHAINS)
+def test_a_card_labels_a_time_by_its_chain(served: PageService, kind: ChainKind) -> None:
+    project = served.project
+    with project.database.read() as connection:
+        number = read_number(piece_at(served, 5).leaf.hex())
+        (match,) = find_numbered(connection, project.config.chain_id, number)
+    config = replace(project.config, chain_id=CHAINS[kind])
+    labels = [fact.label for fact in describe_match(match, config, None).facts]
+    bounds = [Message("number-fact-earliest"), Message("number-fact-latest")]
+    unproven = Message("certificate-bound-not-proven")
+    assert [label in labels for label in bounds] == [PROVES_TIME[kind]] * 2
+    assert (unproven in labels) == (not PROVES_TIME[kind])
 
 
 def test_the_bracket_names_the_block_that_a_record_names(served: PageService) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import Any, NamedTuple
 
@@ -42,7 +42,7 @@ PASS, FAIL, UNKNOWN, ABSENT = "pass", "fail", "cannot tell", "not present"
 @functools.cache
 def header_of(chain_id: ChainId = MAIN, **items: bytes) -> bytes:
     """Return the header of the named block on a chain, with some items changed."""
-    chain = World().chains[chain_id]
+    chain = World(chain_ids=(chain_id,)).main
     keep_history(chain)
     chain.prove(BLOCK)
     header = rlp.decode(chain.headers[BLOCK])
@@ -70,6 +70,7 @@ def make_world(
     kept: bytes | None = None,
     code_hash: Hash32 | None = HISTORY_CODE_HASH,
     recorded_at: str = RECORDED_AT,
+    chain_ids: Sequence[ChainId] = (MAIN, SIDE),
 ) -> World:
     """Return a world whose records have this ``not_before``.
 
@@ -80,7 +81,8 @@ def make_world(
         [
             encode_canonical(json.loads(record) | members, subject="the record")
             for record in World().records
-        ]
+        ],
+        chain_ids,
     )
     for chain_id, chain in here.chains.items():
         keep_history(chain, code_hash)
@@ -98,9 +100,10 @@ def prove_block(
     header: bytes | None = None,
     at: int = 40,
     slot: int = BLOCK,
-    chain_id: ChainId = MAIN,
+    chain_id: ChainId | None = None,
 ) -> ReceiptAnchor:
     """Return the anchor with its state proof, and in it the proof of the slot of block ``slot``."""
+    chain_id = here.home if chain_id is None else chain_id
     anchor = here.prove(here.anchor(LEAF, SIZE, chain_id), at=at)
     if HISTORY_CONTRACT not in here.chains[chain_id].code:
         proof = here.chains[chain_id].prove(at, history_slot(slot))[0]

@@ -8,12 +8,13 @@ from functools import partial
 from typing import Any
 
 from support.custodies import encode
-from support.world import SIZE, World, judged
+from support.world import MAIN, SIDE, SIZE, World, judged
 
 from anchor.canonical import encode_canonical
 from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.evidence.record_notice import name_notice, read_notice
 from anchor.receipt.format import Receipt, encode_receipt
+from anchor.types import ChainId
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.report import Report
 
@@ -46,12 +47,18 @@ def make_record(
 class Notices:
     """A world in which b supersedes a, and b is withdrawn."""
 
-    def __init__(self, digests: Digests | None = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        digests: Digests | None = None,
+        *,
+        chain_ids: Sequence[ChainId] = (MAIN, SIDE),
+        **changes: Any,
+    ) -> None:
         records = list(World().records)
         a, b = (hashlib.sha256(records[index]).digest() for index in (A, B))
         records[OF_A] = make_record(a, b, digests, **changes)
         records[OF_B] = make_record(b, None)
-        self.world = World(records)
+        self.world = World(records, chain_ids)
 
     def receipt(self, index: int) -> Receipt:
         """Return the receipt of a record, with a state proof."""

@@ -39,6 +39,11 @@ const ASKED = {
     ];
     return said.map(inBoth);
   },
+  // The claims as the page shows them: the verdict of each, by its id.
+  async shown(given) {
+    const { report } = await judge(given);
+    return Object.fromEntries(anchor.shownClaims(report).map(({ id, verdict }) => [id, verdict]));
+  },
   // What each of many ends with, and nothing else: for campaigns.
   async codes({ cases }) {
     const codes = [];

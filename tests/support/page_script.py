@@ -72,6 +72,11 @@ class PageScript:
         """Return the report, as ``anchor verify --json`` prints it, of leaf ``given.leaf``."""
         return self.ask("judge", **_describe(receipt, given))
 
+    def list_shown(self, receipt: bytes, given: Given) -> dict[str, str]:
+        """Return the verdict of each claim as the page shows it, by the claim's id."""
+        shown: dict[str, str] = self.ask("shown", **_describe(receipt, given))
+        return shown
+
     def list_sentences(self, receipt: bytes, given: Given) -> list[tuple[str, str]]:
         """Return what the report says, each sentence in English and in Chinese."""
         pairs: list[list[str]] = self.ask("sentences", **_describe(receipt, given))

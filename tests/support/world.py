@@ -215,9 +215,15 @@ class MemoryChain:
 
 
 class World:
-    """The honest state of everything; ``connect`` is what a verifier is given."""
+    """The honest state of everything; ``connect`` is what a verifier is given.
 
-    def __init__(self, records: Sequence[bytes] | None = None) -> None:
+    The first of ``chain_ids`` is the main one, which everything is about if no other is named.
+    """
+
+    def __init__(
+        self, records: Sequence[bytes] | None = None, chain_ids: Sequence[ChainId] = (MAIN, SIDE)
+    ) -> None:
+        self.home = chain_ids[0]
         self.log = make_log_id(OWNER, 0)
         self.other_log = make_log_id(OWNER, 5)
         self.files = [f"evidence number {index}".encode() for index in range(LOG_SIZE)]
@@ -225,7 +231,7 @@ class World:
             records or (make_record(index, content) for index, content in enumerate(self.files))
         )
         self.tree = Tree(b"".join(hash_leaf(record) for record in self.records))
-        self.chains = {chain_id: MemoryChain(chain_id) for chain_id in (MAIN, SIDE)}
+        self.chains = {chain_id: MemoryChain(chain_id) for chain_id in chain_ids}
         self.asked: list[tuple[ChainId, tuple[str, ...]]] = []
         for chain in self.chains.values():
             chain.code[REGISTRY] = (5, expected_code_hash(chain.chain_id))
@@ -238,7 +244,7 @@ class World:
 
     @property
     def main(self) -> MemoryChain:
-        return self.chains[MAIN]
+        return self.chains[self.home]
 
     def close(
         self, chain: MemoryChain, taken: int, *, block: int = 35, last: int = 13, told: bool = True
@@ -299,7 +305,8 @@ class World:
     def evidence(self, index: int) -> Digests:
         return digest_bytes(self.files[index], (SHA256, SM3))
 
-    def anchor(self, index: int, size: int, chain_id: ChainId = MAIN) -> ReceiptAnchor:
+    def anchor(self, index: int, size: int, chain_id: ChainId | None = None) -> ReceiptAnchor:
+        chain_id = self.home if chain_id is None else chain_id
         stored = self.stored(self.chains[chain_id], size)
         return ReceiptAnchor(
             chain_id=chain_id,
@@ -367,7 +374,8 @@ class World:
             path=tuple(self.tree.inclusion_path(index, size)),
         )
 
-    def entry(self, chain_id: ChainId = MAIN) -> TrustEntry:
+    def entry(self, chain_id: ChainId | None = None) -> TrustEntry:
+        chain_id = self.home if chain_id is None else chain_id
         return TrustEntry(
             chain_id=chain_id,
             genesis=self.chains[chain_id].block(0).hash,

@@ -7,7 +7,7 @@ import { message, type Message, moment } from "./messages.ts";
 import { NOT_BEFORE } from "./not_before.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
-import { HISTORY } from "./release.ts";
+import { HISTORY, limitTime } from "./release.ts";
 import type { StateProof } from "./state_proof.ts";
 import { addRule, type Found, LAST_DATE, recordedAt, type Target, timeSlack } from "./steps.ts";
 import type { Anchor } from "./storage.ts";
@@ -69,5 +69,6 @@ export function checkEarliestTime(
     );
   }
   const detail = addRule(message("time-less-slack", { basis, slack }), target, slack);
-  return [time, message("record-made-after", { time: moment(time), number: earlier.number, hash: earlier.hash, detail })];
+  const text = message("record-made-after", { time: moment(time), number: earlier.number, hash: earlier.hash, detail });
+  return [time, limitTime(text, target.chainId)];
 }

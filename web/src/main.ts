@@ -33,7 +33,7 @@ import { Sm3 } from "./sm3.ts";
 import { quote } from "./text.ts";
 import { checkAccount, checkAnchor, checkSubmitter } from "./state_proof.ts";
 import { parsePolicy } from "./policy.ts";
-import { exitCode } from "./report.ts";
+import { exitCode, shownClaims } from "./report.ts";
 import { judge } from "./verifier.ts";
 
 useTemplates(release);
@@ -41,7 +41,7 @@ Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkCaptures, checkRecordedFiles, checkSubmitter, chooseReceipt, connectTo,
     describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
-    parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, verifyInclusion, verifyTrieProof,
+    parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, shownClaims, verifyInclusion, verifyTrieProof,
   },
 });
 

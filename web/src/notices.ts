@@ -132,14 +132,14 @@ async function judgeNotice(
       throw error;
     }
     const fault = isAboutRecord ? new Refusal(SUPERSEDED, detail, message("notice-hint")) : null;
-    return { notice, isAboutRecord, existedBy: leadingAnchor(report)?.existedBy ?? null, error: null, fault, detail };
+    return { notice, isAboutRecord, leading: leadingAnchor(report), error: null, fault, detail };
   } catch (error) {
     if (!isRefusal(error)) {
       throw error;
     }
     // Anybody can put a notice that proves nothing into a bag; what cannot be told leaves it open.
     const fault = notice.isNamed || verdictOf(error) === "cannot tell" ? error : null;
-    return { notice, isAboutRecord, existedBy: null, error, fault, detail: error.reason };
+    return { notice, isAboutRecord, leading: null, error, fault, detail: error.reason };
   }
 }
 

@@ -73,12 +73,22 @@ export const nameOf = ({ name, name_id }: Chain): Text => name ?? named(name_id!
 
 export const kindOf = (chainId: number): ChainKind => findChain(chainId)?.kind ?? "unlisted";
 
+// The kinds of chain whose block times count as real time.
+const WITH_REAL_TIME: readonly string[] = release.with_real_time;
+
 // From what proves most to what proves least.
 const WORTH: readonly ChainKind[] = ["main", "unlisted", "test", "development"];
 
 /** Return the kind that proves most: of anchors on several chains the best one carries. */
 export const bestKind = (chainIds: readonly number[]): ChainKind =>
   WORTH.find((kind) => chainIds.some((chainId) => kindOf(chainId) === kind)) ?? "unlisted";
+
+/** Tell whether the times of such a chain's blocks prove real time. */
+export const provesTime = (kind: ChainKind): boolean => WITH_REAL_TIME.includes(kind);
+
+/** Return a phrase about a time, which says so where the chain proves no real time. */
+export const limitTime = (detail: Message, chainId: number): Message =>
+  provesTime(kindOf(chainId)) ? detail : message("time-of-chain-alone", { detail });
 
 /** Return what is said of every chain of that kind; null of main ones, which need no word. */
 export const sentenceOf = (kind: ChainKind): Message | null => SENTENCES[kind] ?? null;

@@ -9,16 +9,20 @@ import { join, message, type Message } from "./messages.ts";
 import type { Notice } from "./notices.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Record } from "./record.ts";
-import { bestKind, type ChainKind, kindOf, NOT_PROVEN } from "./release.ts";
+import { bestKind, type ChainKind, kindOf, NOT_PROVEN, provesTime } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 
 export type Verdict = "pass" | "fail" | "cannot tell" | "not present";
 
-/** One numbered step and how it ended; `error` is null when it passed. */
+/**
+ * One numbered step and how it ended; `error` is null when it passed.  `provesTime` is false for a time of a chain
+ * that proves no real time.
+ */
 export interface Step {
   readonly number: number;
   readonly detail: Message;
   readonly error: Refusal | null;
+  readonly provesTime: boolean;
 }
 
 /** A step that was not made, and why: nothing calls for it, or an earlier one did not pass. */
@@ -28,12 +32,16 @@ export interface UnmadeStep {
   readonly reason: Message;
 }
 
-/** One statement a reader cares about, with the steps' verdict on it and the reason. */
+/**
+ * One statement a reader cares about, with the steps' verdict on it and the reason.  `provesTime` is false where the
+ * verdict is by the clocks of chains alone that prove no real time.
+ */
 export interface Claim {
   readonly id: string;
   readonly title: Message;
   readonly verdict: Verdict;
   readonly reason: Message;
+  readonly provesTime: boolean;
 }
 
 /** An anchor that covers the record, as the registry holds it in a final block. */
@@ -64,8 +72,8 @@ export interface NoticeFinding {
   readonly notice: Notice;
   /** Its subject is the record that was verified, and not one that replaces it. */
   readonly isAboutRecord: boolean;
-  /** Unix seconds, by which it was recorded. */
-  readonly existedBy: number | null;
+  /** Of its anchor that proves most; null where it does not count. */
+  readonly leading: ProvenAnchor | null;
   readonly error: Refusal | null;
   readonly fault: Refusal | null;
   readonly detail: Message;
@@ -192,8 +200,12 @@ export function describeTally(outcomes: readonly Outcome[]): Message {
 export const kindOfReport = ({ proven }: Report): ChainKind | null =>
   proven.length > 0 ? bestKind(proven.map(({ chainId }) => chainId)) : null;
 
-/** Tell whether an anchor's chain gives times that count: whoever runs a development chain chooses them. */
-export const provesTime = ({ chainId }: ProvenAnchor): boolean => kindOf(chainId) !== "development";
+/** Tell whether the times of an anchor's chain prove real time. */
+export const isOfRealTime = ({ chainId }: ProvenAnchor): boolean => provesTime(kindOf(chainId));
+
+/** Return the claims as people read them: a time that no chain proves is open. */
+export const shownClaims = ({ claims }: Report): Claim[] =>
+  claims.map((claim) => claim.verdict === "pass" && !claim.provesTime ? { ...claim, verdict: "cannot tell" } : claim);
 
 /** Return the anchor that proves most: by its chain, and then by its time. */
 export function leadingAnchor(report: Report): ProvenAnchor | null {

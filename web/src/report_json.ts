@@ -92,7 +92,7 @@ function describeFile(report: Report, file: string) {
   };
 }
 
-function describeNotice({ notice, isAboutRecord, existedBy, error, detail }: NoticeFinding) {
+function describeNotice({ notice, isAboutRecord, leading, error, detail }: NoticeFinding) {
   const { name, subject, replacement, reason, at, actor } = notice;
   return {
     file: name,
@@ -100,7 +100,7 @@ function describeNotice({ notice, isAboutRecord, existedBy, error, detail }: Not
     subject, replacement, reason, at, actor,
     verdict: verdictOf(error),
     detail: detail.text,
-    existed_no_later_than: existedBy === null ? null : spellTime(existedBy),
+    existed_no_later_than: leading && spellTime(leading.existedBy),
     of_this_record: isAboutRecord,
   };
 }

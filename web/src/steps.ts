@@ -9,7 +9,7 @@ import { hashLeaf, verifyInclusion } from "./merkle.ts";
 import { join, message, type Message, moment } from "./messages.ts";
 import { type Head, parseReceipt, type Receipt, type ReceiptAnchor } from "./receipt.ts";
 import { type Digests, parseRecord, type Record } from "./record.ts";
-import { findChain } from "./release.ts";
+import { findChain, limitTime } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { FinalityRule, TrustEntry } from "./policy.ts";
 
@@ -213,7 +213,7 @@ export function checkTime(target: Target, stored: Anchor, record: Record): Found
     : message("record-time-after", { seconds: -since });
   return [
     { existedBy, secondsSinceRecorded: since },
-    message("record-existed-by", { time: moment(existedBy), detail, distance }),
+    limitTime(message("record-existed-by", { time: moment(existedBy), detail, distance }), target.chainId),
   ];
 }
 

@@ -19,7 +19,7 @@ import {
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
-import { CLAIMS, isGroup, STEPS } from "./release.ts";
+import { CLAIMS, isGroup, kindOf, provesTime, STEPS } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { StateProof } from "./state_proof.ts";
 import {
@@ -153,8 +153,9 @@ async function conclude(
   run.finality = isAsserted ? run.finality : finalityByDepth(target) ?? run.finality;
   const isAsStated = await run.step(8, () => checkDerived(target, stored));
   const submitter = await run.step(9, findSubmitter);
-  const bound = await run.step(10, () => checkTime(target, stored, record));
-  const notBefore = findEarliest && await run.step(11, findEarliest);
+  const isReal = provesTime(kindOf(target.chainId));
+  const bound = await run.step(10, () => checkTime(target, stored, record), null, isReal);
+  const notBefore = findEarliest && await run.step(11, findEarliest, null, isReal);
   if (notBefore !== null) {
     run.notProven.push(message("report-age-not-proven"));
   }
@@ -201,14 +202,16 @@ class Run {
 
   /**
    * Run one check; keep its refusal instead of throwing, so that other steps still run.  `doubt` is
-   * the step's refusal where the check passes: its value is used all the same.
+   * the step's refusal where the check passes: its value is used all the same.  `provesTime` is false
+   * for a time of a chain that proves no real time.
    */
   async step<Value>(
     number: number, check: () => Found<Value> | Promise<Found<Value>>, doubt: Refusal | null = null,
+    provesTime = true,
   ): Promise<Value | null> {
     try {
       const [value, detail] = await check();
-      this.add(number, doubt?.reason ?? detail, doubt);
+      this.add(number, doubt?.reason ?? detail, doubt, provesTime);
       return value;
     } catch (error) {
       this.fail(number, error);
@@ -224,18 +227,18 @@ class Run {
     this.add(number, error.reason, error);
   }
 
-  add(number: number, detail: Message, error: Refusal | null): void {
-    this.steps.push({ number, detail, error });
+  add(number: number, detail: Message, error: Refusal | null, provesTime = true): void {
+    this.steps.push({ number, detail, error, provesTime });
   }
 
   report(receipt: Receipt | null, record: Record | null, unpinned: readonly Message[]): Report {
     const claims = CLAIMS.map(({ id, title, steps }) => {
-      const [verdict, reason] = steps.length && !(id === "C5" && this.noEarliest)
+      const [verdict, reason, isReal = true] = steps.length && !(id === "C5" && this.noEarliest)
         ? this.judgeBySteps(steps)
         : judgeWithoutSteps(id, record, this.noEarliest);
       const finality = id === "C3" && verdict === "pass" ? this.finality : null;
       return {
-        id, title, verdict,
+        id, title, verdict, provesTime: isReal,
         reason: finality ? message("claim-with-finality", { detail: reason, finality }) : reason,
       } satisfies Claim;
     });
@@ -262,7 +265,7 @@ class Run {
       : message("step-not-made", { number });
   }
 
-  private judgeBySteps(needs: readonly number[]): [Verdict, Message] {
+  private judgeBySteps(needs: readonly number[]): [Verdict, Message, boolean?] {
     const mine = this.steps.filter((step) => needs.includes(step.number));
     const wrong = mine.filter((step): step is Step & { error: Refusal } => step.error !== null);
     const first = wrong.find((step) => verdictOf(step.error) === "fail") ?? wrong[0];
@@ -274,11 +277,14 @@ class Run {
     if (missing !== undefined) {
       return ["cannot tell", this.explainUnmade(missing)];
     }
-    return ["pass", mine.at(-1)!.detail];
+    // Of several anchors, one whose chain proves real time decides.
+    const decisive = mine.filter(({ number }) => number === needs.at(-1));
+    const last = (decisive.filter((step) => step.provesTime).at(-1) ?? decisive.at(-1))!;
+    return ["pass", last.detail, last.provesTime];
   }
 }
 
-function judgeWithoutSteps(id: string, record: Record | null, noEarliest: Message | null): [Verdict, Message] {
+function judgeWithoutSteps(id: string, record: Record | null, noEarliest: Message | null): [Verdict, Message, boolean?] {
   if (id === "C5") {
     return ["not present", noEarliest!];
   }

@@ -144,7 +144,7 @@ def _verify_all(
 def _show(output: Output, name: str, report: anchor.Report) -> None:
     error = report.error
     if error is None:
-        time = format_moment(report.proven[0].existed_by)
+        time = format_moment(report.proven[0].block_time)
         output.line(
             Message("demo-file-verified", name=name, time=time),
             mark=Message("demo-verified-mark"),

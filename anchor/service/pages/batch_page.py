@@ -17,7 +17,7 @@ from anchor.service.number_lookup import limit_guesses
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.multipart_form import read_file_form
-from anchor.service.pages.number_facts import explain_latest
+from anchor.service.pages.number_facts import explain_latest, label_latest
 from anchor.service.pages.number_table import list_lines, make_download, write_csv
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import LOCAL_SCRIPT_POLICY, answer_page, static_path
@@ -75,10 +75,12 @@ def _answer(
     if answers is not None:
         lines = list_lines(answers.rows, service.project.config)
         document = BatchDocument(rows=list(map(describe_row, answers.rows)), left=answers.left)
+        chain = find_chain(service.project.config.chain_id)
         values |= {
             "lines": lines,
             "left": answers.left,
-            "latest_basis": explain_latest(find_chain(service.project.config.chain_id).time_slack),
+            "latest_label": label_latest(chain),
+            "latest_basis": explain_latest(chain.time_slack),
             "files": [
                 ("csv", make_download("text/csv", write_csv(lines, reader.language))),
                 ("json", make_download("application/json", document.model_dump_json().encode())),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
+from anchor.ethereum.known_chains import KIND_SENTENCES, Chain, find_chain, proves_time
 from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import Message
 from anchor.project.config import Config
@@ -72,7 +72,7 @@ def describe_match(match: NumberedItem, config: Config, named: Block | None) -> 
     facts = [NumberFact(Message("number-fact-kind"), _KINDS[match.kind])]
     if certificate is not None:
         facts += _list_certificate(certificate)
-    facts += _list_times(match, named, find_chain(config.chain_id).time_slack)
+    facts += _list_times(match, named, find_chain(config.chain_id))
     if match.anchored is not None:
         facts += _list_anchor(match.anchored, config)
     return NumberCard(
@@ -155,10 +155,21 @@ def _list_certificate(certificate: IssuedCertificate) -> list[NumberFact]:
     return facts
 
 
-def _list_times(match: NumberedItem, named: Block | None, slack: int | None) -> list[NumberFact]:
-    """Return the bracket as a verifier states it, with the possible error of the blocks' times."""
+def label_latest(chain: Chain) -> Message:
+    """Return the label of the latest time that follows from a block's on such a chain."""
+    if proves_time(chain.kind):
+        return Message("number-fact-latest")
+    return Message("certificate-bound-not-proven")
+
+
+def _list_times(match: NumberedItem, named: Block | None, chain: Chain) -> list[NumberFact]:
+    """Return the bracket as a verifier states it, with the possible error of the blocks' times.
+
+    A chain that proves no real time gives no earliest time.
+    """
     facts = []
-    if match.index is not None and not match.is_erased:
+    slack = chain.time_slack
+    if match.index is not None and not match.is_erased and proves_time(chain.kind):
         earliest = _describe_earliest(match, named, slack)
         facts.append(NumberFact(Message("number-fact-earliest"), earliest))
     anchored = match.anchored
@@ -166,7 +177,7 @@ def _list_times(match: NumberedItem, named: Block | None, slack: int | None) -> 
         time = format_timestamp(anchored.timestamp + (slack or 0))
         basis = explain_latest(slack)
         latest = Message("number-latest", time=time, block=anchored.block_number, basis=basis)
-        facts.append(NumberFact(Message("number-fact-latest"), latest))
+        facts.append(NumberFact(label_latest(chain), latest))
     elif match.index is not None:
         facts.append(NumberFact(Message("number-fact-latest"), Message("number-latest-none")))
     if match.accepted_at is not None:

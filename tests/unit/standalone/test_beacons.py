@@ -13,11 +13,11 @@ from support.beacons import (
     UNKNOWN,
     Named,
     cases,
-    honest,
     judge_named,
     make_bent,
     verdict_of_c5,
 )
+from support.chain_kinds import case_on
 from support.examples import examples
 from support.two_verifiers import judge_alone
 
@@ -76,7 +76,8 @@ def test_it_knows_the_chains_without_a_history() -> None:
 
 
 def test_it_prints_the_bracket_and_that_the_evidence_may_be_older() -> None:
-    report = judge_alone(honest().data, honest().given)
+    case = case_on("main")
+    report = judge_alone(case.data, case.given)
     assert (
         "the record was made not before 2026-09-21T14:14:26Z · not later than "
         "2026-09-21T14:17:50Z; the evidence may be older"

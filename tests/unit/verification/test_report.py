@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import pytest
 from support import beacons
 from support.bent_receipts import Honest, honest_receipts, make_cases, world
+from support.chain_kinds import case_on
 from support.chinese_text import what_is_english
 from support.examples import examples
 from support.world import MAIN, World, expect, judged
@@ -121,7 +122,7 @@ def test_the_reports_of_named_blocks_are_in_chinese(capsys: pytest.CaptureFixtur
 def test_the_bracket_is_printed_with_what_it_does_not_say(
     language: Language, sentence: str, brief: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    report = beacons.judge_named(beacons.honest())
+    report = beacons.judge_named(case_on("main"))
     output = Output(as_json=False, language=language)
     print_report(output, "F", report, policies=(), nodes=())
     shown = capsys.readouterr().out

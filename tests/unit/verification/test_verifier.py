@@ -555,9 +555,9 @@ BOUND = datetime.fromtimestamp(1_790_000_240 + 30, UTC)
         (
             301,
             20,
-            "the record says it was made 301 s later than the time by which it is proven",
+            "the record says it was made 301 s later than the latest time by the anchor's block",
         ),
-        (16 * 365 * 86_400, 20, "s later than the time by which it is proven to have existed"),
+        (16 * 365 * 86_400, 20, "s later than the latest time by the anchor's block"),
     ],
 )
 def test_a_record_that_says_it_was_made_later_than_it_is_proven_is_not_told(

@@ -10,7 +10,7 @@ import { hashPieces, startHashing } from "../digests.ts";
 import { isRefusal, malformed, type Refusal } from "../errors.ts";
 import { inLanguage, type Language, message, type Message, moment, type Text } from "../messages.ts";
 import { listNotices, type Notice } from "../notices.ts";
-import { describeTally, errorOf, gravestOfAll, headlineOf, isPlainPass, leadingAnchor, outcomeOf, outcomeOfError, provesTime, toneOf, wordsOf } from "../report.ts";
+import { describeTally, errorOf, gravestOfAll, headlineOf, isOfRealTime, isPlainPass, leadingAnchor, outcomeOf, outcomeOfError, toneOf, wordsOf } from "../report.ts";
 import { describeRefusal, describeReports } from "../report_json.ts";
 import type { Receipt } from "../receipt.ts";
 import type { Digests } from "../record.ts";
@@ -211,8 +211,8 @@ export function showOriginal(
   const words: Message[] = [headline ?? headlineOf(report)];
   if (leading && (!errorOf(report) || headline)) {
     const place = message("report-leaf-place", { index: leading.index, size: leading.anchor.size });
-    const time = moment(provesTime(leading) ? leading.existedBy : leading.anchor.timestamp);
-    words.push(!provesTime(leading)
+    const time = moment(isOfRealTime(leading) ? leading.existedBy : leading.anchor.timestamp);
+    words.push(!isOfRealTime(leading)
       ? message("report-brief-block-time", { time, place })
       : leading.notBefore === null
       ? message("report-brief-proven", { time, place })

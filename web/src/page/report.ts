@@ -8,8 +8,8 @@ import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.t
 import { recordedAt } from "../steps.ts";
 import { Doubt } from "../targets.ts";
 import {
-  type Claim, errorOf, evidenceError, exitCode, headlineOf, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions, outcomeOf,
-  type ProvenAnchor, provesTime, type Report, toneOf, type Verdict, verdictOf,
+  errorOf, evidenceError, exitCode, headlineOf, isOfRealTime, isPlainPass, leadingAnchor, type NoticeFinding, openQuestions, outcomeOf,
+  type ProvenAnchor, type Report, shownClaims, toneOf, type Verdict, verdictOf,
 } from "../report.ts";
 import { type Child, make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
@@ -129,11 +129,14 @@ function showVerdict(outcome: Outcome, say: Say, language: Language): HTMLElemen
 }
 
 /** Say what a notice states and by when it was recorded, or why it does not count. */
-function describeNotice({ notice, existedBy, detail }: NoticeFinding): Message {
+function describeNotice({ notice, leading, detail }: NoticeFinding): Message {
   const name = show(notice.name, 120);
-  return existedBy === null
-    ? message("report-notice-aside", { name, reason: detail })
-    : message("report-notice", { detail, time: moment(existedBy), name });
+  if (!leading) {
+    return message("report-notice-aside", { name, reason: detail });
+  }
+  return isOfRealTime(leading)
+    ? message("report-notice", { detail, time: moment(leading.existedBy), name })
+    : message("report-notice-block-time", { detail, time: moment(leading.anchor.timestamp), name });
 }
 
 /** Say of each anchor what it proves, and of all what nothing pins. */
@@ -155,7 +158,7 @@ function describePass(report: Report, isUnchanged: boolean, say: Say, language: 
 
 /** Say between which times the record was made. */
 function describeTimes(proven: ProvenAnchor, isUnchanged: boolean): Message {
-  if (!provesTime(proven)) {
+  if (!isOfRealTime(proven)) {
     return message("report-block-time", { time: moment(proven.anchor.timestamp) });
   }
   const { notBefore, existedBy } = proven;
@@ -214,7 +217,7 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   }
   for (const proven of report.proven) {
     const { blockNumber, timestamp } = proven.anchor;
-    if (!provesTime(proven)) {
+    if (!isOfRealTime(proven)) {
       events.push([timestamp, message("page-time-of-block", { block: blockNumber, chain: proven.chainId }), "claim"]);
       continue;
     }
@@ -229,7 +232,7 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
   events.sort(([one], [other]) => one - other);
   const list = make("ol", { class: "times" }, ...events.map(([time, what, kind]) =>
     make("li", { class: kind }, make("time", { datetime: new Date(time * 1000).toISOString() }, say(moment(time))), " ", say(what))));
-  return report.proven.some(provesTime)
+  return report.proven.some(isOfRealTime)
     ? list
     : make("div", {}, make("p", { class: "small" }, say(message("page-time-unproven"))), list);
 }
@@ -243,19 +246,8 @@ function showSteps(report: Report, say: Say): HTMLElement {
 }
 
 const showClaims = (report: Report, say: Say): HTMLElement =>
-  make("ul", { class: "rows" }, ...report.claims.map((claim) => {
-    const { id, title, verdict, reason } = limitToTimes(claim, report);
-    return showRow(`${id} ${say(title)}`, verdict, reason, say);
-  }));
-
-/** Return a claim on a time as it may be shown: where only development chains bear it, it is open. */
-function limitToTimes(claim: Claim, { proven }: Report): Claim {
-  const isOfTime = claim.id === "C4" || claim.id === "C5";
-  const [first] = proven;
-  return isOfTime && claim.verdict === "pass" && first && !proven.some(provesTime)
-    ? { ...claim, verdict: "cannot tell", reason: describeKind(first.chainId)! }
-    : claim;
-}
+  make("ul", { class: "rows" }, ...shownClaims(report).map(({ id, title, verdict, reason }) =>
+    showRow(`${id} ${say(title)}`, verdict, reason, say)));
 
 const showRow = (title: string, verdict: Verdict, reason: Message, say: Say, hint?: Message | null): HTMLElement =>
   make("li", { class: slug(verdict) }, badge(verdict, say),
