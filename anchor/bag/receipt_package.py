@@ -27,6 +27,12 @@ from anchor.bag.exhibit_list import (
     spell_name,
 )
 from anchor.bag.packed_names import assign_names
+from anchor.evidence.record_submitter import (
+    PartyLine,
+    list_depositor_lines,
+    list_submitter_lines,
+    read_submitter,
+)
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 from anchor.project.files import RECEIPT_SUFFIX
@@ -185,6 +191,8 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     stated = [
         (label, show_statement(getattr(exhibit, name) or None)) for name, label in _STATED.items()
     ]
+    named = None if exhibit.record is None else read_submitter(exhibit.record)
+    submitters = list_submitter_lines(named, exhibit.submitter, exhibit.submitter_name, spell_name)
     recorded: list[tuple[Message | str, str]] = [
         (label, text)
         for label, text in (
@@ -194,8 +202,14 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
                 Message("certificate-recorded-claimed"),
                 exhibit.recorded_at and show_time(exhibit.recorded_at),
             ),
-            (Message("certificate-depositor"), exhibit.account),
-            (Message("certificate-submitted-by"), _name_submitter(exhibit)),
+            (
+                Message("certificate-depositor"),
+                exhibit.account and _show_party(list_depositor_lines(named, exhibit.account)),
+            ),
+            (
+                Message("certificate-submitted-by"),
+                None if exhibit.record is None else _show_party(submitters),
+            ),
             ("SHA-256", exhibit.sha256),
             ("SM3", exhibit.sm3),
             (Message("package-leaf"), exhibit.leaf),
@@ -218,17 +232,16 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     )
 
 
-def _name_submitter(exhibit: PackageExhibit) -> str | None:
-    """Return who submitted it, as HTML; None for an erased exhibit."""
-    if exhibit.record is None:
-        return None
-    if exhibit.submitter is None:
-        return say_both(Message("certificate-not-recorded"))
-    lines = [escape(spell_name(exhibit.submitter))]
-    if exhibit.submitter_name is not None:
-        name = spell_name(exhibit.submitter_name)
-        lines.append(say_both(Message("certificate-name-registered", name=name)))
-    return "<br>".join((*lines, say_both(Message("certificate-names-registered"))))
+def _show_party(lines: Sequence[PartyLine]) -> str:
+    """Return lines that name a party, as HTML."""
+    return "<br>".join(map(_show_line, lines)) or say_both(Message("certificate-not-recorded"))
+
+
+def _show_line(line: PartyLine) -> str:
+    shown = line.text if isinstance(line.text, Message) else spell_name(line.text)
+    if line.origin != "record":
+        return say_both(shown)
+    return f"{say_both(shown)}（{say_both(Message('certificate-as-recorded'))}）"
 
 
 def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language) -> bytes:

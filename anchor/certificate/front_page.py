@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
@@ -36,6 +36,7 @@ from anchor.certificate.model import Certificate, Verification, VerifiedAnchor, 
 from anchor.certificate.notice_blocks import describe_status
 from anchor.certificate.qr import draw_code
 from anchor.certificate.speakers import (
+    SPEAKERS,
     Speaker,
     list_marks,
     name_exhibit_speaker,
@@ -47,6 +48,12 @@ from anchor.certificate.timestamp_blocks import sum_up
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
+from anchor.evidence.record_submitter import (
+    PartyLine,
+    RecordSubmitter,
+    list_depositor_lines,
+    list_submitter_lines,
+)
 from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
@@ -125,6 +132,7 @@ def _parties(certificate: Certificate) -> Fields:
     # Only those of proceedings: most certificates are issued before there are any.
     proceedings = (
         (Message("exhibits-court"), made.case.court),
+        (Message("case-parties"), _join("；", *map(str, made.case.parties))),
         (Message("exhibits-submitter"), made.case.submitted_by),
         (Message("exhibits-submitted-at"), made.case.submitted_at),
     )
@@ -142,47 +150,43 @@ def _parties(certificate: Certificate) -> Fields:
 
 def _describe_depositor(certificate: Certificate) -> Value:
     """Return the party whose evidence it is: by the issuer, and the record's account."""
-    name, named = certificate.stated.depositor.name, certificate.submitter
-    if named is None:
-        return _stated(name, "issuer", NOT_RECORDED)
-    recorded = _recorded(named.account)
-    if name in (None, named.account):
-        return recorded
-    stated = _stated(name, "issuer")
-    return Value(kind="text", lines=(*stated.lines, *recorded.lines), marks=(*stated.marks, ""))
+    name = certificate.stated.depositor.name
+    return _show_party(list_depositor_lines(_read_recorded(certificate), name))
 
 
 def _describe_submitter(certificate: Certificate) -> Value:
     """Return who submitted the evidence for the depositor, and that no identity was checked."""
-    made, named = certificate.stated.submitter, certificate.submitter
-    if made.name is None and made.account is None and named is None:
+    made = certificate.stated.submitter
+    recorded = _read_recorded(certificate)
+    return _show_party(list_submitter_lines(recorded, made.account, made.name, _shorten))
+
+
+def _read_recorded(certificate: Certificate) -> RecordSubmitter | None:
+    named = certificate.submitter
+    return None if named is None else RecordSubmitter(account=named.account, actor=named.actor)
+
+
+def _shorten(text: str) -> str:
+    return show_text(text, _MOST_OF_STATEMENT)
+
+
+def _show_party(lines: Sequence[PartyLine]) -> Value:
+    """Return lines that name a party, with the issuer's mark where the issuer says so."""
+    if not lines:
         return NOT_RECORDED
-    account = made.account if named is None else named.actor
-    shown: list[Value] = []
-    if named is not None:
-        shown.append(_recorded(named.actor))
-    elif account is not None:
-        shown.append(_stated(account, "issuer"))
-    if made.name is not None and made.account == account:
-        name = show_text(made.name, _MOST_OF_STATEMENT)
-        registered = both(Message("certificate-name-registered", name=name))
-        shown.append(show_statements((registered, "issuer")))
-    shown.append(text(Message("certificate-names-registered")))
-    lines = [(line, mark) for value in shown for line, mark in _pair(value)]
+    mark = SPEAKERS["issuer"][0]
     return Value(
         kind="text",
-        lines=tuple(line for line, _ in lines),
-        marks=tuple(mark for _, mark in lines),
+        lines=tuple(map(_spell_line, lines)),
+        marks=tuple(mark if line.origin == "registration" else "" for line in lines),
     )
 
 
-def _pair(value: Value) -> Iterable[tuple[str, str]]:
-    return zip(value.lines, value.marks or [""] * len(value.lines), strict=True)
-
-
-def _recorded(value: str) -> Value:
-    origin = both(Message("certificate-as-recorded"))
-    return text(f"{show_text(value, _MOST_OF_STATEMENT)}（{origin}）")
+def _spell_line(line: PartyLine) -> str:
+    shown = both(line.text) if isinstance(line.text, Message) else _shorten(line.text)
+    if line.origin != "record":
+        return shown
+    return f"{shown}（{both(Message('certificate-as-recorded'))}）"
 
 
 def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:

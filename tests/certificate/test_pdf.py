@@ -21,7 +21,7 @@ from support.world import INDEX, SIZE, World
 from anchor.certificate.fonts import Font
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import Case, Details, parse_details
+from anchor.certificate.statements import Case, CaseParty, Details, parse_details
 from anchor.evidence.group_reading import parse_groups
 
 PDFA = "{http://www.aiim.org/pdfa/ns/id/}"
@@ -185,7 +185,10 @@ def documented() -> Certificate:
     members = parse_groups(FULL).members()
     world = recorded(INDEX, statements=members)
     details = parse_details(all_details(world.evidence(INDEX).sha256 or b""), is_json=False)
-    case = Case(court="法院", submitted_by="提交人", submitted_at="2026-01-02")
+    parties = [
+        CaseParty(role="被告", name=f"某某科技有限公司第{place}分公司") for place in range(30)
+    ]
+    case = Case(court="法院", parties=parties, submitted_by="提交人", submitted_at="2026-01-02")
     exhibit = details.exhibits[0].model_copy(
         update={"operator": None, "started_at": None, "ended_at": None}
     )

@@ -14,6 +14,7 @@ from anchor.certificate.layout import Fields, Seal, Value
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import (
     Case,
+    CaseParty,
     Depositor,
     Details,
     Issuer,
@@ -45,15 +46,19 @@ def issued_with(statements: dict[str, Any], **details: Any) -> Issued:
 
 
 def shown(issued: Issued, label: str) -> Value:
-    (value,) = (
+    (value,) = shown_all(issued, label)
+    return value
+
+
+def shown_all(issued: Issued, label: str) -> list[Value]:
+    return [
         row.value
         for sheet in build_sheets(issued.certificate)
         for block in sheet.blocks
         if isinstance(block, Fields)
         for row in block.rows
         if row.label.en == label
-    )
-    return value
+    ]
 
 
 def legend(issued: Issued) -> str:
@@ -99,9 +104,16 @@ def test_what_the_details_and_the_record_say_alike_stands_once_with_both_marks()
 
 
 def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
+    parties = [CaseParty(role="原告", name="甲公司"), CaseParty(role="被告", name="Bo Ho")]
     issued = issued_with(
-        {}, case_reference="（2026）1", case=Case(court="法院"), exhibits_stated_by="depositor"
+        {},
+        case_reference="（2026）1",
+        case=Case(court="法院", parties=parties),
+        exhibits_stated_by="depositor",
     )
+    front, detail = shown_all(issued, "Parties")
+    assert (front.lines, front.marks) == (("原告：甲公司；被告：Bo Ho",), ("＃",))
+    assert (detail.lines, detail.marks) == (("原告：甲公司", "被告：Bo Ho"), ("＃", "＃"))
     assert shown(issued, "Case reference").marks == ("＃",)
     assert shown(issued, "Court").marks == ("＃",)
     assert legend(issued) == "※＃"
