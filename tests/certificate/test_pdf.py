@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import pypdf
@@ -180,6 +181,14 @@ def test_the_judges_page_is_one_with_every_entry(font: Font) -> None:
     assert "not_before" not in first
 
 
+def test_lines_of_the_judges_page_are_apart(reader: pypdf.PdfReader) -> None:
+    # Chinese text of 8.4 points, between rules; the banner is above, the seal and the footer below.
+    heights = (round(height, 1) for height in list_heights(reader.pages[0], left=230))
+    lines = sorted({height for height in heights if 120 < height < 700})
+    assert len(lines) > 30
+    assert min(above - below for below, above in pairwise(lines)) > 11
+
+
 def documented() -> Certificate:
     """Return a certificate with all details of proceedings, of a record with all groups."""
     members = parse_groups(FULL).members()
@@ -199,15 +208,20 @@ def documented() -> Certificate:
 
 def lowest_text(page: pypdf.PageObject) -> float:
     """Return the height of the lowest line of text above the footer; a page is 842 high."""
+    return min(height for height in list_heights(page) if height > 60)
+
+
+def list_heights(page: pypdf.PageObject, left: float = 0) -> list[float]:
+    """Return the height of each text on a page that begins right of ``left``, in points."""
     heights: list[float] = []
 
     def note(text: str, transformation: list[float], matrix: list[float], *_: Any) -> None:
         height = matrix[4] * transformation[1] + matrix[5] * transformation[3] + transformation[5]
-        if text.strip() and height > 60:
+        if text.strip() and matrix[4] * transformation[0] + transformation[4] > left:
             heights.append(height)
 
     page.extract_text(visitor_text=note)
-    return min(heights)
+    return heights
 
 
 def test_a_long_word_is_broken_and_copied_as_one(font: Font) -> None:
