@@ -44,7 +44,7 @@ from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
-from anchor.verification.report import Verdict, verdict_message
+from anchor.verification.report import Verdict, verdict_message, word_claim
 from anchor.verification.report_json import ClaimDocument, StepDocument
 
 _ENVIRONMENT = (
@@ -106,9 +106,8 @@ def _word_claim(claim: ClaimDocument[Bilingual], certificate: Certificate) -> Me
     """Return the verdict in words; "not provided" is not said of what was given in part."""
     if claim.verdict == "not present" and claim.id == "C1":
         return Message("certificate-verdict-not-compared")
-    if claim.verdict == "not present" and claim.id == "C7" and certificate.account is not None:
-        return Message("certificate-verdict-stated")
-    return verdict_message(Verdict(claim.verdict))
+    has_account = certificate.account is not None
+    return word_claim(claim.id, Verdict(claim.verdict), has_account=has_account)
 
 
 def _finding(
