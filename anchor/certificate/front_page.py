@@ -58,7 +58,10 @@ from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
-_MOST_OF_STATEMENT = 120
+_MOST_OF_STATEMENT = 80
+_MOST_OF_PARTY = 40
+# The third sheet has the groups themselves.
+_MOST_OF_GROUPS = (48, 64)
 # One line: the fourth sheet has all that a notice states.
 _MOST_OF_STATUS = 48
 NOT_FINAL = caution(Message("certificate-not-final-yet"))
@@ -72,7 +75,7 @@ _DIGEST_COMPARED = (
 def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance of an anchor, and its basis."""
     basis = bilingual(describe_basis(anchor))
-    return text(f"{anchor.assurance}：{basis.zh}", basis.en)
+    return text(f"{basis.zh}（{anchor.assurance}）", f"{basis.en} ({anchor.assurance})")
 
 
 def build_front(certificate: Certificate) -> Sheet:
@@ -167,7 +170,7 @@ def _read_recorded(certificate: Certificate) -> RecordSubmitter | None:
 
 
 def _shorten(text: str) -> str:
-    return show_text(text, _MOST_OF_STATEMENT)
+    return show_text(text, _MOST_OF_PARTY)
 
 
 def _show_party(lines: Sequence[PartyLine]) -> Value:
@@ -205,12 +208,6 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
             platform.legal_name,
             "issuer",
             provider.get("legal_name"),
-        ),
-        show(
-            Message("certificate-filing-and-mlps"),
-            _join(" · ", platform.blockchain_filing_no, platform.mlps_level),
-            "issuer",
-            _join(" · ", provider.get("filing_no"), provider.get("mlps_level")),
         ),
         show(
             Message("certificate-collected-by"),
@@ -276,8 +273,10 @@ def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
         (Message("certificate-program-observations"), [*observed_names]),
     ):
         if names:
-            words = join([groups[name].label if name in groups else name for name in names])
-            yield label, text(show_text(both(words), 2 * _MOST_OF_STATEMENT))
+            labels = [groups[name].label if name in groups else name for name in names]
+            words = bilingual(join(labels))
+            of_zh, of_en = _MOST_OF_GROUPS
+            yield label, text(show_text(words.zh, of_zh), show_text(words.en, of_en))
 
 
 def _anchoring(certificate: Certificate) -> Fields:
@@ -358,7 +357,13 @@ def _issuing(certificate: Certificate) -> Fields:
         if certificate.clock == "machine"
         else Message("certificate-clock-given")
     )
-    anchor, retrieved = certificate.anchor, verification.retrieved_at
+    anchor = certificate.anchor
+    # Nodes are queried at the moment of issue, or not at all.
+    verified = (
+        Message("certificate-verified-and-issued")
+        if verification.retrieved_at is None
+        else Message("certificate-retrieved-and-issued")
+    )
     return fields(
         Message("certificate-issue-title"),
         (
@@ -366,14 +371,7 @@ def _issuing(certificate: Certificate) -> Fields:
                 Message("certificate-assurance"),
                 NOT_FINAL if anchor is None else describe_level(anchor),
             ),
-            (
-                Message("certificate-verified-and-issued"),
-                text(describe_time(verification.verified_at), whose),
-            ),
-            (
-                Message("certificate-retrieved-at"),
-                MISSING if retrieved is None else text(describe_time(retrieved)),
-            ),
+            (verified, text(describe_time(verification.verified_at), whose)),
             (Message("certificate-verifier"), text(verification.verifier)),
             (
                 Message("certificate-issuer"),

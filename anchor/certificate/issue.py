@@ -51,7 +51,7 @@ from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.policy import TrustPolicy
-from anchor.verification.report import Claim, ProvenAnchor, Report, Verdict
+from anchor.verification.report import Claim, ProvenAnchor, Report, Step, Verdict
 from anchor.verification.report_json import (
     ClaimDocument,
     StepDocument,
@@ -311,12 +311,23 @@ def _anchor(
     )
 
 
-def _title(title: Message, basis: Basis) -> Bilingual:
-    """Return a title, which does not speak of a file where only a digest was compared."""
-    return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
+def _step(step: Step, basis: Basis) -> StepDocument[Bilingual]:
+    """Return a step; where only a digest was given, no file was compared in step 2."""
+    title, verdict = step.title, step.verdict
+    if title in _OF_DIGEST and not basis.has_file:
+        title = _OF_DIGEST[title]
+        verdict = Verdict.NOT_PRESENT if verdict is Verdict.PASS else verdict
+    return StepDocument[Bilingual](
+        number=step.number,
+        title=bilingual(title),
+        verdict=verdict.value,
+        detail=bilingual(step.detail),
+    )
 
 
-def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimDocument[Bilingual]:
+def _claim(
+    claim: Claim, basis: Basis, leading: VerifiedAnchor | None, *, has_account: bool
+) -> ClaimDocument[Bilingual]:
     """Return a claim; a digest alone passes no C1, and a chain that proves no time passes no C4."""
     verdict, reason = claim.verdict, claim.reason
     is_passed = verdict is Verdict.PASS
@@ -326,6 +337,8 @@ def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimD
     if claim.id == "C4" and is_passed and leading is not None and labels.proves_no_time(leading):
         verdict = Verdict.CANNOT_TELL
         reason = Message("certificate-time-not-proven", reason=reason)
+    if claim.id == "C7" and has_account:
+        reason = Message("certificate-account-shown", reason=reason)
     return ClaimDocument[Bilingual](
         id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
     )
@@ -345,14 +358,9 @@ def _verification(
         unpinned=_both(report.unpinned),
         notes=_both(report.notes),
         nodes=list(basis.nodes),
-        steps=[
-            StepDocument[Bilingual](
-                number=step.number,
-                title=_title(step.title, basis),
-                verdict=step.verdict.value,
-                detail=bilingual(step.detail),
-            )
-            for step in report.steps
+        steps=[_step(step, basis) for step in report.steps],
+        claims=[
+            _claim(claim, basis, leading, has_account=report.account is not None)
+            for claim in report.claims
         ],
-        claims=[_claim(claim, basis, leading) for claim in report.claims],
     )

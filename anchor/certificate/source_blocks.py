@@ -35,7 +35,7 @@ _COLLECTION = (
     (Message("certificate-collection-method"), "method", "collection.method"),
     (Message("certificate-collection-witnesses"), "witnesses", _WITNESSES),
     (Message("certificate-evidence-modifications"), "modifications", _MODIFICATIONS),
-    (Message("certificate-exhibit-category"), "category", None),
+    (Message("certificate-exhibit-category"), "category", "kind"),
     (Message("certificate-exhibit-summary"), "content_summary", None),
     (Message("certificate-fact-to-prove"), "purpose_of_proof", None),
     (Message("certificate-record-address"), "record_address", None),

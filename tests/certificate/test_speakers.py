@@ -10,7 +10,7 @@ from support.world import INDEX, SIZE
 
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
-from anchor.certificate.layout import Fields, Seal, Value
+from anchor.certificate.layout import Fields, JudgedStatement, JudgedTable, Seal, Value
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import (
     Case,
@@ -45,6 +45,30 @@ def issued_with(statements: dict[str, Any], **details: Any) -> Issued:
     return issue(world, receipt, details=Details(**details))
 
 
+def test_of_a_digest_step_2_and_claim_c1_say_that_no_file_was_compared():
+    world = recorded(INDEX, statements=STATED)
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    for has_file in (True, False):
+        claims, steps = judged_rows(issue(world, receipt, has_file=has_file))
+        words = "通过" if has_file else "未比对文件"
+        assert (claims["C1"].verdict_words.zh, steps["2"].verdict_words.zh) == (words, words)
+        assert claims["C7"].verdict_words.zh == "有陈述，未核对"
+        assert claims["C7"].reason.zh.endswith("见“来源、环境与清洁性”")
+
+
+def judged_rows(issued: Issued) -> list[dict[str, JudgedStatement]]:
+    blocks = (block for sheet in build_sheets(issued.certificate) for block in sheet.blocks)
+    tables = [block for block in blocks if isinstance(block, JudgedTable)]
+    return [{row.id: row for row in table.rows} for table in tables[:2]]
+
+
+def test_the_kind_of_evidence_is_one_row_by_details_and_record():
+    issued = issued_with({"kind": "web-capture", **STATED, **SUBMITTER})
+    (value,) = shown_all(issued, "Category")
+    assert value.marks == ("＊",)
+    assert shown_all(issued, "kind of evidence") == []
+
+
 def shown(issued: Issued, label: str) -> Value:
     (value,) = shown_all(issued, label)
     return value
@@ -74,7 +98,7 @@ def test_the_depositors_statements_in_the_record_are_its_own():
         ("How it was generated", ("由系统生成",)),
         ("Storage history, media", ("on the server; on a disk",)),
         ("Place of collection", ("上海",)),
-        ("Witnesses or notary", ("王某 · clerk", "Ann")),
+        ("Witnesses as stated (unsigned)", ("王某 · clerk", "Ann")),
     ):
         value = shown(issued, label)
         assert (value.lines, set(value.marks)) == (lines, {"＊"}), label
