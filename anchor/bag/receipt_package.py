@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from html import escape
 
@@ -27,9 +27,16 @@ from anchor.bag.exhibit_list import (
     spell_name,
 )
 from anchor.bag.packed_names import assign_names
+from anchor.evidence.record_submitter import (
+    PartyLine,
+    list_depositor_lines,
+    list_submitter_lines,
+    read_submitter,
+)
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 from anchor.project.files import RECEIPT_SUFFIX
+from anchor.units import format_stored_time
 
 FORMAT = "anchor-package/1"
 
@@ -62,12 +69,26 @@ class PackageCase:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PackageCertificate:
+    """A certificate of an exhibit: its files by name, none once it is revoked.
+
+    Times are RFC 3339 texts.
+    """
+
+    number: str
+    issued_at: str
+    revoked_at: str | None
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackageExhibit:
     """An exhibit: what the tenant states, and what the record says.
 
     ``receipt`` is None until the evidence is sealed, and with the members of the record from then
-    on when it was erased.  ``certificates`` are files by name.  ``account`` is whose evidence it is
-    at the service, ``submitter`` the person or key there that submitted it, as far as known.
+    on when it was erased.  ``certificates`` are in the order of issue.  ``account`` is whose
+    evidence it is at the service, ``submitter`` the person or key there that submitted it, as far
+    as known.
     """
 
     label: str
@@ -82,11 +103,22 @@ class PackageExhibit:
     sm3: str | None
     receipt: bytes | None
     is_anchored: bool
-    certificates: Mapping[str, bytes]
+    certificates: Sequence[PackageCertificate]
     record: bytes | None = None
     account: str | None = None
     submitter: str | None = None
     submitter_name: str | None = None
+
+    def find_replacement(self, certificate: PackageCertificate) -> PackageCertificate | None:
+        """Return the certificate that replaced one in force: the last that is not revoked."""
+        standing = [each for each in self.certificates if each.revoked_at is None]
+        is_replaced = certificate in standing[:-1]
+        return standing[-1] if is_replaced else None
+
+    @property
+    def certificate_files(self) -> Mapping[str, bytes]:
+        """Return the files of all certificates, by name."""
+        return {name: data for each in self.certificates for name, data in each.files.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,9 +148,9 @@ def build_package(
     for place, exhibit in zip(places, exhibits, strict=True):
         if place is not None and exhibit.receipt is not None:
             parts[f"{RECEIPTS}{place}{RECEIPT_SUFFIX}"] = exhibit.receipt
-        parts |= {f"certificate/{name}": data for name, data in exhibit.certificates.items()}
+        parts |= {f"certificate/{name}": data for name, data in exhibit.certificate_files.items()}
     for language, name in README.items():
-        parts[name] = _write_readme(verifiers, len(exhibits), language)
+        parts[name] = _write_readme(verifiers, exhibits, language)
     digests = {name: hashlib.sha256(data).digest() for name, data in parts.items()}
     parts[TAG_MANIFEST] = encode_list(digests)
     file = io.BytesIO()
@@ -153,7 +185,8 @@ def _encode(
                 "leaf": exhibit.leaf,
                 "anchored": exhibit.is_anchored,
                 "erased_at": exhibit.erased_at,
-                "certificates": [f"certificate/{name}" for name in exhibit.certificates],
+                "certificates": [f"certificate/{name}" for name in exhibit.certificate_files],
+                "certificate_states": list(_encode_certificates(exhibit)),
                 "account": exhibit.account,
                 "submitter": exhibit.submitter,
                 "submitter_name": exhibit.submitter_name,
@@ -163,6 +196,41 @@ def _encode(
         ],
     }
     return (json.dumps(document, ensure_ascii=False, indent=1) + "\n").encode("utf-8")
+
+
+def _encode_certificates(exhibit: PackageExhibit) -> Iterator[Mapping[str, object]]:
+    """Yield each certificate with its state, and the one that replaced it."""
+    for each in exhibit.certificates:
+        newer = exhibit.find_replacement(each)
+        state = "revoked" if each.revoked_at is not None else "replaced" if newer else "current"
+        yield {
+            "number": each.number,
+            "issued_at": each.issued_at,
+            "state": state,
+            "replaced_by": newer and {"number": newer.number, "issued_at": newer.issued_at},
+            "revoked_at": each.revoked_at,
+            "files": [f"certificate/{name}" for name in each.files],
+        }
+
+
+def _describe_certificates(exhibit: PackageExhibit) -> Iterator[Message]:
+    """Yield each certificate's number, time of issue and state."""
+    for each in exhibit.certificates:
+        newer = exhibit.find_replacement(each)
+        number, time = each.number, format_stored_time(each.issued_at)
+        if each.revoked_at is not None:
+            revoked = format_stored_time(each.revoked_at)
+            yield Message("package-certificate-revoked", number=number, time=time, revoked=revoked)
+        elif newer is None:
+            yield Message("package-certificate-current", number=number, time=time)
+        else:
+            yield Message(
+                "package-certificate-replaced",
+                number=number,
+                time=time,
+                newer=newer.number,
+                newer_time=format_stored_time(newer.issued_at),
+            )
 
 
 def _render(
@@ -185,6 +253,8 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     stated = [
         (label, show_statement(getattr(exhibit, name) or None)) for name, label in _STATED.items()
     ]
+    named = None if exhibit.record is None else read_submitter(exhibit.record)
+    submitters = list_submitter_lines(named, exhibit.submitter, exhibit.submitter_name, spell_name)
     recorded: list[tuple[Message | str, str]] = [
         (label, text)
         for label, text in (
@@ -194,12 +264,22 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
                 Message("certificate-recorded-claimed"),
                 exhibit.recorded_at and show_time(exhibit.recorded_at),
             ),
-            (Message("certificate-depositor"), exhibit.account),
-            (Message("certificate-submitted-by"), _name_submitter(exhibit)),
+            (
+                Message("certificate-depositor"),
+                exhibit.account and _show_party(list_depositor_lines(named, exhibit.account)),
+            ),
+            (
+                Message("certificate-submitted-by"),
+                None if exhibit.record is None else _show_party(submitters),
+            ),
             ("SHA-256", exhibit.sha256),
             ("SM3", exhibit.sm3),
             (Message("package-leaf"), exhibit.leaf),
             (Message("package-original"), None if place is None else escape(RECEIPTS + place)),
+            (
+                Message("piece-certificates"),
+                "<br>".join(map(say_both, _describe_certificates(exhibit))) or None,
+            ),
             (Message("package-receipt"), place and escape(f"{RECEIPTS}{place}{RECEIPT_SUFFIX}")),
         )
         if text is not None
@@ -218,20 +298,36 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
     )
 
 
-def _name_submitter(exhibit: PackageExhibit) -> str | None:
-    """Return who submitted it, as HTML; None for an erased exhibit."""
-    if exhibit.record is None:
-        return None
-    if exhibit.submitter is None:
-        return say_both(Message("certificate-not-recorded"))
-    lines = [escape(spell_name(exhibit.submitter))]
-    if exhibit.submitter_name is not None:
-        name = spell_name(exhibit.submitter_name)
-        lines.append(say_both(Message("certificate-name-registered", name=name)))
-    return "<br>".join((*lines, say_both(Message("certificate-names-registered"))))
+def _show_party(lines: Sequence[PartyLine]) -> str:
+    """Return lines that name a party, as HTML."""
+    return "<br>".join(map(_show_line, lines)) or say_both(Message("certificate-not-recorded"))
 
 
-def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language) -> bytes:
+def _show_line(line: PartyLine) -> str:
+    shown = line.text if isinstance(line.text, Message) else spell_name(line.text)
+    if line.origin != "record":
+        return say_both(shown)
+    return f"{say_both(shown)}（{say_both(Message('certificate-as-recorded'))}）"
+
+
+def _list_certificates(exhibits: Sequence[PackageExhibit], language: Language) -> Iterator[str]:
+    """Yield the lines on certificates; those of exhibits with several are named."""
+    if any(exhibit.certificates for exhibit in exhibits):
+        yield translate(Message("package-readme-certificates"), language)
+    several = [
+        f"- {position}. {translate(text, language)}"
+        for position, exhibit in enumerate(exhibits, 1)
+        if len(exhibit.certificates) > 1
+        for text in _describe_certificates(exhibit)
+    ]
+    if several:
+        yield translate(Message("package-readme-certificates-several"), language)
+        yield "\n".join(several)
+
+
+def _write_readme(
+    verifiers: PackageVerifiers, exhibits: Sequence[PackageExhibit], language: Language
+) -> bytes:
     def say(text: Message) -> str:
         return translate(text, language)
 
@@ -239,7 +335,8 @@ def _write_readme(verifiers: PackageVerifiers, exhibits: int, language: Language
     page_sha256 = hashlib.sha256(verifiers.page).hexdigest()
     lines = [
         f"# {say(Message('package-readme-title'))}",
-        say(Message("package-readme-about", count=exhibits, program=verifiers.program)),
+        say(Message("package-readme-about", count=len(exhibits), program=verifiers.program)),
+        *_list_certificates(exhibits, language),
         f"## {say(Message('package-readme-put'))}",
         say(originals),
         *explain_page(Message("package-readme-page-drop"), page_sha256, language),

@@ -11,7 +11,6 @@ from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level
 from anchor.certificate.labels import POLICY_SOURCES, label_block_time
 from anchor.certificate.layout import (
-    MISSING,
     Block,
     Commands,
     Fields,
@@ -44,22 +43,11 @@ from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
-from anchor.verification.report import Verdict, verdict_message
+from anchor.verification.report import Verdict, verdict_message, word_claim
 from anchor.verification.report_json import ClaimDocument, StepDocument
 
-_ENVIRONMENT = (
-    Message("certificate-environment-os"),
-    Message("certificate-environment-machine"),
-    Message("certificate-environment-software"),
-    Message("certificate-environment-processes"),
-    Message("certificate-environment-hosts-file"),
-    Message("certificate-environment-proxy"),
-    Message("certificate-environment-dns"),
-    Message("certificate-environment-network"),
-    Message("certificate-environment-tls"),
-    Message("certificate-environment-clock"),
-    Message("certificate-environment-cleanliness"),
-)
+# The step that compares the file with the record.
+_COMPARISON = 2
 # The most characters shown of a note, a policy's name or a node's name.
 _MOST_OF_NOTE = 200
 
@@ -91,7 +79,7 @@ def _claims(certificate: Certificate) -> Sheet:
             JudgedTable(
                 title=bilingual(Message("certificate-steps-title")),
                 rows=tuple(
-                    _finding(str(step.number), step, verdict_message(Verdict(step.verdict)))
+                    _finding(str(step.number), step, _word_step(step))
                     for step in verification.steps
                 ),
             ),
@@ -106,9 +94,15 @@ def _word_claim(claim: ClaimDocument[Bilingual], certificate: Certificate) -> Me
     """Return the verdict in words; "not provided" is not said of what was given in part."""
     if claim.verdict == "not present" and claim.id == "C1":
         return Message("certificate-verdict-not-compared")
-    if claim.verdict == "not present" and claim.id == "C7" and certificate.account is not None:
-        return Message("certificate-verdict-stated")
-    return verdict_message(Verdict(claim.verdict))
+    has_account = certificate.account is not None
+    return word_claim(claim.id, Verdict(claim.verdict), has_account=has_account)
+
+
+def _word_step(step: StepDocument[Bilingual]) -> Message:
+    """Return the verdict in words; of step 2, that no file was compared."""
+    if step.verdict == "not present" and step.number == _COMPARISON:
+        return Message("certificate-verdict-not-compared")
+    return verdict_message(Verdict(step.verdict))
 
 
 def _finding(
@@ -184,10 +178,10 @@ def _environment(certificate: Certificate) -> Sheet:
             *_capture(certificate),
             build_collection(certificate),
             *(() if account is None else build_account(account, is_submitted=is_submitted)),
-            *(() if account else [_unrecorded_environment()]),
             build_platform(certificate),
             *(_deposit(entry) for entry in certificate.stated.exhibit.external_deposits),
             *(() if account else [_remark(Message("certificate-environment-unrecorded"))]),
+            _remark(Message("certificate-missing-remark")),
             Notes(title=None, items=tuple(list_marks(certificate)), is_list=False),
         ),
     )
@@ -211,16 +205,8 @@ def _deposit(deposit: ExternalDeposit) -> Fields:
     return fields(Message("certificate-deposit-title"), _stated(rows))
 
 
-def _unrecorded_environment() -> Fields:
-    return fields(Message("certificate-environment-title"), _missing(_ENVIRONMENT))
-
-
 def _stated(rows: Iterable[tuple[Message, str | None]]) -> Iterator[Labelled]:
     return ((label, show_statements((statement, "issuer"))) for label, statement in rows)
-
-
-def _missing(labels: Iterable[Message]) -> Iterator[Labelled]:
-    return ((label, MISSING) for label in labels)
 
 
 def _remark(message: Message) -> Notes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
@@ -35,6 +35,7 @@ from anchor.certificate.model import Certificate, Verification, VerifiedAnchor, 
 from anchor.certificate.notice_blocks import describe_status
 from anchor.certificate.qr import draw_code
 from anchor.certificate.speakers import (
+    SPEAKERS,
     Speaker,
     list_marks,
     name_exhibit_speaker,
@@ -47,11 +48,20 @@ from anchor.ethereum.known_chains import proves_time
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
+from anchor.evidence.record_submitter import (
+    PartyLine,
+    RecordSubmitter,
+    list_depositor_lines,
+    list_submitter_lines,
+)
 from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
-_MOST_OF_STATEMENT = 120
+_MOST_OF_STATEMENT = 80
+_MOST_OF_PARTY = 40
+# The third sheet has the groups themselves.
+_MOST_OF_GROUPS = (48, 64)
 # One line: the fourth sheet has all that a notice states.
 _MOST_OF_STATUS = 48
 NOT_FINAL = caution(Message("certificate-not-final-yet"))
@@ -65,7 +75,7 @@ _DIGEST_COMPARED = (
 def describe_level(anchor: VerifiedAnchor) -> Value:
     """Return the assurance of an anchor, and its basis."""
     basis = bilingual(describe_basis(anchor))
-    return text(f"{anchor.assurance}：{basis.zh}", basis.en)
+    return text(f"{basis.zh}（{anchor.assurance}）", f"{basis.en} ({anchor.assurance})")
 
 
 def build_front(certificate: Certificate) -> Sheet:
@@ -125,6 +135,7 @@ def _parties(certificate: Certificate) -> Fields:
     # Only those of proceedings: most certificates are issued before there are any.
     proceedings = (
         (Message("exhibits-court"), made.case.court),
+        (Message("case-parties"), _join("；", *map(str, made.case.parties))),
         (Message("exhibits-submitter"), made.case.submitted_by),
         (Message("exhibits-submitted-at"), made.case.submitted_at),
     )
@@ -142,47 +153,43 @@ def _parties(certificate: Certificate) -> Fields:
 
 def _describe_depositor(certificate: Certificate) -> Value:
     """Return the party whose evidence it is: by the issuer, and the record's account."""
-    name, named = certificate.stated.depositor.name, certificate.submitter
-    if named is None:
-        return _stated(name, "issuer", NOT_RECORDED)
-    recorded = _recorded(named.account)
-    if name in (None, named.account):
-        return recorded
-    stated = _stated(name, "issuer")
-    return Value(kind="text", lines=(*stated.lines, *recorded.lines), marks=(*stated.marks, ""))
+    name = certificate.stated.depositor.name
+    return _show_party(list_depositor_lines(_read_recorded(certificate), name))
 
 
 def _describe_submitter(certificate: Certificate) -> Value:
     """Return who submitted the evidence for the depositor, and that no identity was checked."""
-    made, named = certificate.stated.submitter, certificate.submitter
-    if made.name is None and made.account is None and named is None:
+    made = certificate.stated.submitter
+    recorded = _read_recorded(certificate)
+    return _show_party(list_submitter_lines(recorded, made.account, made.name, _shorten))
+
+
+def _read_recorded(certificate: Certificate) -> RecordSubmitter | None:
+    named = certificate.submitter
+    return None if named is None else RecordSubmitter(account=named.account, actor=named.actor)
+
+
+def _shorten(text: str) -> str:
+    return show_text(text, _MOST_OF_PARTY)
+
+
+def _show_party(lines: Sequence[PartyLine]) -> Value:
+    """Return lines that name a party, with the issuer's mark where the issuer says so."""
+    if not lines:
         return NOT_RECORDED
-    account = made.account if named is None else named.actor
-    shown: list[Value] = []
-    if named is not None:
-        shown.append(_recorded(named.actor))
-    elif account is not None:
-        shown.append(_stated(account, "issuer"))
-    if made.name is not None and made.account == account:
-        name = show_text(made.name, _MOST_OF_STATEMENT)
-        registered = both(Message("certificate-name-registered", name=name))
-        shown.append(show_statements((registered, "issuer")))
-    shown.append(text(Message("certificate-names-registered")))
-    lines = [(line, mark) for value in shown for line, mark in _pair(value)]
+    mark = SPEAKERS["issuer"][0]
     return Value(
         kind="text",
-        lines=tuple(line for line, _ in lines),
-        marks=tuple(mark for _, mark in lines),
+        lines=tuple(map(_spell_line, lines)),
+        marks=tuple(mark if line.origin == "registration" else "" for line in lines),
     )
 
 
-def _pair(value: Value) -> Iterable[tuple[str, str]]:
-    return zip(value.lines, value.marks or [""] * len(value.lines), strict=True)
-
-
-def _recorded(value: str) -> Value:
-    origin = both(Message("certificate-as-recorded"))
-    return text(f"{show_text(value, _MOST_OF_STATEMENT)}（{origin}）")
+def _spell_line(line: PartyLine) -> str:
+    shown = both(line.text) if isinstance(line.text, Message) else _shorten(line.text)
+    if line.origin != "record":
+        return shown
+    return f"{shown}（{both(Message('certificate-as-recorded'))}）"
 
 
 def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
@@ -201,12 +208,6 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
             platform.legal_name,
             "issuer",
             provider.get("legal_name"),
-        ),
-        show(
-            Message("certificate-filing-and-mlps"),
-            _join(" · ", platform.blockchain_filing_no, platform.mlps_level),
-            "issuer",
-            _join(" · ", provider.get("filing_no"), provider.get("mlps_level")),
         ),
         show(
             Message("certificate-collected-by"),
@@ -272,8 +273,10 @@ def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
         (Message("certificate-program-observations"), [*observed_names]),
     ):
         if names:
-            words = join([groups[name].label if name in groups else name for name in names])
-            yield label, text(show_text(both(words), 2 * _MOST_OF_STATEMENT))
+            labels = [groups[name].label if name in groups else name for name in names]
+            words = bilingual(join(labels))
+            of_zh, of_en = _MOST_OF_GROUPS
+            yield label, text(show_text(words.zh, of_zh), show_text(words.en, of_en))
 
 
 def _anchoring(certificate: Certificate) -> Fields:
@@ -354,7 +357,13 @@ def _issuing(certificate: Certificate) -> Fields:
         if certificate.clock == "machine"
         else Message("certificate-clock-given")
     )
-    anchor, retrieved = certificate.anchor, verification.retrieved_at
+    anchor = certificate.anchor
+    # Nodes are queried at the moment of issue, or not at all.
+    verified = (
+        Message("certificate-verified-and-issued")
+        if verification.retrieved_at is None
+        else Message("certificate-retrieved-and-issued")
+    )
     return fields(
         Message("certificate-issue-title"),
         (
@@ -362,14 +371,7 @@ def _issuing(certificate: Certificate) -> Fields:
                 Message("certificate-assurance"),
                 NOT_FINAL if anchor is None else describe_level(anchor),
             ),
-            (
-                Message("certificate-verified-and-issued"),
-                text(describe_time(verification.verified_at), whose),
-            ),
-            (
-                Message("certificate-retrieved-at"),
-                MISSING if retrieved is None else text(describe_time(retrieved)),
-            ),
+            (verified, text(describe_time(verification.verified_at), whose)),
             (Message("certificate-verifier"), text(verification.verifier)),
             (
                 Message("certificate-issuer"),

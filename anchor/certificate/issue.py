@@ -51,7 +51,7 @@ from anchor.system.clock import format_time
 from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.policy import TrustPolicy
-from anchor.verification.report import Claim, ProvenAnchor, Report, Verdict
+from anchor.verification.report import Claim, ProvenAnchor, Report, Step, Verdict
 from anchor.verification.report_json import (
     ClaimDocument,
     StepDocument,
@@ -311,17 +311,28 @@ def _anchor(
     )
 
 
-def _title(title: Message, basis: Basis) -> Bilingual:
-    """Return a title, which does not speak of a file where only a digest was compared."""
-    return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
+def _step(step: Step, basis: Basis) -> StepDocument[Bilingual]:
+    """Return a step; where only a digest was given, no file was compared in step 2."""
+    title, verdict = step.title, step.verdict
+    if title in _OF_DIGEST and not basis.has_file:
+        title = _OF_DIGEST[title]
+        verdict = Verdict.NOT_PRESENT if verdict is Verdict.PASS else verdict
+    return StepDocument[Bilingual](
+        number=step.number,
+        title=bilingual(title),
+        verdict=verdict.value,
+        detail=bilingual(step.detail),
+    )
 
 
-def _claim(claim: Claim, basis: Basis) -> ClaimDocument[Bilingual]:
+def _claim(claim: Claim, basis: Basis, *, has_account: bool) -> ClaimDocument[Bilingual]:
     """Return a claim as people read it; a digest alone passes no C1."""
     verdict, reason = claim.verdict, claim.reason
     if claim.id == "C1" and verdict is Verdict.PASS and not basis.has_file:
         verdict = Verdict.NOT_PRESENT
         reason = Message("certificate-file-not-compared", detail=reason)
+    if claim.id == "C7" and has_account:
+        reason = Message("certificate-account-shown", reason=reason)
     return ClaimDocument[Bilingual](
         id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
     )
@@ -339,14 +350,9 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         unpinned=_both(report.unpinned),
         notes=_both(report.notes),
         nodes=list(basis.nodes),
-        steps=[
-            StepDocument[Bilingual](
-                number=step.number,
-                title=_title(step.title, basis),
-                verdict=step.verdict.value,
-                detail=bilingual(step.detail),
-            )
-            for step in report.steps
+        steps=[_step(step, basis) for step in report.steps],
+        claims=[
+            _claim(claim, basis, has_account=report.account is not None)
+            for claim in report.shown_claims
         ],
-        claims=[_claim(claim, basis) for claim in report.shown_claims],
     )

@@ -409,5 +409,4 @@ def numbered(certificate: Certificate) -> Certificate:
     if certificate.certificate_no:
         return certificate
     digest = hashlib.sha256(encode_certificate(certificate)).hexdigest()
-    day = certificate.issued_at[:10].replace("-", "")
-    return certificate.model_copy(update={"certificate_no": f"AC-{day}-{digest[:16].upper()}"})
+    return certificate.model_copy(update={"certificate_no": f"AC-{digest[:16].upper()}"})

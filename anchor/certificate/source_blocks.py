@@ -35,7 +35,7 @@ _COLLECTION = (
     (Message("certificate-collection-method"), "method", "collection.method"),
     (Message("certificate-collection-witnesses"), "witnesses", _WITNESSES),
     (Message("certificate-evidence-modifications"), "modifications", _MODIFICATIONS),
-    (Message("certificate-exhibit-category"), "category", None),
+    (Message("certificate-exhibit-category"), "category", "kind"),
     (Message("certificate-exhibit-summary"), "content_summary", None),
     (Message("certificate-fact-to-prove"), "purpose_of_proof", None),
     (Message("certificate-record-address"), "record_address", None),
@@ -80,6 +80,11 @@ def _list_collection(certificate: Certificate) -> Iterator[Labelled]:
             label,
             show_statements((statement, of_exhibit), *((value, of_record) for value in values)),
         )
+    parties = certificate.stated.case.parties
+    if parties:
+        # The first part shortens them.
+        shown = show_statements(*((str(party), of_exhibit) for party in parties))
+        yield Message("case-parties"), shown
     yield from list_rows(lines, lambda value: show_statements((value, of_record)))
 
 

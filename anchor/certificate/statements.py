@@ -17,6 +17,7 @@ from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.statement_text import DigestText, StatementText
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
+from anchor.people.case_rules import MAX_PARTIES
 from anchor.system.details_toml import MAX_DETAILS_BYTES, parse_details_toml
 
 FORMAT = "anchor-certificate-details/1"
@@ -50,10 +51,22 @@ class _Document(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
+class CaseParty(_Document):
+    """A party to the proceedings, by role and name."""
+
+    role: StatementText
+    name: StatementText
+
+    def __str__(self) -> str:
+        """Return the party on one line."""
+        return f"{self.role}：{self.name}"
+
+
 class Case(_Document):
     """The proceedings for which the evidence is submitted."""
 
     court: Statement = None
+    parties: Annotated[list[CaseParty], Field(max_length=MAX_PARTIES)] = []
     submitted_by: Statement = None
     submitted_at: Statement = None
 

@@ -9,6 +9,8 @@ from anchor.cli.console import Colour, Output, pad
 from anchor.errors import SupersededError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
+from anchor.evidence.record_submitter import MEMBER as SUBMITTER
+from anchor.evidence.record_submitter import read_submitter
 from anchor.messages.message import Message, join
 from anchor.units import format_moment
 from anchor.verification.record_status import NoticeFinding
@@ -20,6 +22,7 @@ from anchor.verification.report import (
     Verdict,
     verdict_message,
     verdict_of,
+    word_claim,
 )
 
 COLOURS = {
@@ -73,7 +76,8 @@ def print_report(
     for claim in report.shown_claims:
         matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
         if all_steps or matters or (claim.id == "C7" and report.custody is not None):
-            mark = f"{_INDENT}{claim.id} {_pad_verdict(output, claim.verdict)}"
+            words = word_claim(claim.id, claim.verdict, has_account=report.account is not None)
+            mark = f"{_INDENT}{claim.id} {pad(output.say(words) + ' ', _VERDICT_WIDTH)}"
             text = Message("report-claim", title=claim.title, reason=claim.reason)
             output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
     for finding in report.timestamps:
@@ -181,6 +185,11 @@ def _print_statements(output: Output, report: Report, *, in_full: bool) -> None:
     if account is not None:
         print_account(output, account, in_full=in_full)
     known = () if account is None else account.names
+    submitter = None if report.record is None else read_submitter(report.record.encoded)
+    if submitter is not None:
+        named = Message("report-submitted-by", account=submitter.account, actor=submitter.actor)
+        output.line(named, mark=_INDENT)
+        known = (*known, SUBMITTER)
     others = [name for name in report.statements if name not in known]
     if others:
         output.line(Message("report-statements-unchecked", names=join(others)), mark=_INDENT)

@@ -11,7 +11,7 @@ from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.statement_text import fit_statement
 from anchor.messages.message import Message, translate
 from anchor.people.actors import Actor
-from anchor.people.case_rules import viewer_of
+from anchor.people.case_rules import Party, viewer_of
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes
 from anchor.project.sign_in_config import PlatformConfig
 from anchor.service.evidence_party import EvidenceParty, find_party
@@ -30,25 +30,36 @@ def choose_case(cases: Sequence[CaseOfEvidence]) -> CaseOfEvidence | None:
     return cases[0] if len(cases) == 1 else None
 
 
-def describe_case(case: CaseOfEvidence | None) -> dict[str, str | None]:
+def describe_case(case: CaseOfEvidence | None) -> dict[str, JsonValue]:
     """Return what a certificate states of a case, by the names of ``list_case_facts``."""
     if case is None:
-        return dict.fromkeys(("case_reference", "court", "exhibit_no", "purpose_of_proof"))
+        return dict.fromkeys(
+            ("case_reference", "court", "parties", "exhibit_no", "purpose_of_proof")
+        )
     row, exhibit = case
     return {
         "case_reference": fit_statement(row.fields.number),
         "court": fit_statement(row.fields.authority),
+        "parties": _list_parties(row.fields.parties) or None,
         "exhibit_no": fit_statement(exhibit.label),
         "purpose_of_proof": fit_statement(exhibit.purpose),
     }
 
 
-def list_case_facts(certificate: Mapping[str, Any]) -> dict[str, str | None]:
+def _list_parties(parties: Sequence[Party]) -> list[JsonValue]:
+    """Return the parties of a case whose role and name can be printed."""
+    fitted = ((fit_statement(party.role), fit_statement(party.name)) for party in parties)
+    return [{"role": role, "name": name} for role, name in fitted if role and name]
+
+
+def list_case_facts(certificate: Mapping[str, Any]) -> dict[str, JsonValue]:
     """Return what an issued certificate (``anchor-certificate/1``) states of a case."""
     stated = certificate["stated"]
     return {
         "case_reference": stated["case_reference"],
         "court": stated["case"]["court"],
+        # A certificate of before has no such member.
+        "parties": stated["case"].get("parties") or None,
         "exhibit_no": stated["exhibit"]["exhibit_no"],
         "purpose_of_proof": stated["exhibit"]["purpose_of_proof"],
     }
@@ -77,7 +88,7 @@ def encode_details(
     if case is not None:
         document |= {
             "exhibits_stated_by": "depositor",
-            "case": _given({"court": facts["court"]}),
+            "case": _given({"court": facts["court"], "parties": facts["parties"]}),
             "exhibits": [
                 _given(
                     {
@@ -127,5 +138,5 @@ def _find_permissions(connection: Any, tenant: str, actor: Actor) -> frozenset[P
     return frozenset()
 
 
-def _given(members: Mapping[str, str | None]) -> dict[str, JsonValue]:
+def _given(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
     return {name: text for name, text in members.items() if text is not None}

@@ -14,6 +14,7 @@ from fastapi.responses import Response
 from anchor.bag.packed_policy import encode_packed_policy
 from anchor.bag.receipt_package import (
     PackageCase,
+    PackageCertificate,
     PackageExhibit,
     PackageVerifiers,
     build_package,
@@ -33,7 +34,7 @@ from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.case_exhibits import ExhibitRow
 from anchor.store.cases import CaseRow
-from anchor.store.certificates import load_certificates, load_file, load_hashes
+from anchor.store.certificates import load_certificates_of, load_file, load_hashes
 from anchor.store.evidence import StoredEvidence
 from anchor.system.clock import format_time
 
@@ -113,7 +114,7 @@ def _take_slot(service: Service, holder: str) -> ExitStack:
 async def _describe(
     service: Service, row: ExhibitRow | None, stored: StoredEvidence | None, room: int
 ) -> PackageExhibit:
-    """Return an exhibit with its receipt and the files of its certificates in force."""
+    """Return an exhibit with its receipt, its certificates, and the files of those in force."""
     record = None if stored is None else stored.record
     receipt = None
     is_anchored = False
@@ -137,7 +138,7 @@ async def _describe(
         sm3=_hex(None if parsed is None else parsed.digests.sm3),
         receipt=receipt,
         is_anchored=is_anchored,
-        certificates={} if stored is None else await _load_files(service, stored),
+        certificates=[] if stored is None else await _load_certificates(service, stored),
         record=record,
         account=None if party is None else party.account,
         submitter=None if party is None else party.actor,
@@ -148,21 +149,30 @@ async def _describe(
     return exhibit
 
 
-async def _load_files(service: Service, stored: StoredEvidence) -> dict[str, bytes]:
-    files: dict[str, bytes] = {}
-    for certificate in await service.query(load_certificates, stored.identity):
-        if certificate.state != "issued" or certificate.number is None:
-            continue
-        stem = certificate.number if certificate.number.isascii() else certificate.id
-        for kind in await service.query(load_hashes, certificate.id):
-            body = await service.query(load_file, certificate.id, kind)
+async def _load_certificates(service: Service, stored: StoredEvidence) -> list[PackageCertificate]:
+    issued = await service.query(load_certificates_of, [stored.identity])
+    certificates = []
+    for each in issued.get(stored.identity, ()):
+        assert each.number is not None and each.issued_at is not None, "it was issued"
+        files: dict[str, bytes] = {}
+        stem = each.number if each.number.isascii() else each.id
+        for kind in () if each.revoked_at else await service.query(load_hashes, each.id):
+            body = await service.query(load_file, each.id, kind)
             if body is not None:
                 files[f"{stem}.{kind}"] = body
-    return files
+        certificates.append(
+            PackageCertificate(
+                number=each.number,
+                issued_at=each.issued_at,
+                revoked_at=each.revoked_at,
+                files=files,
+            )
+        )
+    return certificates
 
 
 def _measure(exhibit: PackageExhibit) -> int:
-    return len(exhibit.receipt or b"") + sum(map(len, exhibit.certificates.values()))
+    return len(exhibit.receipt or b"") + sum(map(len, exhibit.certificate_files.values()))
 
 
 def _hex(digest: bytes | None) -> str | None:

@@ -100,6 +100,13 @@ AGE_NOT_PROVEN = Message("report-age-not-proven")
 """Said beside every earliest time, which is the record's and not the evidence's."""
 
 
+def word_claim(claim_id: str, verdict: Verdict, *, has_account: bool) -> Message:
+    """Return the verdict on a claim in words; C7 is stated where the record has an account."""
+    if claim_id == "C7" and verdict is Verdict.NOT_PRESENT and has_account:
+        return Message("verdict-stated")
+    return verdict_message(verdict)
+
+
 def verdict_message(verdict: Verdict) -> Message:
     """Return the word for a verdict; in English it is the enumeration's value."""
     return _VERDICTS[verdict]

@@ -13,7 +13,7 @@ from support.world import INDEX, SIZE
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
-from anchor.certificate.layout import Fields, Sheet
+from anchor.certificate.layout import Fields, Notes, Sheet
 from anchor.certificate.model import Certificate
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import Details
@@ -110,9 +110,12 @@ def test_a_record_without_checks_says_that_there_are_none():
     assert found[OBSERVED] == {"Entries": ("未提供 / not provided",)}
 
 
-def test_a_record_without_groups_leaves_the_sheet_as_it_was(issued: Issued):
+def test_a_record_without_groups_is_said_to_hold_no_environment(issued: Issued):
     assert issued.certificate.account is None
-    assert "Environment and cleanliness" in tables(issued)
+    notes = [block for block in third(issued).blocks if isinstance(block, Notes)]
+    remarks = [remark.zh for block in notes for remark in block.items]
+    assert any("没有环境与清洁性检查的内容" in remark for remark in remarks)
+    assert any("提交证据的页面可能未设此栏" in remark for remark in remarks)
 
 
 def test_two_hundred_items_are_counted_and_not_all_printed():

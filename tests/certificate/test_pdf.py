@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import pypdf
@@ -21,7 +22,15 @@ from support.world import INDEX, SIZE, World
 from anchor.certificate.fonts import Font
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.certificate.statements import Case, Details, parse_details
+from anchor.certificate.statements import (
+    Case,
+    CaseParty,
+    Depositor,
+    Details,
+    Issuer,
+    RegisteredSubmitter,
+    parse_details,
+)
 from anchor.evidence.group_reading import parse_groups
 
 PDFA = "{http://www.aiim.org/pdfa/ns/id/}"
@@ -180,12 +189,99 @@ def test_the_judges_page_is_one_with_every_entry(font: Font) -> None:
     assert "not_before" not in first
 
 
+def test_lines_of_the_judges_page_are_apart(reader: pypdf.PdfReader) -> None:
+    # Chinese text of 8.4 points, between rules; the banner is above, the seal and the footer below.
+    heights = (round(height, 1) for height in list_heights(reader.pages[0], left=200))
+    lines = sorted({height for height in heights if 120 < height < 700})
+    assert len(lines) > 30
+    assert min(above - below for below, above in pairwise(lines)) > 11
+
+
+@pytest.mark.parametrize("length", [30, 120])
+def test_the_judges_page_is_one_with_long_statements(font: Font, length: int) -> None:
+    first, second, *_ = read_pdf(render_pdf(filled(length), font)).pages
+    text = first.extract_text()
+    assert "签章" in text and "＊ 存证主体在记录中陈述" in text
+    assert "逐项核验结论" in second.extract_text()
+    check_rules(first)
+
+
+def test_no_rule_touches_a_glyph(reader: pypdf.PdfReader) -> None:
+    for page in reader.pages:
+        check_rules(page)
+
+
+def check_rules(page: pypdf.PageObject) -> None:
+    """Assert that no horizontal rule meets a line of text; a glyph is 0.86 em high, 0.21 deep."""
+    rules: list[float] = []
+    lines: list[tuple[str, float, float]] = []
+
+    def draw(operator: bytes, operands: Any, matrix: list[float], _: Any) -> None:
+        if operator == b"l" and operands[1] == 0 and operands[0] > 150:
+            rules.append(matrix[5])
+
+    def write(text: str, matrix: list[float], *others: Any) -> None:
+        if text.strip():
+            lines.append((text, matrix[5], others[-1]))
+
+    page.extract_text(visitor_operand_before=draw, visitor_text=write)
+    assert len(rules) > 2 and len(lines) > 20
+    touched = [
+        text
+        for text, base, size in lines
+        if any(base - 0.21 * size < rule < base + 0.86 * size for rule in rules)
+    ]
+    assert touched == []
+
+
+def filled(length: int) -> Certificate:
+    """Return a certificate of a digest, of a case at a service, with statements of that length."""
+    words = ("王某，写字楼物业职员，负责该楼层的日常管理与出入登记，" * 6)[:length]
+    people = [{"name": words[:30], "role": "律师"}, {"name": words[:30]}]
+    world = recorded(
+        INDEX,
+        name="甲公司与乙公司聊天记录及合同履行情况的屏幕录像（2026年11月29日上午）.mp4",
+        statements={
+            "kind": "screen-recording",
+            "source": {"origin": words, "generation_mechanism": words, "storage_history": [words]},
+            "collection": {
+                "started_at": "2026-11-29T03:04:05Z",
+                "ended_at": "2026-11-29T03:44:05Z",
+                "place": words,
+                "method": words,
+                "operators": people,
+                "witnesses": people,
+            },
+            "submitter": {"account": "acme", "actor": "person:1f0c3ad2b1e4f506"},
+        },
+    )
+    world.main.needed = 2
+    details = parse_details(all_details(world.evidence(INDEX).sha256 or b""), is_json=False)
+    parties = [CaseParty(role=role, name=words[:40]) for role in ("原告", "被告", "第三人")]
+    exhibit = {"operator": None, "started_at": None, "ended_at": None, "title": words}
+    stated = {
+        "case_reference": words,
+        "case": Case(court=words, parties=parties, submitted_by=words, submitted_at="2026-11-29"),
+        "exhibits_stated_by": "depositor",
+        "issuer": Issuer(name=words, contact=words),
+        "depositor": Depositor(name=words),
+        "submitter": RegisteredSubmitter(name=words, account="person:1f0c3ad2b1e4f506"),
+        "exhibits": [details.exhibits[0].model_copy(update=exhibit)],
+    }
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    made = issue(world, receipt, details=details.model_copy(update=stated), has_file=False)
+    return made.certificate
+
+
 def documented() -> Certificate:
     """Return a certificate with all details of proceedings, of a record with all groups."""
     members = parse_groups(FULL).members()
     world = recorded(INDEX, statements=members)
     details = parse_details(all_details(world.evidence(INDEX).sha256 or b""), is_json=False)
-    case = Case(court="法院", submitted_by="提交人", submitted_at="2026-01-02")
+    parties = [
+        CaseParty(role="被告", name=f"某某科技有限公司第{place}分公司") for place in range(30)
+    ]
+    case = Case(court="法院", parties=parties, submitted_by="提交人", submitted_at="2026-01-02")
     exhibit = details.exhibits[0].model_copy(
         update={"operator": None, "started_at": None, "ended_at": None}
     )
@@ -196,15 +292,20 @@ def documented() -> Certificate:
 
 def lowest_text(page: pypdf.PageObject) -> float:
     """Return the height of the lowest line of text above the footer; a page is 842 high."""
+    return min(height for height in list_heights(page) if height > 60)
+
+
+def list_heights(page: pypdf.PageObject, left: float = 0) -> list[float]:
+    """Return the height of each text on a page that begins right of ``left``, in points."""
     heights: list[float] = []
 
     def note(text: str, transformation: list[float], matrix: list[float], *_: Any) -> None:
         height = matrix[4] * transformation[1] + matrix[5] * transformation[3] + transformation[5]
-        if text.strip() and height > 60:
+        if text.strip() and matrix[4] * transformation[0] + transformation[4] > left:
             heights.append(height)
 
     page.extract_text(visitor_text=note)
-    return min(heights)
+    return heights
 
 
 def test_a_long_word_is_broken_and_copied_as_one(font: Font) -> None:

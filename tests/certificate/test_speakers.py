@@ -10,10 +10,11 @@ from support.world import INDEX, SIZE
 
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
-from anchor.certificate.layout import Fields, Seal, Value
+from anchor.certificate.layout import Fields, JudgedStatement, JudgedTable, Seal, Value
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import (
     Case,
+    CaseParty,
     Depositor,
     Details,
     Issuer,
@@ -44,16 +45,44 @@ def issued_with(statements: dict[str, Any], **details: Any) -> Issued:
     return issue(world, receipt, details=Details(**details))
 
 
+def test_of_a_digest_step_2_and_claim_c1_say_that_no_file_was_compared():
+    world = recorded(INDEX, statements=STATED)
+    receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
+    for has_file in (True, False):
+        claims, steps = judged_rows(issue(world, receipt, has_file=has_file))
+        words = "通过" if has_file else "未比对文件"
+        assert (claims["C1"].verdict_words.zh, steps["2"].verdict_words.zh) == (words, words)
+        assert claims["C7"].verdict_words.zh == "有陈述，未核对"
+        assert claims["C7"].reason.zh.endswith("见“来源、环境与清洁性”")
+
+
+def judged_rows(issued: Issued) -> list[dict[str, JudgedStatement]]:
+    blocks = (block for sheet in build_sheets(issued.certificate) for block in sheet.blocks)
+    tables = [block for block in blocks if isinstance(block, JudgedTable)]
+    return [{row.id: row for row in table.rows} for table in tables[:2]]
+
+
+def test_the_kind_of_evidence_is_one_row_by_details_and_record():
+    issued = issued_with({"kind": "web-capture", **STATED, **SUBMITTER})
+    (value,) = shown_all(issued, "Category")
+    assert value.marks == ("＊",)
+    assert shown_all(issued, "kind of evidence") == []
+
+
 def shown(issued: Issued, label: str) -> Value:
-    (value,) = (
+    (value,) = shown_all(issued, label)
+    return value
+
+
+def shown_all(issued: Issued, label: str) -> list[Value]:
+    return [
         row.value
         for sheet in build_sheets(issued.certificate)
         for block in sheet.blocks
         if isinstance(block, Fields)
         for row in block.rows
         if row.label.en == label
-    )
-    return value
+    ]
 
 
 def legend(issued: Issued) -> str:
@@ -69,7 +98,7 @@ def test_the_depositors_statements_in_the_record_are_its_own():
         ("How it was generated", ("由系统生成",)),
         ("Storage history, media", ("on the server; on a disk",)),
         ("Place of collection", ("上海",)),
-        ("Witnesses or notary", ("王某 · clerk", "Ann")),
+        ("Witnesses as stated (unsigned)", ("王某 · clerk", "Ann")),
     ):
         value = shown(issued, label)
         assert (value.lines, set(value.marks)) == (lines, {"＊"}), label
@@ -99,9 +128,16 @@ def test_what_the_details_and_the_record_say_alike_stands_once_with_both_marks()
 
 
 def test_what_the_depositor_entered_in_a_case_is_not_the_issuers():
+    parties = [CaseParty(role="原告", name="甲公司"), CaseParty(role="被告", name="Bo Ho")]
     issued = issued_with(
-        {}, case_reference="（2026）1", case=Case(court="法院"), exhibits_stated_by="depositor"
+        {},
+        case_reference="（2026）1",
+        case=Case(court="法院", parties=parties),
+        exhibits_stated_by="depositor",
     )
+    front, detail = shown_all(issued, "Parties")
+    assert (front.lines, front.marks) == (("原告：甲公司；被告：Bo Ho",), ("＃",))
+    assert (detail.lines, detail.marks) == (("原告：甲公司", "被告：Bo Ho"), ("＃", "＃"))
     assert shown(issued, "Case reference").marks == ("＃",)
     assert shown(issued, "Court").marks == ("＃",)
     assert legend(issued) == "※＃"

@@ -47,7 +47,7 @@ def test_a_withdrawal_is_recorded_once_and_seen_by_everybody_who_can(
     site.run("custody", "add", "b.txt", "--event", "access", "--actor", "Li").expect(0)
     anchor(site)
     site.run("custody", "show", "b.txt", "-o", "custody").expect(0)
-    assert "the project at hand holds no notice" in site.run("verify", "a.txt").expect(0).out
+    assert "the records at hand hold no notice" in site.run("verify", "a.txt").expect(0).out
     site.run("supersede", "a.txt", "b.txt.anchor.json", *REASONS).expect(0)
     site.run("withdraw", "c.txt", *REASONS).expect(0)
     site.run("withdraw", "c.txt", *REASONS).expect(2)

@@ -547,9 +547,8 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
         order = request_certificate(
             connection, "pack", piece.identity, requested_by="x", at=utc_now()
         )
-        save_issue(
-            connection, order.id, number="AC-1", issued_at=utc_now(), files={"json": b"{}\n"}
-        )
+        at = "2026-05-07T00:00:00.000Z"
+        save_issue(connection, order.id, number="AC-1", issued_at=at, files={"json": b"{}\n"})
     member.call("PATCH", f"{path}/exhibits/{exhibits[1]['id']}", {"position": 1})
     answers = [who.call("GET", f"{path}/package") for who in (member, owner)]
     assert answers[0].content == answers[1].content
@@ -592,6 +591,58 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
         assert revoke_certificate(connection, order.id, reason="r", at=utc_now())
     single = read_zip(member.call("GET", f"/v1/evidence/{pieces[0]['id']}/package").content)
     assert "receipts/合同.pdf.anchor.json" in single and "certificate/AC-1.json" not in single
+
+
+def test_a_package_says_which_certificate_replaced_which(platform: Platform) -> None:
+    (member,) = enter(platform, "again", "member")
+    path = member.make()
+    piece = member.submit(205, "合同.pdf")
+    member.call("POST", f"{path}/exhibits", {"evidence": piece["id"]})
+    seal_all(platform)
+    # Ordered first, issued last: what counts is when it was issued.
+    issues = (("AC-3", "03"), ("AC-1", "01"), ("AC-4", "04"), ("AC-2", "02"))
+    ids = {}
+    with platform.project.database.write() as connection:
+        stored = find_by_ids(connection, [bytes.fromhex(piece["id"])])[0]
+        for place, (number, day) in enumerate(issues):
+            order = request_certificate(
+                connection, "again", stored.identity, requested_by="x",
+                at=f"2026-05-0{place + 1}T00:00:00.000Z",
+            )  # fmt: skip
+            save_issue(
+                connection, order.id, number=number, issued_at=f"2026-06-{day}T01:02:03.000Z",
+                files={"json": number.encode()},
+            )  # fmt: skip
+            ids[number] = order.id
+        assert revoke_certificate(
+            connection, ids["AC-4"], reason="r", at="2026-06-05T00:00:00.000Z"
+        )
+    files = read_zip(member.call("GET", f"{path}/package").content)
+    (listed,) = json.loads(files["exhibits/exhibits.json"])["exhibits"]
+    held = [f"certificate/AC-{number}.json" for number in (1, 2, 3)]
+    assert listed["certificates"] == held and "certificate/AC-4.json" not in files
+    newest = {"number": "AC-3", "issued_at": "2026-06-03T01:02:03.000Z"}
+    states = listed["certificate_states"]
+    assert [
+        (each["number"], each["issued_at"][8:10], each["state"], each["replaced_by"])
+        for each in states
+    ] == [
+        ("AC-1", "01", "replaced", newest),
+        ("AC-2", "02", "replaced", newest),
+        ("AC-3", "03", "current", None),
+        ("AC-4", "04", "revoked", None),
+    ]
+    assert [each["files"] for each in states] == [*([name] for name in held), []]
+    assert [each["revoked_at"] is not None for each in states] == [False, False, False, True]
+    beijing = "北京时间 2026-06-0{0} 09:02:03（2026-06-0{0} 01:02:03 UTC）"
+    one, three, four = (beijing.format(day) for day in (1, 3, 4))
+    for name in ("README.zh.md", "exhibits/exhibits.html"):
+        text = files[name].decode()
+        assert f"AC-1，{one}出具，已由{three}出具的证书 AC-3 取代" in text
+        assert f"AC-3，{three}出具，为现行证书" in text
+        assert f"AC-4，{four}出具，已于北京时间 2026-06-05 08:00:00" in text
+    english = files["README.en.md"].decode()
+    assert "replaced by certificate AC-3, issued 2026-06-03 01:02:03 UTC" in english
 
 
 def test_the_list_for_the_court_has_the_partys_statements_with_whose_they_are(

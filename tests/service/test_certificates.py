@@ -101,7 +101,11 @@ def test_a_certificate_names_the_party_and_the_case_that_the_evidence_is_in(desk
     post = desk.served.http.post
     id = post("/v1/evidence", json=body, headers=desk.headers).json()["id"]
     desk.site.round(wait_for="final")
-    facts = {"number": "（2026）沪0105民初2号", "title": "t", "authority": "上海市长宁区人民法院"}
+    parties = [{"role": "原告", "name": "甲公司"}, {"role": "被告", "name": "乙公司"}]
+    facts = {
+        "number": "（2026）沪0105民初2号", "title": "t", "authority": "上海市长宁区人民法院",
+        "parties": parties,
+    }  # fmt: skip
     case = post("/v1/cases", json=facts, headers=desk.headers).json()["id"]
     exhibit = {"evidence": id, "label": "证据1", "purpose": "one\ntwo"}
     path = f"/v1/cases/{case}/exhibits"
@@ -114,6 +118,7 @@ def test_a_certificate_names_the_party_and_the_case_that_the_evidence_is_in(desk
     assert (stated["case_reference"], stated["case"]["court"]) == (
         facts["number"], facts["authority"],
     )  # fmt: skip
+    assert stated["case"]["parties"] == parties
     assert (stated["exhibit"]["exhibit_no"], stated["exhibit"]["purpose_of_proof"]) == (
         "证据1", "one two",
     )  # fmt: skip
@@ -123,6 +128,7 @@ def test_a_certificate_names_the_party_and_the_case_that_the_evidence_is_in(desk
     page = get(desk, f"/v1/certificates/{made['id']}/files/html").text
     assert '总经理的电脑 <span class="stated">＊</span>' in page
     assert f'{facts["number"]} <span class="stated">＃</span>' in page
+    assert '原告：甲公司；被告：乙公司 <span class="stated">＃</span>' in page
 
 
 def test_an_order_that_waits_is_not_made_twice(desk: Desk) -> None:

@@ -118,6 +118,7 @@ def issue(
     draft: bool = False,
     block_hashes: set[Hash32] | None = None,
     offline: bool = False,
+    has_file: bool = True,
 ) -> Issued:
     """Verify a receipt of that world and issue its certificate, by default with all details."""
     digest = world.evidence(receipt.index).sha256
@@ -139,6 +140,7 @@ def issue(
         policy=policy,
         policies=() if policy is None else (_policy_file(policy),),
         nodes=() if offline else NODES,
+        has_file=has_file,
     )
     if details is None:
         details = parse_details(all_details(digest), is_json=False)

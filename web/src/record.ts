@@ -35,6 +35,8 @@ export interface Record {
   readonly notBefore: NotBefore | null;
   /** The names of members that this release does not know. */
   readonly statements: readonly string[];
+  /** All members. */
+  readonly members: Members;
 }
 
 /** Read a record from its exact text; members that this version does not know are allowed. */
@@ -79,6 +81,7 @@ export function parseRecord(text: string): Record {
     log: value.has("log") ? parseHexMember(value.get("log")!, "log", true) : null,
     notBefore,
     statements: [...value.keys()].filter((name) => !known.includes(name)),
+    members: value,
   };
   if (!digests.sha256 && !digests.sm3) { // last: what breaks the form is malformed, whatever it is about
     const names = [...(value.get("digests") as Members).keys()].sort().join(", ").slice(0, 80);

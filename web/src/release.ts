@@ -56,6 +56,9 @@ const GROUPS = release.groups as {
 /** Tell whether a member of a record is one that documents how evidence was collected. */
 export const isGroup = (name: string): boolean => name in GROUPS;
 
+/** Tell whether a member of a record is a group of statements alone. */
+export const isStated = (name: string): boolean => GROUPS[name]?.origins.join() === "stated";
+
 /** Return the labels of a record's groups that the operator states, or that the program observed. */
 export const labelsOf = (names: readonly string[], origin: "stated" | "observed"): Message[] =>
   names.filter((name) => GROUPS[name]?.origins.includes(origin)).map((name) => named(GROUPS[name]!.label));

@@ -12,7 +12,11 @@ from fastapi.responses import RedirectResponse, Response
 from anchor.evidence.erasure_statement import BASES
 from anchor.evidence.group_lines import list_statements
 from anchor.evidence.record import parse_record
-from anchor.evidence.record_submitter import describe_speaker
+from anchor.evidence.record_submitter import (
+    describe_speaker,
+    list_depositor_lines,
+    list_submitter_lines,
+)
 from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import viewer_of
@@ -28,7 +32,7 @@ from anchor.service.certificate_orders import order_certificate
 from anchor.service.copy_download import answer_copy
 from anchor.service.copy_removal import remove_copy
 from anchor.service.evidence_erasure import erase_evidence
-from anchor.service.evidence_party import EvidenceParty, find_party
+from anchor.service.evidence_party import find_party
 from anchor.service.evidence_retention import change_retention
 from anchor.service.evidence_status import find_evidence, load_status
 from anchor.service.package_builder import answer_evidence_package
@@ -206,12 +210,6 @@ def _list_digests(record: bytes | None) -> list[tuple[str, str]]:
     return [(name, digest.hex()) for name, digest in named if digest is not None]
 
 
-def _describe_submitter(party: EvidenceParty) -> str | None:
-    if party.actor is None:
-        return None
-    return party.actor if party.name is None else f"{party.name} ({party.actor})"
-
-
 def _find_without_case(
     connection: Any, certificates: Sequence[IssuedCertificate], case: CaseOfEvidence | None
 ) -> set[str]:
@@ -255,8 +253,16 @@ async def _answer(
         "language": reader.language,
         "stage": STAGE_LABELS[status.state],
         "tone": STAGE_TONES[status.state],
-        "party": party,
-        "submitter": _describe_submitter(party),
+        "parties": (
+            (
+                Message("certificate-depositor"),
+                list_depositor_lines(party.recorded, party.account),
+            ),
+            (
+                Message("certificate-submitted-by"),
+                list_submitter_lines(party.recorded, party.actor, party.name),
+            ),
+        ),
         "speaker": describe_speaker(party.recorded, party.name),
         "statements": [] if stored.record is None else list_statements(stored.record),
         "certificates": certificates,

@@ -6,6 +6,7 @@ from typing import Any
 
 from anchor.certificate.statements import parse_details
 from anchor.evidence.digests import Digests
+from anchor.people.case_rules import Party
 from anchor.project.sign_in_config import NO_PLATFORM, PlatformConfig
 from anchor.service.certificate_details import (
     CaseOfEvidence,
@@ -30,8 +31,10 @@ def party(**changes: Any) -> EvidenceParty:
     return EvidenceParty(**members | changes)
 
 
-def case(authority: str = "", **entered: str) -> CaseOfEvidence:
-    fields = CaseFields(number="1", title="t", authority=authority, parties=(), is_shared=False)
+def case(authority: str = "", parties: tuple[Party, ...] = (), **entered: str) -> CaseOfEvidence:
+    fields = CaseFields(
+        number="1", title="t", authority=authority, parties=parties, is_shared=False
+    )
     row = CaseRow(
         id="c", tenant="acme", fields=fields, created_at=AT, created_by="person:1f",
         closed_at=None, hold=None,
@@ -77,7 +80,9 @@ def test_of_several_cases_none_is_named() -> None:
 
 
 def test_a_certificate_states_what_was_described() -> None:
-    made = case("法院", label="证据1", purpose="p")
+    # What cannot be printed is left out.
+    parties = (Party("原告", "甲公司"), Party("被告", "Bo Ho"), Party("x", "\u202e"))
+    made = case("法院", parties, label="证据1", purpose="p")
     details = parse_details(encode_details(party(), DIGESTS, made, PLATFORM), is_json=True)
     stated = {
         "case_reference": details.case_reference,
@@ -85,4 +90,15 @@ def test_a_certificate_states_what_was_described() -> None:
         "exhibit": details.find_exhibit(DIGESTS).model_dump(),
     }
     assert list_case_facts({"stated": stated}) == describe_case(made)
+    assert describe_case(made)["parties"] == [
+        {"role": "原告", "name": "甲公司"}, {"role": "被告", "name": "Bo Ho"},
+    ]  # fmt: skip
     assert set(describe_case(None).values()) == {None}
+
+
+def test_a_certificate_of_before_names_no_parties() -> None:
+    old = {"case_reference": "1", "case": {"court": "法院"}}
+    exhibit = {"exhibit_no": None, "purpose_of_proof": None}
+    facts = list_case_facts({"stated": {**old, "exhibit": exhibit}})
+    assert facts == describe_case(case("法院"))
+    assert facts != describe_case(case("法院", (Party("原告", "甲公司"),)))

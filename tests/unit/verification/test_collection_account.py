@@ -10,6 +10,8 @@ from support.certificates import recorded
 from support.group_examples import FULL
 from support.world import INDEX, SIZE, World, judged
 
+from anchor.cli.console import Output
+from anchor.cli.report_text import print_report
 from anchor.evidence.group_reading import parse_groups
 from anchor.messages.message import translate
 from anchor.receipt.format import encode_receipt
@@ -53,7 +55,7 @@ def test_the_claim_names_what_the_profile_lacks_and_does_not_pass():
 def test_a_complete_account_without_custody_does_not_pass_either():
     report = report_on({**MEMBERS, "profile": "plain"})
     assert claim_of(report).verdict is Verdict.NOT_PRESENT
-    assert "has all that profile plain lists" in claim_of(report).reason
+    assert "with all that profile plain lists" in claim_of(report).reason
 
 
 def test_an_account_without_a_profile_says_so():
@@ -98,3 +100,15 @@ def test_json_has_what_is_stated_and_what_was_observed_apart():
 @pytest.mark.parametrize("profile", ["civil-zh", "us-902"])
 def test_no_profile_makes_the_claim_pass(profile: str):
     assert claim_of(report_on({"profile": profile})).verdict is Verdict.NOT_PRESENT
+
+
+def test_the_printed_claim_says_stated_and_names_the_submitter(
+    capsys: pytest.CaptureFixture[str],
+):
+    report = report_on(MEMBERS | {"submitter": {"account": "acme", "actor": "person:1"}})
+    output = Output(as_json=False, language="zh")
+    print_report(output, "FILE", report, policies=(), nodes=(), all_steps=True)
+    printed = capsys.readouterr().out
+    assert "C7 有陈述，未核对 取证与保管过程有记载" in printed
+    assert "记录载明的提交人：person:1，存证主体的账户：acme" in printed
+    assert "未提供 取证" not in printed and "submitter" not in printed

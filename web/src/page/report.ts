@@ -4,7 +4,9 @@ import { formatAddress, type Hex } from "../bytes.ts";
 import { CANNOT_CHECK, MISMATCH, SUPERSEDED } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, moment, type Text } from "../messages.ts";
-import { isGroup, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
+import { isGroup, isStated, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
+import type { Json } from "../canonical.ts";
+import type { Record } from "../record.ts";
 import { recordedAt } from "../steps.ts";
 import { Doubt } from "../targets.ts";
 import {
@@ -246,11 +248,16 @@ function showSteps(report: Report, say: Say): HTMLElement {
 }
 
 const showClaims = (report: Report, say: Say): HTMLElement =>
-  make("ul", { class: "rows" }, ...shownClaims(report).map(({ id, title, verdict, reason }) =>
-    showRow(`${id} ${say(title)}`, verdict, reason, say)));
+  make("ul", { class: "rows" }, ...shownClaims(report).map(({ id, title, verdict, reason }) => {
+    const isStatement = id === "C7" && verdict === "not present" && report.record?.statements.some(isGroup);
+    const words = isStatement ? message("verdict-stated") : VERDICTS[verdict];
+    return showRow(`${id} ${say(title)}`, verdict, reason, say, null, words);
+  }));
 
-const showRow = (title: string, verdict: Verdict, reason: Message, say: Say, hint?: Message | null): HTMLElement =>
-  make("li", { class: slug(verdict) }, badge(verdict, say),
+const showRow = (
+  title: string, verdict: Verdict, reason: Message, say: Say, hint?: Message | null, words = VERDICTS[verdict],
+): HTMLElement =>
+  make("li", { class: slug(verdict) }, badge(verdict, words, say),
     make("div", {}, make("b", {}, title), make("p", { class: "detail" }, ...spell(reason, say)),
       ...(hint ? [make("p", { class: "hint" }, ...spell(hint, say))] : [])));
 
@@ -265,15 +272,17 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say): HTMLEle
     const names = join(nodes);
     lines.push(say(message("report-nodes-asked", { names })));
   }
-  lines.push(...listStatements(report.record?.statements ?? []).map(say));
+  if (report.record) {
+    lines.push(...listStatements(report.record).map(say));
+  }
   for (const text of [...report.notes, ...notes]) {
     lines.push(say(message("report-note", { text })));
   }
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
 }
 
-/** Name what the record holds beside its form: what the operator states, and what the program observed. */
-function listStatements(names: readonly string[]): Message[] {
+/** List what the record holds beside its form: what it states, with the values, and what the program observed. */
+function listStatements({ statements: names, members }: Record): Text[] {
   const parts: [Message, Message[]][] = [
     [message("account-stated"), labelsOf(names, "stated")],
     [message("account-observed"), labelsOf(names, "observed")],
@@ -281,8 +290,29 @@ function listStatements(names: readonly string[]): Message[] {
   const lines = parts
     .filter(([, labels]) => labels.length > 0)
     .map(([title, labels]) => message("account-part", { title, groups: join(labels) }));
-  const others = names.filter((name) => !isGroup(name));
-  return others.length > 0 ? [...lines, message("report-statements-unchecked", { names: join(others) })] : lines;
+  const values = names.filter(isStated).flatMap((name) => {
+    const [title] = labelsOf([name], "stated");
+    const groups = join(listLeaves(members.get(name)!), "semicolon");
+    return groups === "" ? [] : [message("account-part", { title: title!, groups })];
+  });
+  const submitter = members.get("submitter");
+  const [account, actor] = ["account", "actor"].map((name) => submitter instanceof Map ? submitter.get(name) : null);
+  const isNamed = typeof account === "string" && typeof actor === "string";
+  const others = names.filter((name) => !isGroup(name) && !(isNamed && name === "submitter"));
+  return [
+    ...lines,
+    ...values,
+    ...(isNamed ? [message("report-submitted-by", { account, actor })] : []),
+    ...(others.length > 0 ? [message("report-statements-unchecked", { names: join(others) })] : []),
+  ];
+}
+
+/** Return the texts and numbers in a value. */
+function listLeaves(value: Json): string[] {
+  if (value === null || typeof value !== "object") {
+    return value === null ? [] : [String(value)];
+  }
+  return (value instanceof Map ? [...value.values()] : value).flatMap(listLeaves);
 }
 
 function showValues(report: Report, say: Say): HTMLElement {
@@ -335,9 +365,9 @@ function copyButton(name: string, value: string, say: Say): HTMLElement {
   return button;
 }
 
-const badge = (verdict: Verdict, say: Say): HTMLElement =>
+const badge = (verdict: Verdict, words: Message, say: Say): HTMLElement =>
   make("span", { class: "badge" },
-    make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), say(VERDICTS[verdict]));
+    make("span", { class: "mark", "aria-hidden": "true" }, MARKS[verdict]), say(words));
 
 /** Show a message; what is a hash or an address in it, as code. */
 const spell = (text: Text, say: Say): Child[] =>
