@@ -79,7 +79,9 @@ def test_the_partys_statements_can_be_read_again_with_whose_they_are(
     stated = {
         "source": {"origin": "<i>电脑</i>", "storage_history": ["on a disk", "in a safe"]},
         "collection": {
-            "started_at": "2026-03-03T01:30:00Z", "place": "上海", "operators": [{"name": "李某"}],
+            "started_at": "2026-03-03T01:30:00Z",
+            "place": "上海",
+            "operators": [{"name": "李某"}],
             "witnesses": [{"name": "王某"}],
         },
     }
