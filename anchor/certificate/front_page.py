@@ -219,7 +219,12 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
             Message("certificate-collection-time"),
             _span(exhibit.started_at, exhibit.ended_at),
             of_exhibit,
-            _span(collected.get("started_at"), collected.get("ended_at")),
+            _span(
+                *(
+                    None if time is None else describe_time(time)
+                    for time in (collected.get("started_at"), collected.get("ended_at"))
+                )
+            ),
         ),
     )
 

@@ -12,7 +12,9 @@ from anchor.certificate.speakers import (
     name_record_speaker,
     show_statements,
 )
+from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
+from anchor.evidence.statement_text import is_time
 from anchor.messages.message import Message
 
 # A bundle may list 200 files; the JSON has them all.
@@ -104,6 +106,8 @@ def _is_of(line: GroupLine, path: str) -> bool:
 
 def _spell(line: GroupLine) -> str:
     value = line.value or Message("check-nothing-found")
+    if is_time(value):
+        return describe_time(value)
     return both(value) if isinstance(value, Message) else value
 
 

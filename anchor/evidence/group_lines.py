@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from anchor.canonical import JsonValue
 from anchor.evidence.group_members import Group, find_group, list_members
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.statement_text import is_time
 from anchor.messages.message import Message
+from anchor.units import format_stored_time
 
 _Entry = tuple[Message, int]
 """The label of a list, and the number of one of its entries."""
@@ -31,8 +33,15 @@ def list_lines(members: Mapping[str, JsonValue]) -> Iterator[GroupLine]:
 
 
 def list_statements(record: bytes) -> list[GroupLine]:
-    """Return what the bytes of a record that ``parse_record`` has accepted state, line by line."""
-    return list(list_lines(read_groups(record).list_values("stated")))
+    """Return what the bytes of a record that ``parse_record`` has accepted state, line by line.
+
+    Times are as people read them.
+    """
+    lines = list_lines(read_groups(record).list_values("stated"))
+    return [
+        replace(line, value=format_stored_time(line.value)) if is_time(line.value) else line
+        for line in lines
+    ]
 
 
 def without_checks(members: Mapping[str, JsonValue]) -> dict[str, JsonValue]:

@@ -53,6 +53,14 @@ def _check_time(text: str) -> str:
     return text
 
 
+def is_time(text: str) -> bool:
+    """Return whether a text is a time as ``TimeText`` takes it."""
+    try:
+        return bool(_check_time(text))
+    except ValueError:
+        return False
+
+
 StatementText = Annotated[str, Field(max_length=MAX_CHARACTERS), AfterValidator(_check_text)]
 """A statement that is not blank and has only printable characters."""
 

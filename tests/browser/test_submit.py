@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -277,6 +278,12 @@ def test_hostile_names_follow_the_rules_of_the_api_beside_each_file(
         assert all(name.startswith("sha256:") for name in desk.recorded()[4:])
 
 
+def spell_utc(local: str) -> str:
+    """Return a time of this machine's zone, which is the browser's, in UTC."""
+    time = datetime.fromisoformat(local).astimezone(UTC)
+    return time.isoformat().replace("+00:00", "Z")
+
+
 def test_what_is_stated_is_recorded_and_what_is_wrong_is_told_beside_the_field(
     browser: Browser, platform: Platform, tmp_path: Path
 ) -> None:
@@ -289,9 +296,19 @@ def test_what_is_stated_is_recorded_and_what_is_wrong_is_told_beside_the_field(
         desk.tab.fill("#generation", "taken by the camera")
         desk.tab.fill("#storage", "on the card\non a disk of Ann's")
         desk.tab.fill("#witnesses", "王某")
+        desk.tab.fill("#collectors", "李某\nBo")
+        desk.tab.fill("#started", "2026-03-03T09:30")
+        desk.tab.fill("#ended", "2026-03-03T09:00")
         desk.submit()
         desk.tab.locator("#origin-error").filter(has_text="one line").wait_for()
         assert desk.tab.locator("#origin").get_attribute("aria-invalid") == "true"
+        assert desk.tab.locator("#ended-error").inner_text().endswith("ends before it starts")
+        # A date that is typed in part has no value, and is not lost for that.
+        desk.tab.fill("#ended", "")
+        desk.tab.locator("#ended").press("1")
+        desk.submit()
+        desk.tab.locator("#ended-error").filter(has_text="the day and the time").wait_for()
+        desk.tab.fill("#ended", "2026-03-03T10:00")
         assert desk.tab.input_value("#method") == "copied from the card by Ann"
         desk.tab.fill("#title", " ")
         desk.tab.get_by_role("button", name="Save as a file").click()
@@ -311,6 +328,9 @@ def test_what_is_stated_is_recorded_and_what_is_wrong_is_told_beside_the_field(
         }
         assert record["collection"] == {
             "method": "copied from the card by Ann",
+            "operators": [{"name": "李某"}, {"name": "Bo"}],
+            "started_at": spell_utc("2026-03-03T09:30"),
+            "ended_at": spell_utc("2026-03-03T10:00"),
             "witnesses": [{"name": "王某"}],
         }
         assert record["submitter"]["account"] == "said"

@@ -80,6 +80,30 @@ def test_a_name_is_taken_exactly_if_the_service_takes_it(
                 "collection": {"witnesses": [{"name": "王某，某公司"}, {"name": "Ann"}]},
             },
         ),
+        (
+            {"collectors": "李某，律师\nBo", "started": "2026-03-03T09:30", "ended": ""},
+            {
+                "collection": {
+                    "operators": [{"name": "李某，律师"}, {"name": "Bo"}],
+                    "started_at": "2026-03-03T01:30:00Z",
+                }
+            },
+        ),
+        (
+            {"started": "2026-01-01T07:59:59.5", "ended": "2026-01-01T07:59:59.500"},
+            {
+                "collection": {
+                    "started_at": "2025-12-31T23:59:59.500Z",
+                    "ended_at": "2025-12-31T23:59:59.500Z",
+                }
+            },
+        ),
+        ({"started": "2026-03-03T09:30", "ended": "2026-03-03T09:29"}, "ended"),
+        (
+            {"started": "?", "ended": "12026-03-03T09:29", "collectors": "\u202e"},
+            "collectors started ended",
+        ),
+        ({"started": "0026-03-03T09:30", "ended": "2026-13-03T09:29"}, "started ended"),
         ({"storage": "x\n" * 20}, {"source": {"storage_history": ["x"] * 20}}),
         ({"place": "x" * 1_001, "method": "a\nb", "origin": "\u202e"}, "origin place method"),
         ({"storage": "x\n" * 21, "witnesses": "Ann\n\u202e"}, "storage witnesses"),

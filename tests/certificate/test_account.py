@@ -72,8 +72,8 @@ def test_what_the_provider_left_out_is_printed_as_not_provided(documented: Issue
 
 def test_a_failed_check_is_shown_as_failed_with_what_was_observed(documented: Issued):
     checks = tables(documented)[CLEANLINESS]
-    assert checks["Proxy"] == ("不通过 / FAILED", "x")
-    assert checks["result"][0] == "不通过 / FAILED"
+    assert checks["Proxy"] == ("未通过 / FAILED", "x")
+    assert checks["result"][0] == "未通过 / FAILED"
     (table,) = (
         block
         for block in third(documented).blocks
@@ -87,7 +87,7 @@ def test_what_was_found_in_a_capture_made_elsewhere_stands_in_a_table_of_its_own
 ):
     tables_shown = tables(documented)
     findings = tables_shown["Checks of the web capture made elsewhere"]
-    assert findings == {"Index": ("不通过 / FAILED", "x")}
+    assert findings == {"Index": ("未通过 / FAILED", "x")}
     software = "software that made it, as the file states (not observed)"
     assert tables_shown[OBSERVED][software] == ("py-wacz 0.6.0",)
 

@@ -154,7 +154,7 @@ def test_stated_observed_and_failed_are_apart(documented: Certificate):
     assert "operating system Debian observed by the program that made the record" in text
     assert "origin 被告的办公电脑 stated in the record, which does not name who stated it" in text
     chinese = draft("zh", documented).text
-    assert "代理 不通过：x 由制作记录的程序查明，未经核验" in chinese
+    assert "代理 未通过：x 由制作记录的程序查明，未经核验" in chinese
     assert "第一百一十二条" in chinese, "what the profile lacks"
 
 
@@ -172,7 +172,7 @@ def test_the_chinese_paper_has_findings_and_choices_in_chinese():
     world = recorded(INDEX, statements=parse_groups(members).members())
     receipt = world.receipt(INDEX, world.prove(world.anchor(INDEX, SIZE)))
     text = draft("zh", issue(world, receipt).certificate).text
-    assert "代理 不通过：无" in text
+    assert "代理 未通过：无" in text
     assert "各服务器一致" in text and "未尝试" in text and "not_attempted" not in text
 
 

@@ -106,6 +106,27 @@ def test_the_depositors_statements_in_the_record_are_its_own():
     assert legend(issued) == "※＊"
 
 
+def test_who_collected_and_when_are_the_depositors_words_with_times_in_beijing_first():
+    collection = {
+        "operators": [{"name": "李某"}, {"name": "Bo", "role": "clerk"}],
+        "started_at": "2026-03-03T01:30:00Z",
+        "ended_at": "2026-03-03T02:00:00Z",
+    }
+    issued = issued_with({"collection": collection} | SUBMITTER)
+    start = "北京时间 2026-03-03 09:30:00（2026-03-03 01:30:00 UTC）"
+    end = "北京时间 2026-03-03 10:00:00（2026-03-03 02:00:00 UTC）"
+    for label, line in (
+        ("Collected by", "李某; Bo"),
+        ("Collected", f"{start} – {end}"),
+        ("start of the collection", start),
+        ("end of the collection", end),
+    ):
+        value = shown(issued, label)
+        assert (value.lines, value.marks) == ((line,), ("＊",)), label
+    no_end = {"started_at": "2026-03-03T01:30:00Z"}
+    assert shown(issued_with({"collection": no_end}), "Collected").lines == (f"{start} – …",)
+
+
 def test_a_record_that_names_no_submitter_leaves_open_whose_statements_it_holds():
     issued = issued_with(STATED)
     assert shown(issued, "Source").marks == ("◇",)

@@ -78,17 +78,26 @@ def test_the_partys_statements_can_be_read_again_with_whose_they_are(
 ) -> None:
     stated = {
         "source": {"origin": "<i>电脑</i>", "storage_history": ["on a disk", "in a safe"]},
-        "collection": {"place": "上海", "witnesses": [{"name": "王某"}]},
+        "collection": {
+            "started_at": "2026-03-03T01:30:00Z",
+            "place": "上海",
+            "operators": [{"name": "李某"}],
+            "witnesses": [{"name": "王某"}],
+        },
     }
     headers = {"Origin": platform.url, "Anchor-Tenant": "acme"}
     body = {"sha256": digest(11), "name": "a.pdf", "groups": stated}
     id = owner.http.post("/v1/evidence", json=body, headers=headers).json()["id"]
     text = owner.http.get(f"/tenants/acme/evidence/{id}?lang=zh").text
-    for words in ("&lt;i&gt;电脑&lt;/i&gt;", "on a disk; in a safe", "上海", "王某"):
+    collected = "北京时间 2026-03-03 09:30:00（2026-03-03 01:30:00 UTC）"
+    for words in (
+        "&lt;i&gt;电脑&lt;/i&gt;", "on a disk; in a safe", "上海", "王某", "李某", collected,
+    ):  # fmt: skip
         assert words in text
     assert f"存证主体（账户 acme）的陈述，提交人编号：person:{owner.id}。" in text
     assert "姓名或名称“Ann”由存证服务登记，不在记录内" in text
     assert "未核验身份" in text and "<i>" not in text
+    assert text.count("(据记录)") == 2, "the account and the person"
     plain = owner.http.get(submit(platform, owner, 12, "b.pdf")).text
     assert "not recorded" in plain and "Statements about this evidence" not in plain
 

@@ -182,8 +182,10 @@ const ASKED = {
     return { fault: fault && inBoth(anchor.describeFault(fault)), shown: anchor.showName(name), hidden: anchor.hasHidden(name) };
   },
   groups: ({ stated }) => {
+    process.env.TZ = "Asia/Shanghai";
     const groups = anchor.readGroups({
-      kind: "", origin: "", generation: "", storage: "", place: "", method: "", witnesses: "", ...stated,
+      kind: "", origin: "", generation: "", storage: "", place: "", method: "", collectors: "", witnesses: "",
+      started: "", ended: "", ...stated,
     });
     return groups instanceof Map ? { faults: [...groups.keys()] } : groups;
   },

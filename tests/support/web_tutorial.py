@@ -34,9 +34,10 @@ TYPED: dict[str, dict[Language, str]] = {
         "zh": "王某，写字楼物业职员，与双方无利害关系",
     },
     "submit-place": {"en": "office, 2 Market Street", "zh": "杭州市某路 2 号办公室"},
+    "submit-collectors": {"en": "Ms Li, assistant", "zh": "李某，助理"},
     "submit-method": {
-        "en": "copied from the folder Contracts by Ms Li",
-        "zh": "由李某自“合同”文件夹复制",
+        "en": "copied from the folder Contracts",
+        "zh": "自“合同”文件夹复制",
     },
     "case-number": {"en": "2026-117", "zh": "（2026）浙0106民初117号"},
     "case-title": {"en": "Sale of goods", "zh": "买卖合同纠纷"},
@@ -45,11 +46,14 @@ TYPED: dict[str, dict[Language, str]] = {
     "exhibit-label": {"en": "Exhibit 1", "zh": "证据1"},
     "exhibit-purpose": {"en": "the agreed date of delivery", "zh": "双方约定的交货日期"},
 }
+# The times that the reader picks, by the field's id and its label's message.
+PICKED = {"submit-started": "2026-03-03T10:00", "submit-ended": "2026-03-03T10:05"}
 # What the reader looks for on the pages, in this order: the texts in bold of the tutorial.
 LABELS = (
     Message("home-record-button"), Message("sample-sign-in-as", role=Message("role-member")),
     Message("submit-choose-files"), Message("submit-stated"), Message("submit-origin"),
-    Message("submit-generation"), Message("submit-storage"), Message("submit-place"),
+    Message("submit-generation"), Message("submit-storage"), Message("submit-collectors"),
+    Message("submit-started"), Message("submit-ended"), Message("submit-place"),
     Message("submit-method"), Message("submit-witnesses"), Message("submit-button"),
     Message("submit-receipt"), Message("tenant-cases"), Message("cases-new"),
     Message("case-number"), Message("case-title"), Message("case-authority"),
@@ -119,7 +123,11 @@ class Reader:
             tab.get_by_text(self._label("submit-choose-files")).click()
         asked.value.set_files(self._write_file())
         tab.get_by_text(self._label("submit-stated")).click()
-        for name in ("origin", "generation", "storage", "place", "method", "witnesses"):
+        for name in ("origin", "generation", "storage", "collectors"):
+            self._type(f"submit-{name}")
+        for id, time in PICKED.items():
+            tab.get_by_label(self._label(id), exact=True).fill(time)
+        for name in ("place", "method", "witnesses"):
             self._type(f"submit-{name}")
         self.show("stated", "#options")
         self._press("submit-button", exact=True)

@@ -37,6 +37,22 @@ def find_misnomers(text: str) -> list[str]:
     return sorted(word for word in NEVER if word in text)
 
 
+# Labels on certificates and pages of where evidence comes from.
+ORIGINS = (
+    "certificate-collection-title", "certificate-evidence-origin",
+    "certificate-source-sheet-title", "certificate-statement-agrees",
+    "certificate-statement-digest-unchanged", "certificate-statement-unchanged",
+    "conformance-before", "conformance-before-answer", "group-source", "group-source-origin",
+    "submit-origin",
+)  # fmt: skip
+
+
+def test_where_evidence_comes_from_has_one_name() -> None:
+    texts = load_catalogue("zh")
+    assert [id for id in ORIGINS if texts[id].count("来源") != texts[id].count("具体来源")] == []
+    assert [id for id in ORIGINS if "具体来源" not in texts[id]] == []
+
+
 def list_files() -> list[Path]:
     """Return the files with Chinese texts beside the catalogue."""
     folders = (PACKAGE, ROOT / "web", ROOT / "examples")
@@ -73,6 +89,9 @@ def test_templates_and_pages_have_one_term_for_each_notion() -> None:
         ("内容摘要与哈希值", []),
         ("来源、证明对象和内容", []),
         ("证明对象：付款", ["证明对象"]),
+        ("步骤 2 不通过", ["不通过"]),
+        ("具体来源与取证", []),
+        ("来源与取证", ["来源与取证"]),
     ],
 )
 def test_a_word_counts_unless_its_phrase_is_excepted(text: str, words: list[str]) -> None:

@@ -153,7 +153,7 @@ def test_what_is_staged_fails_in_the_record_the_report_and_the_certificate(
     for name, words in STAGED.items():
         assert words in failed[name].replace(",", "")
         assert f"FAIL  {titles(record)[name]}: {failed[name]}" in report
-        assert any(lines[0] == "不通过 / FAILED" and failed[name] in lines for lines in certificate)
+        assert any(lines[0] == "未通过 / FAILED" and failed[name] in lines for lines in certificate)
 
 
 def titles(record: dict[str, Any]) -> dict[str, str]:

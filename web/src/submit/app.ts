@@ -8,15 +8,22 @@ import { showName } from "./names.ts";
 import { describeProblem, summarise } from "./overview.ts";
 import { type Action, Row } from "./rows.ts";
 import type { Service } from "./service.ts";
-import { LINE_FIELDS, LIST_FIELDS, makeTextFile, readGroups, type Stated } from "./statements.ts";
+import { LINE_FIELDS, LIST_FIELDS, makeTextFile, readGroups, type Stated, TIME_FIELDS } from "./statements.ts";
 import type { SubmissionList } from "./submission_list.ts";
 
 const PAGE_ROWS = 50;
 const MOST_NAMED = 20;
-const FIELDS = [...LINE_FIELDS, ...LIST_FIELDS];
+const FIELDS = [...LINE_FIELDS, ...LIST_FIELDS, ...TIME_FIELDS];
+// The value of a date that is typed in part is empty.
+const PARTIAL = "?";
 // What is shown follows what happens, in some tenth of the time: of a large list drawing takes long.
 const DRAW_MILLISECONDS = 100;
 const DRAW_SHARE = 10;
+
+const readField = (id: string): string => {
+  const field = find<HTMLInputElement>(id);
+  return field.validity.badInput ? PARTIAL : field.value;
+};
 
 export class SubmitPage {
   private readonly language: Language = document.documentElement.lang.startsWith("zh") ? "zh" : "en";
@@ -126,7 +133,7 @@ export class SubmitPage {
   }
 
   private async submit(): Promise<void> {
-    const stated = Object.fromEntries(["kind", ...FIELDS].map((id) => [id, find<HTMLInputElement>(id).value]));
+    const stated = Object.fromEntries(["kind", ...FIELDS].map((id) => [id, readField(id)]));
     const groups = readGroups(stated as Stated);
     this.showFaults(FIELDS, groups instanceof Map ? groups : new Map());
     if (groups instanceof Map) {

@@ -18,8 +18,11 @@ export interface Groups {
     readonly storage_history?: readonly string[];
   };
   readonly collection?: {
+    readonly started_at?: string;
+    readonly ended_at?: string;
     readonly place?: string;
     readonly method?: string;
+    readonly operators?: readonly { readonly name: string }[];
     readonly witnesses?: readonly { readonly name: string }[];
   };
 }
