@@ -214,10 +214,7 @@ def test_when_the_connection_dies_at_commit_a_repetition_finds_what_came_of_it(
         with pytest.raises(StorageError, match="cannot be used"):
             accept_once(project_of(database), submission(1), key=key)
         assert cutter.cuts == 1
-        for _ in range(100):
-            if count_of(location) == (int(is_forwarded),) * 2:
-                break
-            threading.Event().wait(0.02)
+        wait_until(lambda: count_of(location) == (int(is_forwarded),) * 2)
         answer = accept_once(project_of(database), submission(1), key=key)
         database.close()
     assert answer.is_new == (not is_forwarded)
