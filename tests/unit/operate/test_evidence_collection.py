@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -30,6 +33,9 @@ from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import RecordGroups
+from anchor.extraction.extract_tables import ExtractLimits
+from anchor.operate import evidence_collection
+from anchor.operate.database_extraction import collect_extract
 from anchor.operate.evidence_collection import (
     CollectionResult,
     check_record_size,
@@ -37,7 +43,9 @@ from anchor.operate.evidence_collection import (
     collect_files,
     observe_collection,
 )
+from anchor.operate.screen_recording import collect_recording
 from anchor.project.project import OpenProject
+from anchor.store.location import SqliteFile
 from anchor.types import LogId
 
 DETAILS = parse_groups({"source": {"origin": "the server"}, "modifications": "none-declared"})
@@ -242,6 +250,70 @@ def test_a_bundle_that_cannot_be_whole_is_not_recorded(
     with pytest.raises(UsageError, match="no files"):
         bundle(project, machine, manifest, tmp_path / "empty")
     manifest.write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        bundle(project, machine, manifest, tmp_path / "a")
+    assert manifest.read_text() == "mine"
+    assert records(site) == []
+
+
+def test_a_manifest_is_written_only_where_its_paths_lead_to_the_files(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    folder = tmp_path / "files"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "a").write_text("a")
+    for manifest in (folder / "m.txt", folder / "inner" / "m.txt", tmp_path / "new" / "m.txt"):
+        with pytest.raises(UsageError, match=re.escape(f"write the manifest to {tmp_path},")):
+            bundle(project, machine, manifest, folder)
+        assert not manifest.exists()
+    for manifest, given in ((tmp_path / "m.txt", folder), (folder / "m.txt", folder / "inner")):
+        bundle(project, machine, manifest, given)
+        done = subprocess.run(["sha256sum", "-c", manifest.name], cwd=manifest.parent, check=False)
+        assert done.returncode == 0
+    assert len(records(site)) == 2
+
+
+def test_no_manifest_is_written_into_a_bag(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    (tmp_path / "bag" / "data").mkdir(parents=True)
+    (tmp_path / "bag" / "bagit.txt").write_text("BagIt-Version: 1.0\n")
+    (tmp_path / "bag" / "data" / "a").write_text("a")
+    for manifest in (tmp_path / "bag" / "m.txt", tmp_path / "bag" / "data" / "m.txt"):
+        with pytest.raises(UsageError, match="lies in the bag"):
+            bundle(project, machine, manifest, tmp_path / "bag" / "data" / "a")
+        assert not manifest.exists()
+    assert records(site) == []
+
+
+def test_no_folder_of_a_collection_is_made_in_a_bag(
+    project: OpenProject, machine: MachinePlaces, tmp_path: Path
+):
+    (tmp_path / "bag" / "data").mkdir(parents=True)
+    (tmp_path / "bag" / "bagit.txt").write_text("BagIt-Version: 1.0\n")
+    groups = observe_collection(project.config, "plain", DETAILS, places=machine)
+    folder, limits = tmp_path / "bag" / "data" / "new", ExtractLimits(1, 1)
+    with open_executor() as executor:
+        given: dict[str, Any] = {"groups": groups, "folder": folder, "executor": executor}
+        with pytest.raises(UsageError, match="lies in the bag"):
+            collect_extract(project, SqliteFile(tmp_path / "no.db"), [], limits=limits, **given)
+        with pytest.raises(UsageError, match="lies in the bag"):
+            collect_recording(project, seconds=1, stopping=Event(), **given)
+    assert not folder.exists()
+
+
+def test_a_file_that_came_while_the_others_were_hashed_is_not_overwritten(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    (tmp_path / "a").write_text("a")
+    manifest, original = tmp_path / "manifest-sha256.txt", evidence_collection.hash_sources
+
+    def hash_slowly(*arguments: Any, **options: Any) -> Any:
+        yield from original(*arguments, **options)
+        manifest.write_text("mine")
+
+    monkeypatch.setattr(evidence_collection, "hash_sources", hash_slowly)
     with pytest.raises(UsageError, match="exists already"):
         bundle(project, machine, manifest, tmp_path / "a")
     assert manifest.read_text() == "mine"
