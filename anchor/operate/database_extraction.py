@@ -13,7 +13,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.canonical import JsonValue, encode_canonical
 from anchor.collection.machine_environment import clean_text
 from anchor.errors import UsageError
@@ -90,13 +89,11 @@ def collect_extract(
     """Extract the rows into a new folder, and record its manifest.
 
     Raises:
-        UsageError: The database refuses a query, the rows are too many, or the folder lies in a
-            bag; nothing was written.
+        UsageError: The database refuses a query, or the rows are too many; nothing was written.
         CannotCheckError: The database cannot be reached, or the connection is lost; nothing was
             written.
         StorageError: The disk is full or fails; nothing was written.
     """
-    check_outside_bags(folder)
     name_block()  # so that a node that does not tell leaves nothing behind
     extract = write_extract(database, queries, folder, limits)
     # A crash here leaves a complete folder without a record; `anchor collect --bundle` makes one.

@@ -13,7 +13,6 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.canonical import MAX_INTEGER
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.installation import observe_software
@@ -146,13 +145,12 @@ def collect_bundle(
     the manifest.
 
     Raises:
-        UsageError: A file cannot be read, the manifest exists already, lies in a bag or where its
-            paths lead to other files, or the record would be too long; nothing was recorded.
+        UsageError: A file cannot be read, the manifest exists already or lies where its paths do
+            not lead to the files, or the record would be too long; nothing was recorded.
         ClockError: This machine's clock certainly differs too much from the chain's time.
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     listed = list(sources)
-    check_outside_bags(manifest)
     _check_new(manifest)
     _check_paths(manifest, listed)
     name_block()  # so that a node that does not tell leaves nothing behind

@@ -11,7 +11,6 @@ from itertools import chain
 from pathlib import Path
 from threading import Event
 
-from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.canonical import JsonValue, encode_canonical
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.record_groups import RecordGroups
@@ -44,11 +43,9 @@ def collect_recording(
     """Record the screen into a new folder, and record its manifest as evidence.
 
     Raises:
-        UsageError: The display cannot be recorded, or the folder exists or lies in a
-            bag; nothing was written.
+        UsageError: The display cannot be recorded, or the folder exists; nothing was written.
         StorageError: The disk is full or fails; nothing was written.
     """
-    check_outside_bags(folder)
     name_block()  # so that a node that does not tell leaves nothing behind
     names = write_recording(folder, seconds, stopping)
     # A crash here leaves a complete folder without a record; `anchor collect --bundle` makes one.

@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 import pytest
@@ -26,6 +25,11 @@ import anchor
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.layout import Fields
 from anchor.cli.account_text import print_account
+from anchor.cli.collection_inputs import (
+    parse_database_input,
+    parse_file_input,
+    parse_screen_input,
+)
 from anchor.cli.console import Output
 from anchor.collection.machine import MachinePlaces
 from anchor.errors import UsageError
@@ -35,7 +39,6 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import RecordGroups
 from anchor.extraction.extract_tables import ExtractLimits
 from anchor.operate import evidence_collection
-from anchor.operate.database_extraction import collect_extract
 from anchor.operate.evidence_collection import (
     CollectionResult,
     check_record_size,
@@ -43,9 +46,7 @@ from anchor.operate.evidence_collection import (
     collect_files,
     observe_collection,
 )
-from anchor.operate.screen_recording import collect_recording
 from anchor.project.project import OpenProject
-from anchor.store.location import SqliteFile
 from anchor.types import LogId
 
 DETAILS = parse_groups({"source": {"origin": "the server"}, "modifications": "none-declared"})
@@ -273,33 +274,24 @@ def test_a_manifest_is_written_only_where_its_paths_lead_to_the_files(
     assert len(records(site)) == 2
 
 
-def test_no_manifest_is_written_into_a_bag(
-    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
-):
+def test_nothing_is_collected_into_a_bag(site: MemorySite, tmp_path: Path):
     (tmp_path / "bag" / "data").mkdir(parents=True)
     (tmp_path / "bag" / "bagit.txt").write_text("BagIt-Version: 1.0\n")
-    (tmp_path / "bag" / "data" / "a").write_text("a")
-    for manifest in (tmp_path / "bag" / "m.txt", tmp_path / "bag" / "data" / "m.txt"):
-        with pytest.raises(UsageError, match="lies in the bag"):
-            bundle(project, machine, manifest, tmp_path / "bag" / "data" / "a")
-        assert not manifest.exists()
+    piece = tmp_path / "bag" / "data" / "a"
+    piece.write_text("a")
+    limits = ExtractLimits(1, 1)
+    refused = pytest.raises(UsageError, match="lies in the bag")
+    for path in (tmp_path / "bag" / "new", tmp_path / "bag" / "data" / "new"):
+        with refused:
+            parse_file_input([piece], path, is_capture=False, roots=None, is_other=False)
+        with refused:
+            parse_database_input("sqlite:///no.db", [], path, limits)
+        with refused:
+            parse_screen_input(1, path)
+        with anchor.Project(site.open()) as project, refused:
+            project.collect([piece], profile="plain", details={}, manifest=path)
+        assert not path.exists()
     assert records(site) == []
-
-
-def test_no_folder_of_a_collection_is_made_in_a_bag(
-    project: OpenProject, machine: MachinePlaces, tmp_path: Path
-):
-    (tmp_path / "bag" / "data").mkdir(parents=True)
-    (tmp_path / "bag" / "bagit.txt").write_text("BagIt-Version: 1.0\n")
-    groups = observe_collection(project.config, "plain", DETAILS, places=machine)
-    folder, limits = tmp_path / "bag" / "data" / "new", ExtractLimits(1, 1)
-    with open_executor() as executor:
-        given: dict[str, Any] = {"groups": groups, "folder": folder, "executor": executor}
-        with pytest.raises(UsageError, match="lies in the bag"):
-            collect_extract(project, SqliteFile(tmp_path / "no.db"), [], limits=limits, **given)
-        with pytest.raises(UsageError, match="lies in the bag"):
-            collect_recording(project, seconds=1, stopping=Event(), **given)
-    assert not folder.exists()
 
 
 def test_a_file_that_came_while_the_others_were_hashed_is_not_overwritten(
