@@ -49,5 +49,5 @@ def test_a_fault_is_named_with_its_place_in_both_languages(text: str, said: str)
 
 def test_what_is_not_utf8_is_refused_with_what_to_do() -> None:
     for data in ("a = 1".encode("utf-16"), b"a = '\xff'"):
-        with pytest.raises(MalformedError, match="not UTF-8 text, from byte .*; save it as UTF-8"):
+        with pytest.raises(MalformedError, match=r"from byte \d+ on; save it as UTF-8"):
             parse_toml(data)
