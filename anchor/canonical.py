@@ -50,9 +50,8 @@ _FAULTS = {
         Message("json-fault-escape"),
         Message("json-fault-escape-unicode"),
         Message("json-fault-extra"),
-        Message("json-fault-byte-order-mark"),
     )
-}
+} | {"Unexpected UTF-8 BOM (decode using utf-8-sig)": Message("json-fault-byte-order-mark")}
 
 
 class _Refused(Exception):

@@ -55,6 +55,10 @@ _MAX_CONSOLE = 1_000
 _PULSE = 0.1
 # Seconds for the views of a page whose scripts never end, after its time to load.
 _GRACE = 60.0
+# Seconds in which a page has to answer whether its script has ended, after the script's time.
+_SCRIPT_GRACE = 5.0
+_PROMISED = "[[PromiseResult]]"
+_BROWSER_ENDED = "Target page, context or browser has been closed"
 _NETWORK_ERROR = re.compile(r"net::(ERR_\w+)")
 # The end of a file's name until it is whole.
 _PARTIAL = ".crdownload"
@@ -101,11 +105,14 @@ class _Watchdog:
         self._process = process
         self._seconds = seconds
         self._timer: threading.Timer | None = None
+        self._has_killed = False
 
-    def restart(self) -> None:
-        """Give the browser its time again."""
+    def restart(self, seconds: float | None = None) -> None:
+        """Give the browser its time again, or so many seconds."""
         self.cancel()
-        self._timer = threading.Timer(self._seconds, self._kill)
+        if self._has_killed:
+            return  # the number may be another process's by now
+        self._timer = threading.Timer(self._seconds if seconds is None else seconds, self._kill)
         self._timer.daemon = True
         self._timer.start()
 
@@ -115,6 +122,7 @@ class _Watchdog:
             self._timer.cancel()
 
     def _kill(self) -> None:
+        self._has_killed = True
         with suppress(ProcessLookupError):
             os.kill(self._process, signal.SIGKILL)
 
@@ -237,17 +245,43 @@ class CaptureTab:
         selector = self._options.wait_for or ""
         self.page.wait_for_selector(selector, timeout=self._options.timeout * 1000)
 
-    def run_script(self) -> None:
-        """Run the script of the options in the page, and wait for what it returns."""
+    def run_script(self) -> bool:
+        """Run the script of the options in the page, and wait for what it promises.
+
+        Return False if its time was over; a page that it keeps busy even then is ended.
+        """
+        seconds = self._options.timeout
+        end = time.monotonic() + seconds
+        self._watchdog.restart(seconds + _SCRIPT_GRACE)
+        try:
+            has_ended = self._evaluate_script(seconds, end)
+        except Error:
+            if time.monotonic() < end - _PULSE:
+                raise
+            has_ended = False
+        finally:
+            self._watchdog.restart()
+        if has_ended:
+            self._journal.note("script-ran", sha256=self._options.script_sha256)
+        return has_ended
+
+    def _evaluate_script(self, seconds: float, end: float) -> bool:
         source = (self._options.script or b"").decode("utf-8", "replace")
-        answer = self._cdp.send(
-            "Runtime.evaluate", {"expression": source, "awaitPromise": True, "userGesture": True}
-        )
-        failure = answer.get("exceptionDetails")
-        if failure is not None:
-            text = failure.get("exception", {}).get("description") or failure["text"]
-            raise Error(str(text))
-        self._journal.note("script-ran", sha256=self._options.script_sha256)
+        asked = {"expression": source, "userGesture": True, "timeout": seconds * 1000}
+        answer = self._cdp.send("Runtime.evaluate", asked)
+        _check_script(answer.get("exceptionDetails"), answer["result"])
+        promise = answer["result"]
+        while promise.get("subtype") == "promise":
+            told = self._cdp.send("Runtime.getProperties", {"objectId": promise["objectId"]})
+            inner = {each["name"]: each["value"] for each in told["internalProperties"]}
+            state = inner["[[PromiseState]]"]["value"]
+            if state != "pending":
+                _check_script({"text": state} if state == "rejected" else None, inner[_PROMISED])
+                return True
+            if time.monotonic() > end:
+                return False
+            self.wait(_PULSE)
+        return True
 
     def list_links(self) -> list[str]:
         """Return the addresses of the links of the page."""
@@ -348,7 +382,10 @@ class CaptureTab:
         try:
             return make()
         except Error as error:
-            self._journal.miss(subject, Message("capture-missing-artefact", reason=_shorten(error)))
+            reason = _shorten(error)
+            if isinstance(error, TimeoutError):
+                reason = Message("capture-not-in-time", seconds=round(self._options.timeout))
+            self._journal.miss(subject, Message("capture-missing-artefact", reason=reason))
             return None
 
 
@@ -440,6 +477,14 @@ def _list_downloads(folder: Path) -> tuple[int, int]:
     return size, whole
 
 
+def _check_script(failure: dict[str, Any] | None, thrown: dict[str, Any]) -> None:
+    """Raise Error if a script failed, with what it threw."""
+    if failure is not None:
+        thrown = failure.get("exception", thrown)
+        text = thrown.get("description") or thrown.get("value") or failure["text"]
+        raise Error(str(text))
+
+
 def _find_process(session: CDPSession) -> int:
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     number: int = next(each["id"] for each in processes if each["type"] == "browser")
@@ -470,4 +515,7 @@ def explain_failure(url: str, reason: str) -> CannotCheckError:
 
 
 def _shorten(error: Error) -> str:
+    """Return the first line of an error of the browser; its end has a sentence of its own."""
+    if _BROWSER_ENDED in error.message:
+        return Message("capture-browser-ended")
     return clean_text(error.message.partition("\n")[0])[:200]

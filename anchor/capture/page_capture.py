@@ -292,7 +292,9 @@ def _save_views(
     """Write the page in every form; return its title and its text."""
     tab.settle()
     if options.script is not None:
-        tab.attempt(SCRIPT, tab.run_script)
+        if tab.attempt(SCRIPT, tab.run_script) is False:
+            seconds = round(options.timeout)
+            journal.miss(SCRIPT, Message("capture-missing-script", seconds=seconds))
         tab.settle()
     tab.attempt("scroll", tab.scroll)
     tab.wait(0)

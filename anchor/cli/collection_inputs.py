@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from typing import Any, Protocol
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.cli.input_files import read_bounded
 from anchor.errors import UsageError
 from anchor.evidence.discovery import find_sources
@@ -64,8 +65,8 @@ def parse_file_input(
     """Return what the options about files name; ``is_other``: there are options for another kind.
 
     Raises:
-        UsageError: No files are named, the options contradict each other, or the file of
-            certificates is malformed.
+        UsageError: No files are named, the options contradict each other, the manifest lies in a
+            bag, or the file of certificates is malformed.
     """
     if not files or is_other:
         raise UsageError(Message("evidence-to-collect-unnamed"))
@@ -73,6 +74,7 @@ def parse_file_input(
         raise UsageError(Message("option-roots-without-capture"))
     if is_capture and bundle is not None:
         raise UsageError(Message("option-capture-with-bundle"))
+    check_outside_bags(bundle)
     record: Callable[..., CollectionResult] = collect_files
     words: list[str] = []
     if is_capture:
@@ -114,10 +116,11 @@ def parse_screen_input(seconds: int, output: Path | None) -> CollectionInput:
     """Return what the options name: the screen, until the time is over or a signal to stop.
 
     Raises:
-        UsageError: The folder is not named.
+        UsageError: The folder is not named, or lies in a bag.
     """
     if output is None:
         raise UsageError(Message("collection-output-unnamed"))
+    check_outside_bags(output)
     return CollectionInput(
         words=["--screen", str(seconds), "--output", str(output)],
         collect=partial(_record_until_signal, folder=output, seconds=seconds),
@@ -137,10 +140,11 @@ def parse_database_input(
     """Return what the options name: rows of a database, to be written to a new folder.
 
     Raises:
-        UsageError: The URL or a query is malformed, or the folder is not named.
+        UsageError: The URL or a query is malformed, or the folder is not named or lies in a bag.
     """
     if output is None:
         raise UsageError(Message("collection-output-unnamed"))
+    check_outside_bags(output)
     database = parse_database(url)
     loaded = load_queries(queries)
     named = [word for query in loaded for word in ("--query", str(query.path))]

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
+from anchor.bag.bag_surroundings import check_outside_bags
 from anchor.collection.collection_details import check_details
 from anchor.errors import UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped, find_sources
@@ -52,6 +53,7 @@ def collect_evidence(
     if profile not in get_args(ProfileName):
         expected = join(get_args(ProfileName))
         raise UsageError(Message("profile-unknown", actual=str(profile)[:80], expected=expected))
+    check_outside_bags(manifest)
     stated = check_details(dict(details))
     groups = observe_collection(project.config, profile, stated)
     sources = skip_receipts(find_sources(list(files), follow_symlinks=False), project.config.log)

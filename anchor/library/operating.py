@@ -312,7 +312,8 @@ class Project:
         observed now.  Only the NTP servers of the configuration are asked, and the project's nodes
         with ``not_before``, as by ``add``.  Each call makes a new record.  With ``manifest`` there
         is one record of all files: that of their ``manifest-sha256.txt`` (BagIt), which is written
-        there.  A failed check and what the profile lacks are in the result, and stop nothing.
+        there, beside the files and folders that it lists.  A failed check and what the profile
+        lacks are in the result, and stop nothing.
 
         Raises:
             UsageError: The profile is unknown, or details are malformed or too long, and nothing

@@ -216,21 +216,26 @@ def _parse_row(row: dict[str, Any]) -> ObjectRow:
     if not key or len(key) > MAX_KEY:
         raise UsageError(Message("manifest-key-length", limit=MAX_KEY))
     url = parse_object_url(key)
+    revision = _parse_revision(row.get("revision"))
     sha256, sm3 = _parse_digest(row["sha256"]), _parse_digest(row.get("sm3"))
     if size is not None and not 0 <= size < 1 << 63:
         raise UsageError(Message("manifest-size-invalid", size=size))
     if error is not None:
         if sha256 is not None or sm3 is not None:
             raise UsageError(Message("manifest-error-with-digest"))
-        return ObjectRow(
-            url=str(url), revision=row.get("revision"), size=size, digests=None, error=error
-        )
+        return ObjectRow(url=str(url), revision=revision, size=size, digests=None, error=error)
     if sha256 is None or size is None:
         raise UsageError(Message("manifest-row-without-digest"))
     digests = Digests(sha256=sha256, sm3=sm3, size=size)
-    return ObjectRow(
-        url=str(url), revision=row.get("revision"), size=size, digests=digests, error=None
-    )
+    return ObjectRow(url=str(url), revision=revision, size=size, digests=digests, error=None)
+
+
+def _parse_revision(value: str | None) -> str | None:
+    """Return what a store calls the version of an object: ``version:…`` or ``etag:…``."""
+    kind, _, name = (value or "").partition(":")
+    if value is not None and (kind not in ("version", "etag") or not name):
+        raise UsageError(Message("manifest-revision-invalid"))
+    return value
 
 
 def _parse_digest(value: object) -> bytes | None:

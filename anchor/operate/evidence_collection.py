@@ -145,15 +145,16 @@ def collect_bundle(
     the manifest.
 
     Raises:
-        UsageError: A file cannot be read, the manifest exists already, or the record would be too
-            long; nothing was recorded.
+        UsageError: A file cannot be read, the manifest exists already or lies where its paths do
+            not lead to the files, or the record would be too long; nothing was recorded.
         ClockError: This machine's clock certainly differs too much from the chain's time.
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
-    if os.path.lexists(manifest):
-        raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
+    listed = list(sources)
+    _check_new(manifest)
+    _check_paths(manifest, listed)
     name_block()  # so that a node that does not tell leaves nothing behind
-    results = hash_sources(sources, project.config.digests, executor=executor, on_done=on_done)
+    results = hash_sources(listed, project.config.digests, executor=executor, on_done=on_done)
     with closing(results):
         files, skipped = _take_all(results)
     data = encode_manifest(files)
@@ -161,6 +162,7 @@ def collect_bundle(
     described = RecordGroups.model_validate(members)
     named = SourceFile(path=manifest, name=manifest.name)
     check_record_size([named], described, project.config.log)
+    _check_new(manifest)  # hashing may have taken hours
     write_file(manifest, data)
     # A crash here leaves a manifest without a record, which a repeated call refuses to overwrite.
     intake = gather(
@@ -172,6 +174,28 @@ def collect_bundle(
         name_block=name_block,
     )
     return CollectionResult(groups=described, intake=replace(intake, skipped=tuple(skipped)))
+
+
+def _check_new(manifest: Path) -> None:
+    if os.path.lexists(manifest):
+        raise UsageError(Message("bundle-manifest-exists", path=manifest), path=manifest)
+
+
+def _check_paths(manifest: Path, sources: Iterable[Discovered]) -> None:
+    """Check that a manifest's paths lead from its folder to the files that are listed."""
+    wanted = manifest.parent.resolve()
+    for source in sources:
+        if isinstance(source, SourceFile):
+            depth = source.name.count("/")
+            folder = source.path.parent.resolve()
+            folder = (folder, *folder.parents)[depth]
+            if folder != wanted:
+                raise UsageError(
+                    Message(
+                        "bundle-manifest-misplaced", path=manifest, name=source.name, folder=folder
+                    ),
+                    path=manifest,
+                )
 
 
 def _take_all(

@@ -11,7 +11,7 @@ from anchor.errors import AnchorError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.store.api_keys import load_keys
+from anchor.store.api_keys import has_keys
 from anchor.store.erasures import (
     Piece,
     find_by_digests,
@@ -90,8 +90,7 @@ def load_names(
 
 def is_tenant(connection: Connection, name: str) -> bool:
     """Return whether a tenant has keys, or only evidence, as after a restore without keys."""
-    has_keys = name in {key.tenant for key in load_keys(connection)}
-    return has_keys or bool(find_by_tenant(connection, name))
+    return has_keys(connection, name) or bool(find_by_tenant(connection, name))
 
 
 def _find_name(record: bytes) -> str | None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,6 +21,7 @@ from anchor.ethereum.keccak import format_address, parse_address
 from anchor.messages.message import Message
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.system.file_ownership import read_own_file
+from anchor.system.toml_text import parse_toml
 from anchor.system.user_folder import list_files, remove_file, save_file, user_folder
 from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
 
@@ -92,9 +92,9 @@ def find_policy_path(config: Path, *, in_shared_folder: bool = False) -> Path:
 def _read_members(config: Path, *, in_shared_folder: bool) -> dict[str, Any]:
     data = read_own_file(config, MAX_CONFIG_BYTES, in_shared_folder=in_shared_folder)
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(Message("config-unreadable", path=config, reason=error)) from error
+        return parse_toml(data)
+    except MalformedError as error:
+        raise ConfigError(Message("config-not-toml", path=config, reason=error.message)) from error
 
 
 def _digest_policy(config: Path) -> str | None:

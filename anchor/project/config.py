@@ -8,7 +8,6 @@ its password comes from a prompt or a file of its own.  RPC URLs that hold API k
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -67,6 +66,7 @@ from anchor.project.sign_in_config import (
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
 from anchor.system.file_ownership import read_own_file
+from anchor.system.toml_text import parse_toml
 from anchor.system.urls import is_plain_url, redact_url
 from anchor.types import (
     Address,
@@ -346,11 +346,9 @@ def load_config(path: Path) -> Config:
 def _read_toml(path: Path) -> dict[str, Any]:
     data = read_own_file(path, MAX_CONFIG_BYTES, in_shared_folder=True)
     try:
-        return tomllib.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(Message("config-not-utf8", path=path, position=error.start)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(Message("config-not-toml", path=path, reason=error)) from error
+        return parse_toml(data)
+    except MalformedError as error:
+        raise ConfigError(Message("config-not-toml", path=path, reason=error.message)) from error
 
 
 def _explain(path: Path, error: ValidationError) -> ConfigError:
@@ -449,7 +447,7 @@ def check_config(config: Config) -> None:
         MalformedError: A value holds characters that cannot be printed.
     """
     try:
-        members = tomllib.loads(encode_config(config))
+        members = parse_toml(encode_config(config).encode())
         document = _load_document(members, with_environment=False)
     except ValidationError as error:
         raise _explain(config.file, error) from None

@@ -10,6 +10,7 @@ journal created, and completes the move.
 from __future__ import annotations
 
 import stat
+from codecs import BOM_UTF8
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -122,7 +123,7 @@ def _named_registry(config: Config) -> str:
 def _parse(path: Path) -> tomlkit.TOMLDocument:
     # From bytes: reading as text would change line endings.
     try:
-        return tomlkit.parse(path.read_bytes())
+        return tomlkit.parse(path.read_bytes().removeprefix(BOM_UTF8))
     except (OSError, ValueError, TOMLKitError):
         return tomlkit.document()
 

@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, text, update
+from sqlalchemy import Connection, Row, insert, literal, select, text, update
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message, join
 from anchor.people.roles import SCOPES
+from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.schema import api_keys, tenants, usage
 from anchor.units import format_stored_time
 
@@ -147,12 +148,29 @@ def find_keys_by_id(connection: Connection, ids: Iterable[str]) -> dict[str, Api
     return {row.id: _parse_key(row) for row in rows}
 
 
-def load_keys(connection: Connection, tenant: str | None = None) -> list[ApiKey]:
-    """Return every key, or those of one tenant, oldest first."""
-    query = _SELECT.order_by(api_keys.c.created_at, api_keys.c.id)
-    if tenant is not None:
-        query = query.where(api_keys.c.tenant == tenant)
+def load_keys(
+    connection: Connection,
+    tenant: str | None = None,
+    *,
+    without: str | None = None,
+    after: ListPosition | None = None,
+    limit: int | None = None,
+) -> list[ApiKey]:
+    """Return up to ``limit`` keys that follow ``after``, oldest first.
+
+    With ``tenant``, only those of one tenant; with ``without``, only those without this scope.
+    """
+    query = _SELECT if tenant is None else _SELECT.where(api_keys.c.tenant == tenant)
+    if without is not None:
+        query = query.where((literal(" ") + api_keys.c.scopes + " ").not_like(f"% {without} %"))
+    query = order_by_time(query, api_keys.c.created_at, api_keys.c.id, after=after, limit=limit)
     return [_parse_key(row) for row in connection.execute(query)]
+
+
+def has_keys(connection: Connection, tenant: str) -> bool:
+    """Return whether a tenant has keys, expired and revoked ones included."""
+    query = select(api_keys.c.id).where(api_keys.c.tenant == tenant).limit(1)
+    return connection.execute(query).first() is not None
 
 
 def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:

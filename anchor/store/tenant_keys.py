@@ -39,11 +39,7 @@ def load_tenant_keys(
     limit: int | None = None,
 ) -> list[ApiKey]:
     """Return a tenant's keys, oldest first, without the operator's own."""
-    keys = [key for key in load_keys(connection, tenant) if _OPERATORS not in key.scopes]
-    if after is not None:
-        last = (after.time, after.id)
-        keys = [key for key in keys if (key.created_at, key.id) > last]
-    return keys[:limit]
+    return load_keys(connection, tenant, without=_OPERATORS, after=after, limit=limit)
 
 
 def key_id_of(token: str) -> str:

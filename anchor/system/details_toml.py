@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import tomllib
 from typing import Any
 
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
+from anchor.system.toml_text import parse_toml
 
 # Ample for a hand-written file, and a limit if the path is wrong.
 MAX_DETAILS_BYTES = 1 << 20
@@ -27,10 +27,9 @@ def parse_details_toml(data: bytes) -> dict[str, Any]:
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
         raise MalformedError(Message("details-line-too-dotted", limit=_MAX_DOTS))
     try:
-        details = tomllib.loads(data.decode("utf-8"))
-    # tomllib passes on errors of int() and of the recursion limit.
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(Message("details-not-toml", reason=error)) from error
+        details = parse_toml(data)
+    except MalformedError as error:
+        raise MalformedError(Message("details-not-toml", reason=error.message)) from error
     _check_levels(details)
     return details
 

@@ -5,23 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
-from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.system.os_errors import describe_os_error
 
 _FORWARDED = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-# Shells report a command that a signal ended by this and the signal's number.
-_SIGNALLED = 128
+# What shells report: a program that cannot be run, one that is not found, and, added to the
+# signal's number, a command that a signal ended.
+NOT_RUNNABLE, NOT_FOUND, _SIGNALLED = 126, 127, 128
 
 
-def run_forwarding(command: Sequence[str], environment: Mapping[str, str]) -> int:
+def run_forwarding(
+    command: Sequence[str], environment: Mapping[str, str], report: Callable[[Message], None]
+) -> int:
     """Run a command to its end, without a shell, and return its exit code as shells report it.
 
-    Raises:
-        UsageError: The program does not exist, or cannot be run.
+    ``report`` gets the reason why it could not be started.
     """
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
@@ -40,8 +41,8 @@ def run_forwarding(command: Sequence[str], environment: Mapping[str, str]) -> in
         code = child.wait()
     except OSError as error:
         text = Message("command-not-started", command=command[0])
-        reason = describe_os_error(error)
-        raise UsageError(Message("with-reason", failure=text, reason=reason)) from error
+        report(Message("with-reason", failure=text, reason=describe_os_error(error)))
+        return NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_RUNNABLE
     finally:
         for name, handler in before.items():
             signal.signal(name, handler)

@@ -9,7 +9,6 @@ entry who signs records, by an SSH key or by a subject below root certificates.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal, cast, get_args
@@ -22,6 +21,7 @@ from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 from anchor.signatures.trusted_signer import TrustedSigner, parse_ssh_key
 from anchor.system.file_ownership import read_own_file
+from anchor.system.toml_text import parse_toml
 from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
@@ -165,9 +165,9 @@ def parse_policy(data: bytes) -> TrustPolicy:
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):
         raise MalformedError(Message("policy-line-too-many-dots", limit=_MAX_DOTS))
     try:
-        value = tomllib.loads(data.decode("utf-8"))
-    except (ValueError, RecursionError) as error:  # raised by int() in tomllib, or by deep nesting
-        raise MalformedError(Message("policy-not-toml", reason=error)) from error
+        value = parse_toml(data)
+    except MalformedError as error:
+        raise MalformedError(Message("policy-not-toml", reason=error.message)) from error
     if value.get("format") != FORMAT:
         raise UnknownVersionError(
             Message("policy-format-unknown", stated=_show(value.get("format")), expected=FORMAT)

@@ -57,8 +57,9 @@ from the program.
 |---|---|
 {codes}
 `anchor run`, `serve` and `devnet` end with 0 on SIGTERM and Ctrl-C, at any time after their start.
-`anchor devnet --exec` passes signals on to its command and ends with that command's code, or 128 and
-the number of the signal that ended it.
+`anchor devnet --exec` passes signals on to its command and ends with that command's code, or, as shells
+do, with 128 and the number of the signal that ended it, 127 if its program is not found, and 126 if
+that cannot be run.
 
 ## Output
 

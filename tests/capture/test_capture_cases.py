@@ -278,3 +278,30 @@ def test_a_script_is_run_kept_and_named_if_it_fails(camera: Camera, web: WebSite
     assert (captured.folder / "script.js").read_bytes() == source
     failing = camera(web.url("/login"), script=b"nobody.knows()")
     assert failing.missing == [("script.js", "artefact")]
+    refusing = camera(web.url("/login"), script=b"Promise.reject(new Error('not today'))")
+    assert refusing.missing == [("script.js", "artefact")]
+    (missed,) = refusing.page.uncaptured
+    assert "Error: not today" in missed.reason
+
+
+@pytest.mark.parametrize("script", [b"while (true) {}", b"new Promise(() => {})"])
+def test_a_script_that_never_ends_is_stopped_and_the_page_is_captured(
+    camera: Camera, web: WebSite, script: bytes
+):
+    captured = camera(web.url("/login"), script=script, timeout=3.0)
+    assert captured.missing == [("script.js", "script")]
+    (missed,) = captured.page.uncaptured
+    assert missed.reason == "the script had not ended after 3 s and was stopped"
+    assert captured.read("page.txt").strip()
+
+
+def test_a_script_that_holds_the_page_for_ever_ends_the_browser(
+    camera: Camera, web: WebSite, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(browser_session, "_GRACE", 3_600.0)  # so that it is the script's own limit
+    script = b"new Promise(() => setTimeout(() => { while (true) {} }, 100))"
+    captured = camera(web.url("/login"), script=script, timeout=3.0)
+    assert ("script.js", "script") in captured.missing
+    said = {each.subject: each.reason for each in captured.page.uncaptured}
+    assert said["page.pdf"] == "could not be made: the browser had ended"
+    assert body_of(captured, web.url("/login")) is not None

@@ -218,6 +218,7 @@ def test_the_record_states_the_mode_and_a_kill_leaves_no_key(
             time.sleep(0.01)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
+    end = time.monotonic() + 60
     while keys_of(site.folder / "killed") and time.monotonic() < end:
         time.sleep(0.05)
     assert keys_of(site.folder / "killed") == []

@@ -702,9 +702,9 @@ def test_what_is_wrong_in_the_environment_is_not_blamed_on_the_file(
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (b"[chain", "is not TOML: Expected ']'"),
-        (b"format", "is not TOML: Expected '='"),
-        (b"\xff\xfe", "is not UTF-8 text, from byte 0 on"),
+        (b"[chain", "is not TOML: at its end: a heading lacks its closing bracket"),
+        (b"format", "is not TOML: at its end: a key and = are expected here"),
+        (b"\xff\xfe", "is not TOML: it is not UTF-8 text, from byte 0 on; save it as UTF-8"),
     ],
 )
 def test_a_broken_configuration_is_one_sentence(

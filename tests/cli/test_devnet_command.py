@@ -73,16 +73,16 @@ def test_a_command_that_a_signal_ended_is_reported_as_shells_do(tmp_path: Path) 
 def test_what_cannot_be_run_is_refused_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program\n")
     (tmp_path / "text").chmod(0o755)
-    for words, text in (
-        (("--exec",), "--exec needs a command"),
-        (("true",), "a command is run with --exec only"),
-        (("--json", "--exec", "true"), "--json and --exec exclude each other"),
-        (("--exec", "no-such-program"), "no-such-program could not be started"),
-        (("--exec", "./text"), "./text could not be started"),
-        (("--ready-file", "text/ready.json", "--exec", "true"), "text/ready.json"),
-        (("--ready-file", ".", "--exec", "true"), "Is a directory"),
+    for words, text, code in (
+        (("--exec",), "--exec needs a command", 2),
+        (("true",), "a command is run with --exec only", 2),
+        (("--json", "--exec", "true"), "--json and --exec exclude each other", 2),
+        (("--exec", "no-such-program"), "no-such-program could not be started", 127),
+        (("--exec", "./text"), "./text could not be started", 126),
+        (("--ready-file", "text/ready.json", "--exec", "true"), "text/ready.json", 2),
+        (("--ready-file", ".", "--exec", "true"), "exists and is no ready file of a devnet", 2),
     ):
-        run_anchor(*EMBEDDED, *words, cwd=tmp_path).refused(2, text)
+        run_anchor(*EMBEDDED, *words, cwd=tmp_path).refused(code, text)
 
 
 def test_the_ready_file_is_there_while_the_chain_answers(tmp_path: Path) -> None:
@@ -96,6 +96,26 @@ def test_the_ready_file_is_there_while_the_chain_answers(tmp_path: Path) -> None
         assert ask(printed["url"], "eth_chainId") == hex(printed["chain_id"])
         assert end(running, signal.SIGTERM) == 0
     assert not ready.exists()
+
+
+def test_a_ready_file_replaces_that_of_a_killed_devnet_and_nothing_else(tmp_path: Path) -> None:
+    ready = tmp_path / "ready.json"
+    words = (*EMBEDDED, "--ready-file", ready)
+    with start_anchor(*words, cwd=tmp_path, log=tmp_path / "log") as running:
+        running.printed("Stop it with Ctrl-C.")
+        running.process.kill()
+        running.process.wait()
+    left = json.loads(ready.read_bytes())
+    run_anchor(*words, "--exec", "cat", ready, cwd=tmp_path).expect(0, '"anchor-devnet/1"')
+    assert not ready.exists()
+    for data in ("mine", "", "{}", json.dumps(left | {"format": "anchor-status/1"})):
+        ready.write_text(data)
+        run_anchor(*words, "--exec", "true", cwd=tmp_path).refused(2, "no ready file of a devnet")
+        assert ready.read_text() == data
+    ready.unlink()
+    ready.symlink_to("nowhere")
+    run_anchor(*words, "--exec", "true", cwd=tmp_path).refused(2, "no ready file of a devnet")
+    assert ready.is_symlink()
 
 
 def test_the_ready_file_of_another_chain_is_left_alone(tmp_path: Path) -> None:

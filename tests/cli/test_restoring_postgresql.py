@@ -406,11 +406,12 @@ def test_an_idle_service_goes_over_to_the_store_that_was_restored(
     assert isinstance(old, PostgresDatabase)
     with serve(site.folder, "--quiet", workers=2) as served:
         wait_until(lambda: served.http.get("/readyz").status_code == 200)
+        before = workers_of(served.running.process.pid)
         name_store(site, postgres.create())
         site.run("restore", "--backup", old.url).expect(0)
         headers = bearer(make_key(site.folder))  # no restore gives keys back
-        time.sleep(3)
-        wait_until(lambda: is_ready(served), 60)
+        wait_until(lambda: not {*before} & {*workers_of(served.running.process.pid)})
+        wait_until(lambda: is_ready(served))
         answer = served.http.post("/v1/evidence", json={"sha256": digest(2)}, headers=headers)
         assert answer.status_code == 201
     assert bytes.fromhex(digest(2)) in {piece.sha256 for piece in load_pieces(site)}
@@ -428,8 +429,7 @@ def test_a_service_that_is_told_of_the_old_store_waits_for_the_new_ones_name(
         # Not in the file, where a worker that begins again meanwhile would find it.
         site.run("restore", "--backup", old.url, env={"ANCHOR_STORE": new.url}).expect(0)
         wait_until(lambda: not is_ready(served))
-        time.sleep(8)
-        before = workers_of(served.running.process.pid)
+        before = wait_for_the_same_workers(served)
         for _ in range(10):
             answer = served.http.post("/v1/evidence", json={"sha256": digest(2)}, headers=headers)
             assert answer.status_code == 503
@@ -457,6 +457,17 @@ def test_a_daemon_that_was_told_of_the_old_store_goes_on_once_it_is_told_of_the_
         name_store(site, new)
         running.printed("started", 60)
         assert running.interrupt().code == 0
+
+
+def wait_for_the_same_workers(served: Served, seconds: float = 5.0) -> list[int]:
+    """Return the workers, once they have been the same ones for so long."""
+    workers, since, end = list[int](), time.monotonic(), time.monotonic() + 120
+    while not workers or time.monotonic() - since < seconds:
+        assert time.monotonic() < end, "its workers end one after the other"
+        time.sleep(0.1)
+        if (seen := workers_of(served.running.process.pid)) != workers:
+            workers, since = seen, time.monotonic()
+    return workers
 
 
 def is_ready(served: Served) -> bool:

@@ -110,7 +110,7 @@ def send(node: Devnet, **members: Any) -> Any:
     return wait(lambda: result(node, "eth_getTransactionReceipt", sent))
 
 
-def wait(question: Callable[[], Any], seconds: float = 10) -> Any:
+def wait(question: Callable[[], Any], seconds: float = 60) -> Any:
     """Return the first true answer."""
     end = time.monotonic() + seconds
     while not (answer := question()):
@@ -744,7 +744,7 @@ def test_finality_follows_the_head_without_transactions(foundry: Devnet) -> None
         final = result(foundry, "eth_getBlockByNumber", "finalized", False)
         return int(final["number"], 16) >= int(receipt["blockNumber"], 16)
 
-    wait(is_final, seconds=6)
+    wait(is_final)
     state = {"blockHash": receipt["blockHash"]}
     assert result(foundry, "eth_getProof", DEV, [], state)["accountProof"]
 

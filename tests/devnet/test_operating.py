@@ -350,7 +350,7 @@ def drip_headers(handler: BaseHTTPRequestHandler, body: bytes) -> None:
 
 
 def drip(handler: BaseHTTPRequestHandler) -> None:
-    for _ in range(40):  # 20 seconds
+    for _ in range(240):  # two minutes
         handler.wfile.write(b" ")
         handler.wfile.flush()
         time.sleep(0.5)
@@ -373,7 +373,7 @@ def test_a_node_that_answers_byte_by_byte_is_given_up_in_time(
         begin = time.monotonic()
         with pytest.raises(NodeUnreachableError, match="timed out") as caught:
             Node(rpc).fetch_chain_id()
-        assert time.monotonic() - begin < 15, "it was read to its end"
+        assert time.monotonic() - begin < 60, "it was read to its end"
         assert caught.value.exit_code == ExitCode.CANNOT_CHECK
         rpc.close()
 
@@ -401,10 +401,10 @@ def test_a_process_ends_at_once_after_it_gave_a_node_up(
             [sys.executable, "-c", program, url],
             capture_output=True,
             env=environment(),
-            timeout=60,
+            timeout=100,
             check=True,
         )
-        assert time.time() - float(done.stdout) < 15, "it waited for the end"
+        assert time.time() - float(done.stdout) < 60, "it waited for the end"
     assert done.stderr == b""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.disks import check_root, read_only
+from support.nodes import wait_until
 from support.projects import Site, make_site
 from support.restart_campaign import Operation, operate
 from support.stores import RestartablePostgres, run_postgres
@@ -74,10 +75,10 @@ def outage(
     """Return work that lets a fault last so long, and sees that nobody is told to be ready."""
 
     def work(operation: Operation) -> None:
-        time.sleep(2)
-        assert operation.writers.acknowledged, operation.tell()
+        wait_until(lambda: operation.writers.acknowledged, _BACK)
         with fault():
-            time.sleep(2.5)  # the service may have said so for a second
+            # The service may have said so for a second.
+            wait_until(lambda: not operation.is_ready(), _BACK)
             end = time.monotonic() + seconds
             while time.monotonic() < end:
                 assert not operation.is_ready(), operation.tell()

@@ -132,7 +132,7 @@ def test_a_lost_worker_costs_nothing(
     address, (_, worker, _) = cluster
     intake = take(site, tmp_path / "job", bucket, ends(worker), f"dask:{address}")
     assert (intake.unread, count_recorded(site)) == (0, 60)
-    assert worker.wait(5) == -signal.SIGKILL
+    assert worker.wait(60) == -signal.SIGKILL
 
 
 @pytest.mark.release

@@ -6,7 +6,6 @@ import io
 import json
 import random
 import struct
-import time
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any
@@ -18,8 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from service.conftest import Desk
 from support.examples import examples
+from support.nodes import wait_until
 from support.page_service import PageService
 from support.service import NDJSON, answers, bearer, digest, lines
+from support.store_contents import load_pieces
 
 from anchor.client import Client
 from anchor.errors import UsageError
@@ -384,7 +385,9 @@ def test_a_stream_that_begins_wrong_is_answered_with_an_error_status(
 def test_a_stream_that_goes_wrong_is_answered_up_to_there(desk: Desk):
     def body(numbers: range) -> Iterator[bytes]:
         yield stream(named(numbers))[:-8]
-        time.sleep(0.3)  # so that these are written before the rest comes
+        digests = {bytes.fromhex(digest(number)) for number in numbers}
+        # So that these are written before the rest comes.
+        wait_until(lambda: digests <= {piece.sha256 for piece in load_pieces(desk.site)})
         yield b"garbage, not a message"
 
     headers = desk.headers | TYPE

@@ -203,7 +203,7 @@ def test_who_waits_is_answered_when_it_happens_and_not_before(desk: Desk):
         time.sleep(0.2)
         assert not waiting.done()
         desk.site.run("seal").expect(0)
-        assert waiting.result(20).json()["state"] == "sealed"
+        assert waiting.result(60).json()["state"] == "sealed"
     for wait in (-1, 61, "x", "nan", "inf"):
         answer = get(f"/v1/evidence/{id}", params={"wait": wait}, headers=desk.headers)
         assert answer.status_code == 422, wait
@@ -228,10 +228,10 @@ def test_events_tell_each_state_until_it_is_anchored(desk: Desk):
 
     listener = threading.Thread(target=listen)
     listener.start()
-    assert accepted.wait(20)
+    assert accepted.wait(60)
     desk.site.run("seal").expect(0)
     desk.site.round(wait_for="final")
-    listener.join(30)
+    listener.join(60)
     assert not listener.is_alive()
     assert told[0] == "accepted" and told[-1] == "anchored"
     order = ["accepted", "sealed", "submitted", "included", "anchored"]

@@ -128,7 +128,7 @@ def test_single_pieces_that_come_and_come_keep_no_bulk_part_waiting(
             return original(*arguments, **options)
 
         monkeypatch.setattr(module, "admit", admit_while_others_come)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(order) < 20:
                 await asyncio.sleep(0.01)
         await asyncio.gather(*waiting)
@@ -183,15 +183,15 @@ def test_all_who_wait_are_told_when_the_store_is_never_ours(
 
     async def work(queue: WriteQueue) -> None:
         with other.write():
-            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(20)]
-            async with asyncio.timeout(5):
+            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(300)]
+            async with asyncio.timeout(45):  # half of what they would wait one after the other
                 answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in answers} == {StoreBusyError}
-        await queue.write(single(20))
+        await queue.write(single(300))
 
     run(store, work, ended)
     other.close()
-    assert stored(store) == identities(20)
+    assert stored(store) == identities(300)
     assert ended.count == 0
 
 
@@ -271,14 +271,14 @@ def test_all_who_wait_are_told_once_when_another_process_holds_the_side_file(
 
     async def work(queue: WriteQueue) -> None:
         with side._locked():
-            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(20)]
-            async with asyncio.timeout(3):
+            waiting = [asyncio.ensure_future(queue.write(single(number))) for number in range(300)]
+            async with asyncio.timeout(45):  # half of what they would wait one after the other
                 answers = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(answer) for answer in answers} == {SideFileHeldError}
-        await queue.write(single(20))
+        await queue.write(single(300))
 
     run(noting, work)
-    assert stored(noting) == identities(20)
+    assert stored(noting) == identities(300)
     noting.close()
 
 

@@ -77,7 +77,7 @@ class Inbox:
 
     def wait(self, count: int) -> list[EmailMessage]:
         with self.arrived:
-            came = self.arrived.wait_for(lambda: len(self.mails) >= count, 20)
+            came = self.arrived.wait_for(lambda: len(self.mails) >= count, 60)
             assert came, f"{len(self.mails)} of {count} e-mails came"
             return [mail for _, mail in self.mails]
 

@@ -259,8 +259,8 @@ def test_the_tenants_bytes_are_reserved_at_the_beginning(acme: Uploader) -> None
 def test_an_upload_that_nobody_continues_ends(
     served: PageService, acme: Uploader, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anchor.service.routes.uploads.UPLOAD_SECONDS", 1)
-    monkeypatch.setattr("anchor.service.upload_intake.UPLOAD_SECONDS", 1)
+    monkeypatch.setattr("anchor.service.routes.uploads.UPLOAD_SECONDS", 5)
+    monkeypatch.setattr("anchor.service.upload_intake.UPLOAD_SECONDS", 5)
     id = acme.submit(TEXT)
     upload = acme.begin(id, len(TEXT))
     acme.append(upload, TEXT[:100], 0)

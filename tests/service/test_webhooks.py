@@ -223,8 +223,12 @@ def test_a_message_that_fails_is_tried_again_with_the_same_id(
     platform: Platform, owner: Visitor, receiver: Receiver, monkeypatch: pytest.MonkeyPatch,
     change: dict[str, object], trouble: str, status: int | None,
 ) -> None:  # fmt: skip
-    sender = WebhookSender(platform.service, seconds=1.0, jitter=lambda: 0.0)
-    monkeypatch.setitem(platform.service.deliveries._work, "webhook", sender.work)
+
+    def wait_for_answers(seconds: float) -> None:
+        sender = WebhookSender(platform.service, seconds=seconds, jitter=lambda: 0.0)
+        monkeypatch.setitem(platform.service.deliveries._work, "webhook", sender.work)
+
+    wait_for_answers(0.5 if trouble == "time" else 60.0)
     made = make(owner, receiver.url(), "key.created")
     for name, value in change.items():
         setattr(receiver, name, value)
@@ -237,6 +241,7 @@ def test_a_message_that_fails_is_tried_again_with_the_same_id(
         assert connection.execute(select(jobs.c.failures)).scalars().all() == [1]
         assert find_webhook(connection, tenant_of(owner), made["id"]).failing_since
     receiver.status, receiver.headers, receiver.body, receiver.delay = 200, {}, b"x" * 60_000, 0
+    wait_for_answers(60.0)
     hurry(platform)
     wait_for(lambda: newest(platform, made["id"]).state == "delivered")
     paths = {request.path for request in receiver.requests}

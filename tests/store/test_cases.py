@@ -320,7 +320,7 @@ def test_an_exhibit_is_held_as_soon_as_it_is_in_a_held_case(store: Database) -> 
     ready, refused = threading.Event(), threading.Event()
 
     def erase() -> None:
-        ready.wait(10)
+        ready.wait(60)
         with store.write() as connection:
             lock_holds(connection)
             try:
@@ -334,7 +334,7 @@ def test_an_exhibit_is_held_as_soon_as_it_is_in_a_held_case(store: Database) -> 
         add(connection, reload(connection, case), 0)
         ready.set()
         thread.join(0.3)
-    thread.join(10)
+    thread.join(60)
     assert refused.is_set()
 
 

@@ -321,7 +321,7 @@ def test_a_wrong_clock_erases_nothing_and_no_node_is_asked_in_vain(project: Open
             clocks["wall"] = ERASED_FROM + days * DAY
             clocks["steady"] += 61.0
             keeper.poll()
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while keeper._task.is_running and time.monotonic() < end:
                 time.sleep(0.01)
                 keeper.poll()

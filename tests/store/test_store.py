@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import pytest
 from sqlalchemy import select, text
+from support.nodes import wait_until
 from support.store_contents import alter_piece, load_pieces, lose_piece
 from support.stores import NOW, damage, make_item
 
@@ -449,10 +450,7 @@ def test_a_lease_ends_with_its_process(location: StoreLocation) -> None:
         assert process.stdout.readline() == "held\n"
         assert created.is_leased()
         process.kill()
-    for _ in range(100):
-        if not created.is_leased():
-            break
-        threading.Event().wait(0.05)
+    wait_until(lambda: not created.is_leased())
     with created.hold_lease():
         pass
     created.close()

@@ -12,9 +12,11 @@ import pytest
 from sqlalchemy import Connection
 from support.stores import NOW
 
+from anchor.operate.evidence_selection import is_tenant
 from anchor.people.actors import Actor
 from anchor.people.case_rules import CaseViewer
 from anchor.people.stated_person import StatedPerson
+from anchor.store import api_keys
 from anchor.store.api_keys import create_key, load_usage
 from anchor.store.captures import CaptureQuota, load_captures, order_capture
 from anchor.store.case_members import add_case_member, load_case_members
@@ -81,6 +83,32 @@ def follow(load: Callable[..., list[Any]], place: Callable[[Any], Any], first: A
         rows += page
         after = place(page[-1])
     return rows
+
+
+def test_a_page_of_keys_reads_no_others_and_shows_none_of_the_operators(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    original = api_keys._parse_key
+
+    def parse(row: Any) -> api_keys.ApiKey:
+        key = original(row)
+        read.append(key.id)
+        return key
+
+    monkeypatch.setattr(api_keys, "_parse_key", parse)
+    with store.write() as connection:
+        for at in TIMES:
+            for scopes in (["read"], ["read", "admin"], ["admin"]):
+                create_key(connection, "acme", scopes, created_at=at)
+            create_key(connection, "another", ["read"], created_at=at)
+        first = load_tenant_keys(connection, "acme", limit=2)
+        last = ListPosition(first[-1].created_at, first[-1].id)
+        rest = load_tenant_keys(connection, "acme", after=last, limit=2)
+        assert [key.id for key in first + rest] == read
+        assert {key.scopes for key in first + rest} == {("read",)} and len(read) == 4
+        assert is_tenant(connection, "another") and not is_tenant(connection, "unknown")
+        assert len(read) == 4
 
 
 def test_pages_of_each_list_are_the_whole_list_in_its_order(store: Database) -> None:

@@ -63,7 +63,7 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
   if (data.length > MAX_POLICY_BYTES) {
     throw malformed(message("policy-too-long", { limit: MAX_POLICY_BYTES }));
   }
-  const value = parseToml(decodeUtf8(data, message("page-policy")));
+  const value = parseToml(decodeUtf8(data, message("page-policy")).replace(/^\ufeff/, ""));
   const format = value.get("format");
   if (format !== FORMAT) {
     const stated = typeof format === "string" ? quote(cut(format)) : message("page-value-missing");

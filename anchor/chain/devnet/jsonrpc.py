@@ -14,6 +14,7 @@ from typing import Any
 from anchor.canonical import check_depth
 from anchor.errors import MalformedError, UsageError
 from anchor.messages.message import Message
+from anchor.system.os_errors import describe_os_error
 
 HOST = "127.0.0.1"
 
@@ -64,8 +65,9 @@ class LoopbackServer(ThreadingHTTPServer):
         try:
             super().__init__((HOST, port), _Handler)
         except (OSError, OverflowError) as error:
+            reason = describe_os_error(error) if isinstance(error, OSError) else error
             raise UsageError(
-                Message("port-cannot-listen", host=HOST, port=port, reason=error),
+                Message("port-cannot-listen", host=HOST, port=port, reason=reason),
                 hint=Message("port-taken-hint"),
             ) from error
         self._thread = threading.Thread(

@@ -81,7 +81,12 @@ def command(
     ] = None,
     timeout: Annotated[
         float,
-        typer.Option(min=1, max=3600, metavar="SECONDS", help="Seconds that a page may load."),
+        typer.Option(
+            min=1,
+            max=3600,
+            metavar="SECONDS",
+            help="Seconds that a page may load, and its --script may take.",
+        ),
     ] = 60.0,
     max_bytes: Annotated[
         int,

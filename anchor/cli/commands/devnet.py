@@ -8,22 +8,27 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from anchor.canonical import parse_strict
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
-from anchor.cli.console import Output, document_format
+from anchor.cli.console import Colour, Output, document_format
 from anchor.cli.options import EmbeddedOption, JsonOption
-from anchor.errors import UsageError
+from anchor.errors import AnchorError, UsageError
 from anchor.messages.message import Message
 from anchor.project.files import find_checkout
 from anchor.system.durable_files import write_file
 from anchor.system.forwarded_command import run_forwarding
+from anchor.system.regular_files import read_regular_file
 from anchor.system.signals import STOP_SIGNALS
 
 URL_VARIABLE = "ANCHOR_DEVNET_URL"
+# A ready file has about 150 bytes.
+_MAX_READY_BYTES = 4_096
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
@@ -70,6 +75,7 @@ def command(
     if is_executing and as_json:
         raise UsageError(Message("devnet-exec-with-json"))
     output = Output(as_json=as_json)
+    _check_replaceable(ready_file)
     ended = threading.Event()
     if not is_executing:
         for name in STOP_SIGNALS:
@@ -77,7 +83,9 @@ def command(
     anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain, _announced(chain, ready_file):
         if words:
-            raise typer.Exit(run_forwarding(words, {**os.environ, URL_VARIABLE: chain.url}))
+            environment = {**os.environ, URL_VARIABLE: chain.url}
+            report = partial(output.note, mark=Message("error-mark"), colour=Colour.RED)
+            raise typer.Exit(run_forwarding(words, environment, report))
         output.line(Message("devnet-started", kind=chain.kind, chain=chain.chain_id, url=chain.url))
         if not chain.has_finality:
             output.line(Message("devnet-without-finality"))
@@ -96,6 +104,7 @@ def _announced(chain: Devnet, path: Path | None) -> Iterator[None]:
         yield
         return
     path = path.absolute()
+    _check_replaceable(path)  # the chain may have taken long to start
     document = {"format": document_format(), **_describe(chain)}
     text = json.dumps(document, indent=1).encode() + b"\n"
     write_file(path, text, durable=False)
@@ -105,6 +114,22 @@ def _announced(chain: Devnet, path: Path | None) -> Iterator[None]:
         with suppress(OSError):
             if path.read_bytes() == text:  # not that of another chain by now
                 path.unlink()
+
+
+def _check_replaceable(path: Path | None) -> None:
+    """Refuse the path of a file that no devnet wrote; one that was killed leaves its own.
+
+    Raises:
+        UsageError: There is something else.
+    """
+    if path is None or not os.path.lexists(path):
+        return
+    with suppress(OSError, AnchorError):
+        data = read_regular_file(path, _MAX_READY_BYTES + 1)
+        document = parse_strict(data, subject=str(path), max_bytes=_MAX_READY_BYTES)
+        if isinstance(document, dict) and document.get("format") == document_format():
+            return
+    raise UsageError(Message("devnet-ready-file-occupied", path=path), path=path)
 
 
 def _describe(chain: Devnet) -> dict[str, Any]:

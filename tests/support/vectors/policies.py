@@ -104,6 +104,7 @@ def list_valid() -> Iterator[Case]:
     members = ", ".join(f"{name} = {json.dumps(value)}" for name, value in plain.items())
     inline = f'format = "anchor-trust/1"\ntrust = [{{{members}}}]\n'
     yield {**holds("an inline table", plain, toml=inline), **MAY_REFUSE}
+    yield {**holds("a byte order mark", plain, toml=f"\ufeff{text}"), **MAY_REFUSE}
 
 
 def list_invalid() -> Iterator[Case]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from anchor.errors import MalformedError, UsageError
+from anchor.errors import ExitCode, MalformedError, UsageError
 from anchor.evidence.digests import Digests
 from anchor.objects import object_manifest
 from anchor.objects.object_hashing import ObjectRow
@@ -96,6 +96,10 @@ MALFORMED: list[tuple[Columns, str]] = [
     (table(sha256=[SHA256, None]), "row 2: it has neither an error"),
     (table(sha256=[[1], [2]]), "column sha256 has the type list"),
     (table(sm3=[b"", SM3]), "row 1: a digest is neither"),
+    (table(revision=["version:1", "17"]), "row 2: the revision is neither version:… nor etag:…"),
+    (table(revision=["etag:", None]), "row 1: the revision is neither"),
+    (table(revision=["", None]), "row 1: the revision is neither"),
+    (table(revision=["Version:1", None]), "row 1: the revision is neither"),
     (table(error=[None, "gone"]), "row 2: it has an error and a digest"),
     (table(error=[1, 2]), "column error has the type int64"),
     ({"size": [1], "sha256": [SHA256]}, "column key is missing"),
@@ -126,8 +130,10 @@ def test_a_column_that_is_there_twice_is_refused(tmp_path: Path) -> None:
 def test_a_manifest_without_rows_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "made.parquet"
     path.write_bytes(encode_rows([]))
-    with pytest.raises(MalformedError, match="has no rows"):
+    with pytest.raises(MalformedError, match=r"has no rows.*; leave it out") as caught:
         next(read_rows(path))
+    assert str(path) in caught.value.message
+    assert caught.value.exit_code == ExitCode.USAGE
 
 
 @pytest.mark.parametrize("size", [0, 3, 100, 500])

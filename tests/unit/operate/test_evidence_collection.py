@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,11 @@ import anchor
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.layout import Fields
 from anchor.cli.account_text import print_account
+from anchor.cli.collection_inputs import (
+    parse_database_input,
+    parse_file_input,
+    parse_screen_input,
+)
 from anchor.cli.console import Output
 from anchor.collection.machine import MachinePlaces
 from anchor.errors import UsageError
@@ -30,6 +37,8 @@ from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import RecordGroups
+from anchor.extraction.extract_tables import ExtractLimits
+from anchor.operate import evidence_collection
 from anchor.operate.evidence_collection import (
     CollectionResult,
     check_record_size,
@@ -242,6 +251,61 @@ def test_a_bundle_that_cannot_be_whole_is_not_recorded(
     with pytest.raises(UsageError, match="no files"):
         bundle(project, machine, manifest, tmp_path / "empty")
     manifest.write_text("mine")
+    with pytest.raises(UsageError, match="exists already"):
+        bundle(project, machine, manifest, tmp_path / "a")
+    assert manifest.read_text() == "mine"
+    assert records(site) == []
+
+
+def test_a_manifest_is_written_only_where_its_paths_lead_to_the_files(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path
+):
+    folder = tmp_path / "files"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "inner" / "a").write_text("a")
+    for manifest in (folder / "m.txt", folder / "inner" / "m.txt", tmp_path / "new" / "m.txt"):
+        with pytest.raises(UsageError, match=re.escape(f"write the manifest to {tmp_path},")):
+            bundle(project, machine, manifest, folder)
+        assert not manifest.exists()
+    for manifest, given in ((tmp_path / "m.txt", folder), (folder / "m.txt", folder / "inner")):
+        bundle(project, machine, manifest, given)
+        done = subprocess.run(["sha256sum", "-c", manifest.name], cwd=manifest.parent, check=False)
+        assert done.returncode == 0
+    assert len(records(site)) == 2
+
+
+def test_nothing_is_collected_into_a_bag(site: MemorySite, tmp_path: Path):
+    (tmp_path / "bag" / "data").mkdir(parents=True)
+    (tmp_path / "bag" / "bagit.txt").write_text("BagIt-Version: 1.0\n")
+    piece = tmp_path / "bag" / "data" / "a"
+    piece.write_text("a")
+    limits = ExtractLimits(1, 1)
+    refused = pytest.raises(UsageError, match="lies in the bag")
+    for path in (tmp_path / "bag" / "new", tmp_path / "bag" / "data" / "new"):
+        with refused:
+            parse_file_input([piece], path, is_capture=False, roots=None, is_other=False)
+        with refused:
+            parse_database_input("sqlite:///no.db", [], path, limits)
+        with refused:
+            parse_screen_input(1, path)
+        with anchor.Project(site.open()) as project, refused:
+            project.collect([piece], profile="plain", details={}, manifest=path)
+        assert not path.exists()
+    assert records(site) == []
+
+
+def test_a_file_that_came_while_the_others_were_hashed_is_not_overwritten(
+    project: OpenProject, site: MemorySite, machine: MachinePlaces, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+):  # fmt: skip
+    (tmp_path / "a").write_text("a")
+    manifest, original = tmp_path / "manifest-sha256.txt", evidence_collection.hash_sources
+
+    def hash_slowly(*arguments: Any, **options: Any) -> Any:
+        yield from original(*arguments, **options)
+        manifest.write_text("mine")
+
+    monkeypatch.setattr(evidence_collection, "hash_sources", hash_slowly)
     with pytest.raises(UsageError, match="exists already"):
         bundle(project, machine, manifest, tmp_path / "a")
     assert manifest.read_text() == "mine"

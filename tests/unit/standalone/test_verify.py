@@ -836,4 +836,4 @@ BOMBS: dict[str, bytes] = {
 def test_it_refuses_what_is_made_to_hang_it(name: str) -> None:
     start = time.process_time()  # however busy the machine is
     assert judge_alone(BOMBS[name], honest_receipts()[0].given).exit_code() == 2
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 5

@@ -12,7 +12,7 @@ import pytest
 
 from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
-LIMITS = ProcessLimits(memory=1 << 30, cpu_seconds=1, seconds=10)
+LIMITS = ProcessLimits(memory=1 << 30, cpu_seconds=1, seconds=100)
 
 
 def run(code: str, folder: Path, limits: ProcessLimits = LIMITS) -> Ended:

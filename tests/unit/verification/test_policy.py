@@ -342,7 +342,7 @@ def test_a_policy_that_trusts_nothing_is_refused(text: str) -> None:
     [
         b"\xff",
         "format = 'x'".encode("utf-16"),
-        b"\xef\xbb\xbfformat = 'x'",
+        b"\xef\xbb\xbf\xef\xbb\xbfformat = 'x'",
         b"format =",
         b"format = 'a'\nformat = 'b'",
         b"{}",
