@@ -331,6 +331,21 @@ def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimD
     )
 
 
+def _steps(report: Report, basis: Basis) -> list[StepDocument[Bilingual]]:
+    """Return all eleven steps; one that was not made has the reason as its detail."""
+    made = [(step.number, step.title, step.verdict, step.detail) for step in report.steps]
+    unmade = [(step.number, step.title, step.verdict, step.reason) for step in report.unmade]
+    return [
+        StepDocument[Bilingual](
+            number=number,
+            title=_title(title, basis),
+            verdict=verdict.value,
+            detail=bilingual(detail),
+        )
+        for number, title, verdict, detail in sorted(made + unmade, key=lambda step: step[0])
+    ]
+
+
 def _verification(
     report: Report, basis: Basis, moment: Moment, leading: VerifiedAnchor | None
 ) -> Verification:
@@ -345,14 +360,6 @@ def _verification(
         unpinned=_both(report.unpinned),
         notes=_both(report.notes),
         nodes=list(basis.nodes),
-        steps=[
-            StepDocument[Bilingual](
-                number=step.number,
-                title=_title(step.title, basis),
-                verdict=step.verdict.value,
-                detail=bilingual(step.detail),
-            )
-            for step in report.steps
-        ],
+        steps=_steps(report, basis),
         claims=[_claim(claim, basis, leading) for claim in report.claims],
     )
