@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from anchor.bag.bag_format import MANIFEST, POLICY, SM3_SUMS, TAG_MANIFEST
+from anchor.ethereum.known_chains import HEADLINES
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join, translate
 from anchor.signatures.record_signature import SignatureKind, format_verification
@@ -30,6 +31,20 @@ _FOLDERS = {
     "statements/": Message("bag-readme-statements"),
     "timestamps/": Message("bag-readme-timestamps"),
     "verify/": Message("bag-readme-verifiers"),
+}
+
+_NO_TIME = Message("bag-readme-see-no-time")
+# What the page may show for an original, and what it means.
+_RESULTS = {
+    HEADLINES["main"]: Message("bag-readme-see-verified"),
+    HEADLINES["development"]: _NO_TIME,
+    HEADLINES["test"]: _NO_TIME,
+    HEADLINES["unlisted"]: Message("bag-readme-see-unlisted"),
+    Message("verdict-mismatch"): Message("bag-readme-see-mismatch"),
+    Message("verdict-not-trusted"): Message("bag-readme-see-not-trusted"),
+    Message("verdict-not-anchored"): Message("bag-readme-see-not-anchored"),
+    Message("verdict-not-final"): Message("bag-readme-see-not-final"),
+    Message("verdict-cannot-tell"): Message("bag-readme-see-unknown"),
 }
 
 
@@ -101,14 +116,10 @@ def explain_page(drop: Message, page_sha256: str, language: Language) -> Iterabl
             chain=Message("page-chain"),
             owner=Message("page-owner"),
             hash=Message("page-block-hash"),
+            nodes=Message("page-nodes"),
             verify=Message("page-verify"),
         ),
-        Message(
-            "bag-readme-page-see",
-            verified=Message("verdict-verified"),
-            mismatch=Message("verdict-mismatch"),
-            unknown=Message("verdict-cannot-tell"),
-        ),
+        Message("bag-readme-page-see"),
     )
     windows = f"certutil -hashfile {PAGE} SHA256".replace("/", "\\")
     commands = (
@@ -116,7 +127,17 @@ def explain_page(drop: Message, page_sha256: str, language: Language) -> Iterabl
         Message("bag-readme-page-unix", macos=f"shasum -a 256 {PAGE}", linux=f"sha256sum {PAGE}"),
     )
     yield f"## {translate(Message('bag-readme-browser'), language)}"
-    yield "\n".join(f"{n}. {translate(step, language)}" for n, step in enumerate(steps, 1))
+    results = (
+        Message("bag-readme-see-line", result=result, meaning=meaning)
+        for result, meaning in _RESULTS.items()
+    )
+    yield "\n".join(
+        (
+            *(f"{n}. {translate(step, language)}" for n, step in enumerate(steps, 1)),
+            *(f"   - {translate(result, language)}" for result in results),
+        )
+    )
+    yield translate(Message("bag-readme-see-other"), language)
     yield f"## {translate(Message('bag-readme-page-check'), language)}"
     yield translate(Message("bag-readme-page-why", sha256=page_sha256), language)
     yield "\n".join(f"- {translate(command, language)}" for command in commands)

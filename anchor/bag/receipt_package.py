@@ -53,8 +53,9 @@ _CASE = {
 
 _VERIFY = """\
 ```sh
-anchor verify receipts/*.anchor.json --trust POLICY.toml --rpc https://NODE
-anchor pack receipts/*.anchor.json --trust POLICY.toml --rpc https://NODE -o CASE.zip
+anchor verify receipts/*.anchor.json --trust POLICY.toml --rpc https://NODE --rpc https://ANOTHER
+anchor pack receipts/*.anchor.json --trust POLICY.toml \\
+  --rpc https://NODE --rpc https://ANOTHER -o CASE.zip
 ```"""
 
 

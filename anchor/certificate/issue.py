@@ -338,6 +338,21 @@ def _claim(claim: Claim, basis: Basis, *, has_account: bool) -> ClaimDocument[Bi
     )
 
 
+def _steps(report: Report, basis: Basis) -> list[StepDocument[Bilingual]]:
+    """Return all eleven steps; one that was not made has the reason as its detail."""
+    made = [_step(step, basis) for step in report.steps]
+    unmade = [
+        StepDocument[Bilingual](
+            number=step.number,
+            title=bilingual(step.title),
+            verdict=step.verdict.value,
+            detail=bilingual(step.reason),
+        )
+        for step in report.unmade
+    ]
+    return sorted(made + unmade, key=lambda step: step.number)
+
+
 def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
     return Verification(
         verified_at=format_utc(moment.at),
@@ -350,7 +365,7 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         unpinned=_both(report.unpinned),
         notes=_both(report.notes),
         nodes=list(basis.nodes),
-        steps=[_step(step, basis) for step in report.steps],
+        steps=_steps(report, basis),
         claims=[
             _claim(claim, basis, has_account=report.account is not None)
             for claim in report.shown_claims

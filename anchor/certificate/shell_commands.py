@@ -7,6 +7,7 @@ contain file names, which are foreign text.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 
 from anchor.certificate.layout import both
 from anchor.certificate.model import Checks, Command, Path, bilingual, encode_step
@@ -18,6 +19,7 @@ from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 from anchor.registry.storage import anchor_slot, encode_anchor
 from anchor.types import Hash32, Head
+from anchor.units import BEIJING
 from anchor.verification.report import ProvenAnchor
 
 _HEX = "hex() { perl -pe 's/([0-9a-f]{2})/chr hex $1/ge'; }"
@@ -111,6 +113,8 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
 
 def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Command]:
     slot = anchor_slot(receipt.log, proven.root)
+    time = proven.anchor.timestamp
+    in_beijing = datetime.fromtimestamp(time, BEIJING).isoformat(timespec="seconds")
     yield _command(
         Message("certificate-check-slot"),
         f"log={receipt.log.hex()}\nroot={proven.root.hex()}\n"
@@ -126,8 +130,8 @@ def _check_registry(receipt: Receipt, proven: ProvenAnchor) -> Iterator[Command]
     )
     yield _command(
         Message("certificate-check-anchoring-time"),
-        f"date -u -d @{proven.anchor.timestamp} +%FT%TZ",
-        format_seconds(proven.anchor.timestamp),
+        f'echo "$(TZ=UTC-8 date -d @{time} +%FT%T+08:00) $(date -u -d @{time} +%FT%TZ)"',
+        f"{in_beijing} {format_seconds(time)}",
     )
     yield _command(
         Message("certificate-check-block-hash"),

@@ -134,9 +134,17 @@ def test_the_claims_and_steps_are_those_of_the_report_in_both_languages(issued: 
     assert claims[3][3].en.startswith("by the chain's own clock, which proves no actual time: ")
     steps = [(item.number, item.title, item.verdict, item.detail) for item in found.steps]
     assert steps == [
-        (item.number, bilingual(item.title), item.verdict.value, bilingual(item.detail))
-        for item in issued.report.steps
+        *(
+            (step.number, bilingual(step.title), step.verdict.value, bilingual(step.detail))
+            for step in issued.report.steps
+        ),
+        *(
+            (step.number, bilingual(step.title), step.verdict.value, bilingual(step.reason))
+            for step in issued.report.unmade
+        ),
     ]
+    assert [number for number, *_ in steps] == list(range(1, 12))
+    assert steps[-1][2] == "not present"
     assert found.claims[0].reason == Bilingual(zh="sha256 与 sm3 一致", en="sha256 and sm3 equal")
 
 

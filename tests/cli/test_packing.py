@@ -246,15 +246,23 @@ def test_the_commands_in_the_bag_work_alone(desk: Desk, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "see"),
-    [("README.en.md", "“verified”, with the note"), ("README.zh.md", "“核验通过”（依您查得的区块")],
+    [
+        (
+            "README.en.md",
+            ("Nodes, one URL", "“verified”: unch", "“verified on a development chain"),
+        ),
+        ("README.zh.md", ("节点，每行一个", "“核验通过”：自记录", "“在开发链上核验通过")),
+    ],
 )
-def test_the_instructions_begin_with_the_page_and_its_hash(desk: Desk, name: str, see: str) -> None:
+def test_the_instructions_begin_with_the_page_and_its_hash(
+    desk: Desk, name: str, see: tuple[str, ...]
+) -> None:
     desk.pack("bag").expect(0)
     bag = desk.folder / "bag"
     text = (bag / name).read_text("utf-8")
     without_commands = text.split("```sh")[0]
     digest = hashlib.sha256((bag / "verify/verifier.html").read_bytes()).hexdigest()
-    places = [without_commands.index(part) for part in ("`verify/verifier.html`", see, digest)]
+    places = [without_commands.index(part) for part in ("`verify/verifier.html`", *see, digest)]
     assert places == sorted(places)
     assert r"`certutil -hashfile verify\verifier.html SHA256`" in without_commands
 

@@ -579,6 +579,7 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     readme = files["README.zh.md"].decode()
     before_commands = readme.split("```sh")[0]
     assert "请将每份原件放入" in before_commands and "`verify/verifier.html`" in before_commands
+    assert "“未通过核验：不在您信任的范围之内”" in before_commands and "允许误差" in readme
     assert hashlib.sha256(files["verify/verifier.html"]).hexdigest() in before_commands
     assert b"rpc = []" in files["policy/trust.toml"]
     assert stranger.call("GET", f"{path}/package").status_code == 404

@@ -94,7 +94,7 @@ def test_the_partys_statements_can_be_read_again_with_whose_they_are(
         "&lt;i&gt;电脑&lt;/i&gt;", "on a disk; in a safe", "上海", "王某", "李某", collected,
     ):  # fmt: skip
         assert words in text
-    assert f"存证主体（账户 acme）的陈述，提交人编号：person:{owner.id}。" in text
+    assert f"存证主体（租户 acme）的陈述，提交人编号：person:{owner.id}。" in text
     assert "姓名或名称“Ann”由存证服务登记，不在记录内" in text
     assert "未核验身份" in text and "<i>" not in text
     assert text.count("(据记录)") == 2, "the account and the person"

@@ -54,7 +54,7 @@ def test_what_the_record_states_is_listed_as_the_submitters():
     record = encode_canonical({**STATED, "submitter": SUBMITTER}, subject="a record")
     named = replace(ENTRY, record=record)
     page = render_exhibits({}, [named]).decode("utf-8")
-    assert "存证主体（账户 acme）的陈述，提交人：person:1f。" in page
+    assert "存证主体（租户 acme）的陈述，提交人：person:1f。" in page
     assert "&lt;b&gt;电脑" in page and "王某" in page
     (exhibit,) = json.loads(encode_exhibits({}, [named]))["exhibits"]
     assert (exhibit["submitter"], exhibit["stated_in_record"]) == (SUBMITTER, STATED)
