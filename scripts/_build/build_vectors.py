@@ -22,6 +22,7 @@ from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
 from support.vectors.choices import build_choices
 from support.vectors.consistency import build_consistency
+from support.vectors.evidence import build_evidence
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
 from support.vectors.kept_receipts import build_kept_receipts
@@ -32,6 +33,7 @@ from support.vectors.submitters import build_submitters
 from support.vectors.tiles import build_tiles
 from support.vectors.tries import build_tries
 from support.vectors.verification import build_verification
+from support.vectors.zips import build_zips
 
 # Receipts and bundles as they were first released, which nothing writes.
 KEPT = ("anchor-receipt-1", "anchor-receipts-1")
@@ -52,6 +54,8 @@ def render() -> dict[str, bytes]:
         "state/submitters.json": dump(build_submitters()),
         "state/beacons.json": dump(build_beacons()),
         "bags/bags.json": dump(build_bags()),
+        "bags/evidence.json": dump(build_evidence()),
+        "bags/zip.json": dump(build_zips()),
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
         "bundles/choices.json": dump(build_choices()),

@@ -159,7 +159,7 @@ const ASKED = {
     const found = [];
     for (const { bag: data, receipt, policy, block_hashes } of bags) {
       const trust = {
-        policy: anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+        policy: policy && anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
         chainIds: [], acceptUnpinned: false,
       };
       try {
