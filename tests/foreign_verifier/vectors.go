@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,9 @@ var readers = []struct {
 	{"bundles/bundles.json", "bundles", readBundle},
 	{"bundles/beacons.json", "bundles", readBundle},
 	{"bundles/choices.json", "choices", readChoice},
+	{"bags/bags.json", "bags", readBagCase},
+	{"bags/evidence.json", "evidence_bags", readBagCase},
+	{"bags/zip.json", "zip_files", readZipCase},
 	{"numbers/numbers.json", "records", readNumbered},
 	{"numbers/numbers.json", "numbers", readNumber},
 }
@@ -377,4 +381,27 @@ func readNumbered(c *object) map[string]any {
 func readNumber(c *object) map[string]any {
 	digest := parseNumber(text(c, "text"))
 	return map[string]any{"digest": hexOf(digest), "number": formatNumber(digest)}
+}
+
+func readBagCase(c *object) map[string]any {
+	var in inputs
+	if err := json.Unmarshal([]byte(canonical(c)), &in); err != nil {
+		panic(err)
+	}
+	var beside *string
+	if receipt, ok := c.members["receipt"].(string); ok {
+		beside = &receipt
+	}
+	code := judgeBag(openTexts(c.members["files"].(*object)), beside, in)
+	require(code == passed, code, "the bag")
+	return nil
+}
+
+func readZipCase(c *object) map[string]any {
+	data, err := base64.StdEncoding.DecodeString(text(c, "zip"))
+	if err != nil {
+		panic(err)
+	}
+	readBag(openZip(data))
+	return nil
 }

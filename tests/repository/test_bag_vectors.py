@@ -60,6 +60,8 @@ def run_package(case: Case, path: Path) -> int:
     if case["policy"] is not None:
         (path.parent / "trust.toml").write_text(to_toml(case["policy"]), "utf-8")
         options += ["--trust", "trust.toml"]
+    if case["accept_unpinned"]:
+        options.append("--accept-unpinned")
     return run_in_process("verify", path, "--offline", *options, cwd=path.parent).code
 
 
@@ -80,7 +82,12 @@ def give_page(case: Case, path: Path) -> dict[str, Any]:
 
 def run_page(case: Case, path: Path, script: PageScript) -> int:
     given = give_page(case, path)
-    answers = script.ask_bags([given["bag"]], policy=given["policy"], blocks=case["block_hashes"])
+    answers = script.ask_bags(
+        [given["bag"]],
+        policy=given["policy"],
+        blocks=given["block_hashes"],
+        accept_unpinned=case["accept_unpinned"],
+    )
     ((code, codes, *_),) = answers
     return standalone.find_gravest({code, *codes})
 

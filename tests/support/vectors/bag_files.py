@@ -24,6 +24,7 @@ Files = dict[str, str]
 ORIGINAL = "data/originals/evidence-6.txt"
 RECEIPT = "receipts/evidence-6.txt.anchor.json"
 LISTS = ("tagmanifest-sha256.txt", "manifest-sha256.txt", "sm3sums.txt")
+ESCAPES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A"})
 SIZE = 13  # of the anchor that covers every record of the world
 
 
@@ -77,7 +78,7 @@ def with_second() -> Files:
 
 
 def make_list(digests: dict[str, str]) -> str:
-    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
+    return "".join(f"{digests[name]}  {name.translate(ESCAPES)}\n" for name in sorted(digests))
 
 
 def complete(files: Files, form: str = "anchor-bag/1") -> Files:

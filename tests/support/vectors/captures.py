@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from support.vectors.bag_files import Files, complete, make_case, receipt_of, without
+from support.vectors.bag_files import Files, complete, make_case, packed, receipt_of, without
 from support.vectors.cases import Case
 from support.vectors.evidence import (
     MANIFEST,
@@ -57,12 +57,17 @@ def list_captures() -> Iterator[Case]:
                {**own, MANIFEST: other[MANIFEST]})  # fmt: skip
     beside = with_capture(own, own[MANIFEST], listed, "captures/")
     yield make_case("a capture in no folder of its own", "capture-match", 10, beside)
+    direct = complete({**packed(), "captures/note.txt": "x"})
+    yield make_case("a file directly in captures/", "capture-match", 10, direct)
+    inner = complete(packed())
+    receipts = with_capture(inner, inner[MANIFEST], record_of_bag(inner))
+    yield make_case("a capture that is a whole bag with receipts", "capture", 10, receipts)
     deeper = with_capture(own, own[MANIFEST], listed, "captures/one/two/")
     yield make_case("a capture in a folder too deep", "capture-match", 10, deeper)
 
     page = "data/page.txt"
     altered = evidence_bag({**PAYLOAD, page: "Another page\n"})
-    receipts = evidence_bag({**PAYLOAD, "receipts/page.txt.anchor.json": "{}"})
+    covered = evidence_bag({**PAYLOAD, "receipts/page.txt.anchor.json": "{}"})
     info = own["bag-info.txt"]
     bags = complete({**PAYLOAD, MANIFEST: own[MANIFEST]})
     for name, capture in (
@@ -70,7 +75,7 @@ def list_captures() -> Iterator[Case]:
         ("a file missing", without(own, page)),
         ("a file more", {**own, "data/more.txt": "x"}),
         ("a file more outside data/", {**own, "note.txt": "x"}),
-        ("a file more outside data/, and listed", receipts),
+        ("a file more outside data/, and listed", covered),
         ("no list of tags", without(own, TAGS)),
         ("no bagit.txt", without(own, "bagit.txt")),
         ("a list of another algorithm", evidence_bag({**PAYLOAD, "manifest-md5.txt": "x"})),

@@ -41,6 +41,30 @@ RULES = {
 }
 
 
+# Members with which an item, or a manifest, has another form than its group.
+OTHER_FORMS: dict[str, Json] = {
+    "items without digests": {"digests": {}},
+    "items with another digest": {"digests": {"sha256": "00" * 32, "md5": "00" * 16}},
+    "items with a digest cut short": {"digests": {"sha256": "00" * 31}},
+    "items with a digest in capitals": {"digests": {"sha256": "AA" * 32}},
+    "items with a list of digests": {"digests": []},
+    "items with a size of text": {"size": "1"},
+    "items with a size below 0": {"size": -1},
+    "items with a path that is none": {"path": 1},
+    "items with an empty path": {"path": ""},
+    "items with a path of 4,097 characters": {"path": "x" * 4_097},
+    "items with a format of 1,001 characters": {"media_type": "x" * 1_001},
+    "items with an unseen character": {"derivation": "a\u200bb"},
+    "items with a line separator": {"derivation": "a\u2028b"},
+}
+OTHER_MANIFESTS: dict[str, Json] = {
+    "of another format": {"format": "bagit-0.97"},
+    "with another digest": {"sha256": "00"},
+    "with files below 0": {"files": -1},
+    "with a member more": {"name": "x"},
+}
+
+
 def build_evidence() -> dict[str, object]:
     return {
         "about": "Bags that are one piece of evidence (docs/spec/bag.md): files has the text of "
@@ -123,6 +147,13 @@ def list_honest() -> Iterator[Case]:
          {"items": [{**each, "length": 1} for each in wrong]}),
         ("items without a size, which are a statement",
          {"items": [{"path": each["path"], "digests": each["digests"]} for each in items[:1]]}),
+        *((f"{title}, which are a statement", {"items": [{**wrong[0], **members}]})
+          for title, members in OTHER_FORMS.items()),
+        ("200 items, which is a form", {"items": items * 100}),
+        ("201 items, which is none", {"items": [*wrong * 100, wrong[0]]}),
+        *((f"items and a manifest {title}",
+           {"items": items, "manifest": {**manifest_of(bag), **members}})
+          for title, members in OTHER_MANIFESTS.items()),
         ("an empty list of items, which is a statement", {"items": []}),
         ("items and a manifest, which are statements",
          {"items": wrong, "manifest": manifest_of(bag)}),
@@ -215,6 +246,12 @@ def list_listed() -> Iterator[Case]:
     own = first["digests"]
     lists: Sequence[tuple[str, list[Json]]] = (
         ("another size", changed(size=first["size"] + 1)),
+        ("another size and a path of 4,096 characters", changed(derived_from="x" * 4_096, size=1)),
+        ("another size and a format of 1,000 characters", changed(media_type="x" * 1_000, size=1)),
+        ("another size and a path of blanks", changed(derived_from=" ", size=1)),
+        ("another size and a path of two lines", changed(derived_from="a\nb", size=1)),
+        ("another size and a format of Chinese", changed(media_type="\u7f51\u9875 \u00e9", size=1)),
+        ("a missing file of no bytes", [*items, {**first, "path": "data/none", "size": 0}]),
         ("another SHA-256", changed(digests={**own, "sha256": other["sha256"]})),
         ("another SM3", changed(digests={**own, "sm3": other["sm3"]})),
         ("another SM3 alone", changed(digests={"sm3": other["sm3"]})),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import struct
 from collections.abc import Callable, Iterator, Mapping
 
 from support.vectors.cases import Case
-from support.vectors.evidence import PAYLOAD, evidence_bag
+from support.vectors.evidence import MANIFEST, PAYLOAD, TAGS, evidence_bag
 from support.zip_bends import (
     LINK,
     ZIPS,
@@ -21,6 +22,7 @@ from support.zip_bends import (
     pack,
     to_entries,
     with_entries,
+    with_long_end,
 )
 
 Bend = Callable[[list[Entry]], bytes]
@@ -42,6 +44,7 @@ RULES = {
     "sizes": "an entry has the stated size, and unpacks to it",
     "folder": "a folder has no data",
     "ratio": "the files unpack to no more than 100 times their packed size beyond 2^26 bytes",
+    "list-form": "parts 3 to 5: lists are UTF-8",
     "tag-manifest": "part 3: tagmanifest-sha256.txt lists exactly the files outside data/",
 }
 # Of the cases that the validators' own tests have, those of a few bytes.
@@ -204,6 +207,42 @@ def inflating(beyond: int) -> Bend:
     return bend
 
 
+def before_file(entries: list[Entry]) -> bytes:
+    """Return a ZIP file whose size and offset of 64 bits make the directory's place by overflow."""
+    made = bytearray(lengthen_end(make_zip(entries), (0xFFFF, FULL, FULL)))
+    place = made.index(b"PK\6\6")
+    made[place + 40 : place + 56] = struct.pack("<2Q", place + 1, (1 << 64) - 1)
+    return bytes(made)
+
+
+def with_byte(entries: list[Entry]) -> bytes:
+    made = make_zip(entries)
+    size, start = struct.unpack("<2L", made[-10:-2])
+    return made[:-22] + b"x" + made[-22:-10] + struct.pack("<2L", size + 1, start) + made[-2:]
+
+
+def apart(entries: list[Entry]) -> bytes:
+    """Return a ZIP file with a byte between its last entry and its directory."""
+    made = make_zip(entries)
+    start = made.index(b"PK\1\2")
+    moved = made[:start] + b"x" + made[start:]
+    return moved[:-6] + struct.pack("<L", start + 1) + moved[-2:]
+
+
+def unreadable(name: str) -> Bend:
+    """Return what ends a list with a line that is not UTF-8, and lists its new digest."""
+
+    def bend(entries: list[Entry]) -> bytes:
+        files = {entry.name.decode().partition("/")[2]: entry.data for entry in entries}
+        old = hashlib.sha256(files[name]).hexdigest()
+        files[name] += b"A: \xff\n"
+        new = hashlib.sha256(files[name]).hexdigest()
+        files[TAGS] = files[TAGS].replace(old.encode(), new.encode())
+        return make_zip(to_entries(files))
+
+    return bend
+
+
 def list_honest() -> Iterator[Case]:
     bends: dict[str, Bend] = {
         "a size of 64 bits": widened(size=True, packed=False, offset=False),
@@ -217,6 +256,12 @@ def list_honest() -> Iterator[Case]:
         "a field of 64 bits that nothing requires": edited(extra=wide(1, 2, 3)),
         "a field of 64 bits of no bytes, which nothing requires": edited(extra=wide()),
         "an empty extra field": edited(extra=struct.pack("<2H", 0x5455, 0)),
+        "a time and a size of 64 bits": lambda entries: edited(
+            size=FULL, extra=struct.pack("<2HBL", 0x5455, 5, 1, 9) + wide(entries[0].size)
+        )(entries),
+        "an end of 64 bits for the count alone": with_long_end(size=None, at=None),
+        "an end of 64 bits for the size alone": with_long_end(count=None, at=None),
+        "an end of 64 bits for the offset alone": with_long_end(count=None, size=None),
         "flags that state how it was packed": edited(flags=0x806),
         "a CRC of another file": edited(crc=7),
         "other versions and times in a header": patched(4, b"\x2d\0"),
@@ -246,6 +291,9 @@ def list_bent() -> Iterator[tuple[str, int, dict[str, Bend]]]:
         "an end of 64 bits with another size": patched_end(40, struct.pack("<Q", 1)),
         "a directory of 2^26 + 1 bytes": patched_end(40, struct.pack("<Q", FREE + 1)),
         "an end of 64 bits with another offset": patched_end(48, struct.pack("<Q", 1)),
+        "an end of 64 bits whose directory begins before the file": before_file,
+        "a directory with a byte more": with_byte,
+        "the mark of a 64-bit end, and nothing else": lambda entries: make_zip([], count=0xFFFF),
         "a directory of another offset": patched(16, struct.pack("<L", 1), b"PK\5\6"),
         "a directory of another size": patched(12, struct.pack("<L", 1), b"PK\5\6"),
     }  # fmt: skip
@@ -269,6 +317,8 @@ def list_bent() -> Iterator[tuple[str, int, dict[str, Bend]]]:
         2,
         {
             "entries from another offset on": patched(42, struct.pack("<L", 1), b"PK\1\2"),
+            "a comment of one byte that is not there": patched(20, b"\1\0", b"PK\5\6"),
+            "bytes before the directory": apart,
             "an entry that begins in the directory": with_entries(zero._replace(offset=1 << 20)),
             "an entry whose header ends in the directory": patched(28, b"\xff\x0f"),
             "an entry whose data end in the directory": lambda entries: make_zip(
@@ -296,6 +346,9 @@ def list_bent() -> Iterator[tuple[str, int, dict[str, Bend]]]:
     yield "name-text", 2, {
         "an overlong form in a name": with_entries(zero._replace(name=b"bag/\xc0\xae")),
         "a surrogate in a name": with_entries(zero._replace(name=b"bag/\xed\xa0\x80")),
+        "UTF-8 without its mark, of ideographs": with_entries(
+            zero._replace(name="bag/\u4e00".encode(), flags=0)
+        ),
         "UTF-8 without its mark": with_entries(
             zero._replace(name="bag/é".encode(), flags=0)
         ),
@@ -363,15 +416,34 @@ def list_bent() -> Iterator[tuple[str, int, dict[str, Bend]]]:
             "a folder with deflated data of no bytes": with_entries(
                 folder(b"bag/x/", pack(b""), 0, 8)
             ),
+            "a folder that says it unpacks to data": with_entries(folder(b"bag/x/", b"", 1, 8)),
             "a folder that unpacks to data": with_entries(folder(b"bag/x/", pack(b"x"), 1, 8)),
         },
     )
-    yield "ratio", 2, {"a file of one byte too many": inflating(1)}
+    yield "ratio", 2, {
+        "a file of one byte too many": inflating(1),
+        "two files of 2^63 bytes": lambda entries: make_zip([
+            *entries,
+            *(Entry(name, pack(b""), FULL, method=8, extra=wide(1 << 63))
+              for name in (b"bag/a", b"bag/b")),
+        ]),
+    }  # fmt: skip
+    yield (
+        "list-form",
+        2,
+        {
+            f"{name} that is not UTF-8": unreadable(name)
+            for name in ("bag-info.txt", MANIFEST, TAGS)
+        },
+    )
     yield (
         "tag-manifest",
         10,
         {
             "an unlisted file of as many bytes as may be": inflating(0),
+            "an unlisted file with a name of ideographs": with_entries(
+                zero._replace(name="bag/\u4e00".encode())
+            ),
             "an unlisted file that is deflated": with_entries(
                 Entry(b"bag/more", pack(b"x"), 1, method=8)
             ),
