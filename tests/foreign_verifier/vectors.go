@@ -35,7 +35,9 @@ var readers = []struct {
 	{"bundles/bundles.json", "bundles", readBundle},
 	{"bundles/beacons.json", "bundles", readBundle},
 	{"bundles/choices.json", "choices", readChoice},
+	{"bundles/judged.json", "judged", readJudged},
 	{"bags/bags.json", "bags", readBagCase},
+	{"bags/records.json", "bags", readBagCase},
 	{"bags/evidence.json", "evidence_bags", readBagCase},
 	{"bags/zip.json", "zip_files", readZipCase},
 	{"numbers/numbers.json", "records", readNumbered},
@@ -383,16 +385,39 @@ func readNumber(c *object) map[string]any {
 	return map[string]any{"digest": hexOf(digest), "number": formatNumber(digest)}
 }
 
-func readBagCase(c *object) map[string]any {
-	var in inputs
+func inputsOf(c *object) (in inputs) {
 	if err := json.Unmarshal([]byte(canonical(c)), &in); err != nil {
 		panic(err)
 	}
+	return in
+}
+
+// readJudged verifies the one receipt of a bundle.
+func readJudged(c *object) map[string]any {
+	in := inputsOf(c)
+	code, results := passed, []any{}
+	for _, each := range parseBundle(text(c, "bundle")) {
+		var failing []int
+		code, failing = verifyBundled(each, in)
+		steps := []any{}
+		for _, step := range failing {
+			steps = append(steps, int64(step))
+		}
+		names := []string{"index", "exit_code", "failing_steps"}
+		members := map[string]any{"index": each.index, "exit_code": int64(code), "failing_steps": steps}
+		results = append(results, &object{names, members})
+	}
+	require(canonical(results) == canonical(c.members["results"]), -1, "other results")
+	require(code == passed, code, "the receipt")
+	return nil
+}
+
+func readBagCase(c *object) map[string]any {
 	var beside *string
 	if receipt, ok := c.members["receipt"].(string); ok {
 		beside = &receipt
 	}
-	code := judgeBag(openTexts(c.members["files"].(*object)), beside, in)
+	code := judgeBag(openTexts(c.members["files"].(*object)), beside, inputsOf(c))
 	require(code == passed, code, "the bag")
 	return nil
 }
