@@ -190,7 +190,11 @@ HEADLINES: Mapping[ChainKind, Message] = {
 }
 """The shortest true summary of a verification that passed on such a chain."""
 
-# From the kind that proves most to the one that proves least.
+# The kinds of chain whose block times count as real time: a test network may be started anew or
+# left to few, and whoever runs a development chain chooses its times.
+_WITH_REAL_TIME: tuple[ChainKind, ...] = ("main", "unlisted")
+
+# From the kind that proves most to the one that proves least; those with real time come first.
 _WORTH: tuple[ChainKind, ...] = ("main", "unlisted", "test", "development")
 
 
@@ -204,6 +208,11 @@ def find_chain(chain_id: ChainId) -> Chain:
         genesis=None,
         time_slack=None,
     )
+
+
+def proves_time(kind: ChainKind) -> bool:
+    """Return whether the times of such a chain's blocks prove real time."""
+    return kind in _WITH_REAL_TIME
 
 
 def check_genesis(chain: Chain, genesis: Hash32) -> None:

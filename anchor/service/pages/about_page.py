@@ -8,10 +8,8 @@ from functools import cache
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
 from anchor.page import load_page
-from anchor.project.config import Config
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page, describe_log
@@ -45,17 +43,8 @@ async def about_page(service: CurrentService, reader: CurrentReader) -> Response
         "not_proven": _NOT_PROVEN,
         "page_hash": _hash_page(),
         "log": describe_log(config),
-        "chain_kind": describe_chain_kind(config),
     }
     return answer_page("about.html", values, reader)
-
-
-def describe_chain_kind(config: Config) -> Message | None:
-    """Return the warning that the chain is for tests; None if it is not."""
-    kind = find_chain(config.chain_id).kind
-    if kind == "main":
-        return None
-    return Message("report-chain-kind", chain=config.chain_id, kind=KIND_SENTENCES[kind])
 
 
 @cache
