@@ -65,6 +65,11 @@ _CLOCK_SLACK = timedelta(minutes=15)
 _OF_DIGEST: Mapping[str, Message] = {
     Message("step-file-matches"): Message("step-digest-matches"),
 }
+# Titles where the trust policy and not the nodes decides what is final.
+_BY_POLICY: Mapping[Message, Message] = {
+    Message("step-root-anchored"): Message("certificate-step-final-by-policy"),
+    Message("claim-anchor-final"): Message("certificate-claim-final-by-policy"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,12 +316,16 @@ def _anchor(
     )
 
 
-def _title(title: Message, basis: Basis) -> Bilingual:
-    """Return a title, which does not speak of a file where only a digest was compared."""
+def _title(title: Message, basis: Basis, report: Report) -> Bilingual:
+    """Return a title, which claims no file where there was a digest only, nor finality of nodes."""
+    if any(proven.final_after is not None for proven in report.proven):
+        title = _BY_POLICY.get(title, title)
     return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
 
 
-def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimDocument[Bilingual]:
+def _claim(
+    claim: Claim, basis: Basis, report: Report, leading: VerifiedAnchor | None
+) -> ClaimDocument[Bilingual]:
     """Return a claim; a digest alone passes no C1, and a chain that proves no time passes no C4."""
     verdict, reason = claim.verdict, claim.reason
     is_passed = verdict is Verdict.PASS
@@ -327,7 +336,10 @@ def _claim(claim: Claim, basis: Basis, leading: VerifiedAnchor | None) -> ClaimD
         verdict = Verdict.CANNOT_TELL
         reason = Message("certificate-time-not-proven", reason=reason)
     return ClaimDocument[Bilingual](
-        id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
+        id=claim.id,
+        title=_title(claim.title, basis, report),
+        verdict=verdict.value,
+        reason=bilingual(reason),
     )
 
 
@@ -348,11 +360,11 @@ def _verification(
         steps=[
             StepDocument[Bilingual](
                 number=step.number,
-                title=_title(step.title, basis),
+                title=_title(step.title, basis, report),
                 verdict=step.verdict.value,
                 detail=bilingual(step.detail),
             )
             for step in report.steps
         ],
-        claims=[_claim(claim, basis, leading) for claim in report.claims],
+        claims=[_claim(claim, basis, report, leading) for claim in report.claims],
     )

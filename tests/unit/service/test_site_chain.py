@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import translate
 from anchor.monitor.timeline import HeadState
 from anchor.service.pages.evidence_labels import choose_tones, label_stages
 from anchor.service.pages.language import Reader
+from anchor.service.pages.number_facts import _choose_verdict
 from anchor.service.pages.rendering import _load_environment, answer_page
 from anchor.service.pages.site_chain import SiteChain, describe_site_chain
-from anchor.types import ChainId
+from anchor.store.number_search import NumberedItem
+from anchor.types import ChainId, Stage
 from anchor.verification.policy import FinalityRule
 
 MAIN, SEPOLIA, DEVELOPMENT, UNLISTED = (ChainId(id) for id in (1, 11155111, 31337, 987654321))
@@ -75,3 +78,22 @@ def test_what_the_nodes_call_final_is_final() -> None:
 @pytest.mark.parametrize(("chain_id", "tone"), [(MAIN, "done"), (DEVELOPMENT, "half")])
 def test_no_stage_is_done_where_the_chain_proves_no_time(chain_id: ChainId, tone: str) -> None:
     assert choose_tones(describe_site_chain(chain_id, "finalized"))["anchored"] == tone
+
+
+@pytest.mark.parametrize("kind", [NumberKind.NUMBER, NumberKind.ROOT])
+def test_the_verdict_on_a_number_says_whose_finality_it_is(kind: NumberKind) -> None:
+    match = NumberedItem(
+        kind=kind,
+        index=1,
+        stage=Stage.ANCHORED,
+        is_erased=False,
+        accepted_at=None,
+        sealed_at=None,
+        head=None,
+        anchored=None,
+    )
+    by_depth, by_nodes = (
+        translate(_choose_verdict(match, is_by_depth=each), "zh") for each in (True, False)
+    )
+    assert by_depth.endswith("（视为最终确定，节点未确认）")
+    assert by_nodes.endswith("（已最终确定）")
