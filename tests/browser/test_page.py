@@ -338,7 +338,7 @@ def test_a_certificate_replaces_neither_the_file_nor_its_receipt_and_the_page_sa
     told = Message("page-certificate-given", name=name)
     desk.drop(**{"b.txt": FILE, name: b"%PDF-1.7"})
     desk.tab.get_by_text(told).wait_for()
-    assert Message("page-receipt-missing") in desk.complaint()
+    assert told in desk.complaint()
     desk.drop(**{name: b"%PDF-1.7"})
     desk.drop(**{"b.txt.anchor.json": json.dumps(OPERATORS.document).encode()})
     desk.tab.get_by_text(Message("page-file-ready", name="b.txt", size=17)).wait_for()

@@ -39,7 +39,7 @@ async def about_page(service: CurrentService, reader: CurrentReader) -> Response
     config = service.project.config
     values = {
         "here": "about",
-        "proves": _PROVES,
+        "proves": _PROVES if reader.site.proves_time else _PROVES[:1],
         "not_proven": _NOT_PROVEN,
         "page_hash": _hash_page(),
         "log": describe_log(config),

@@ -295,10 +295,8 @@ class Page {
   private describeTask(): void {
     const given = [...this.notices.keys()].map((name) => show(name, 120));
     const taken = given.length > 0 ? [this.say(message("page-notices-given", { names: join(given) }))] : [];
-    const certificate = [this.file?.name ?? "", ...this.leftOut].find(isCertificate);
-    if (certificate !== undefined) {
-      taken.push(this.say(message("page-certificate-given", { name: show(certificate, 120) })));
-    }
+    const certificate = this.describeCertificate();
+    taken.push(...(certificate ? [this.say(certificate)] : []));
     find("wanted").textContent = [this.describeWanted(), ...taken].filter(Boolean).join(" ");
     let names: string[] = [];
     try {
@@ -308,6 +306,16 @@ class Page {
     find("asks").textContent = this.say(asked
       ? message("page-asks-nodes", { names: asked })
       : message("page-asks-nobody"));
+  }
+
+  /** Say that a certificate which was given is no receipt; null if none was. */
+  private describeCertificate(): Message | null {
+    const given = [this.file?.name ?? "", ...this.leftOut].find(isCertificate);
+    if (given === undefined) {
+      return null;
+    }
+    const name = show(given, 120);
+    return message("page-certificate-given", { name });
   }
 
   private describeWanted(): string {
@@ -393,7 +401,7 @@ class Page {
       throw new FieldProblem("digest", message("page-file-missing"));
     }
     if (!receipt) {
-      throw malformed(message("page-receipt-missing"));
+      throw malformed(this.describeCertificate() ?? message("page-receipt-missing"));
     }
     const judgeOne = this.prepareJudge();
     const evidence = given ?? (await this.awaitDigests());

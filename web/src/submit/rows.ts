@@ -71,7 +71,9 @@ export class Row {
     this.problem.textContent = fault ? `✗ ${this.say(describeFault(fault))}` : "";
     const notes = [
       ...(hasHidden(entry.name) ? [message("submit-name-hidden")] : []),
-      ...(entry.certificate?.state === "waiting" ? [message("submit-certificate-waiting")] : []),
+      ...(entry.certificate?.state === "waiting"
+        ? [entry.stage === "anchored" ? message("submit-certificate-making") : message("submit-certificate-waiting")]
+        : []),
     ];
     this.note.textContent = notes.map(this.say).join(" ");
     this.number.textContent = entry.number ?? "";
