@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 
 from fastapi import APIRouter
@@ -13,6 +14,7 @@ from anchor.page import load_page
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page, describe_log
+from anchor.service.pages.site_chain import SiteChain
 from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -33,13 +35,18 @@ _NOT_PROVEN = (
 )
 
 
+def list_proven(site: SiteChain) -> Sequence[Message]:
+    """Return what is proven: on a chain that proves no time, that a file is unchanged."""
+    return _PROVES if site.proves_time else _PROVES[:1]
+
+
 @router.get("/about")
 async def about_page(service: CurrentService, reader: CurrentReader) -> Response:
     """Show what this is and what it does not prove."""
     config = service.project.config
     values = {
         "here": "about",
-        "proves": _PROVES if reader.site.proves_time else _PROVES[:1],
+        "proves": list_proven(reader.site),
         "not_proven": _NOT_PROVEN,
         "page_hash": _hash_page(),
         "log": describe_log(config),

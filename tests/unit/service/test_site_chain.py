@@ -7,6 +7,7 @@ import pytest
 from anchor.evidence.printed_number import NumberKind
 from anchor.messages.message import translate
 from anchor.monitor.timeline import HeadState
+from anchor.service.pages.about_page import list_proven
 from anchor.service.pages.evidence_labels import choose_tones, label_stages
 from anchor.service.pages.language import Reader
 from anchor.service.pages.number_facts import _choose_verdict
@@ -22,11 +23,11 @@ EXISTED_BY = "不晚于所示时间已存在"
 BY_DEPTH = "已锚定（视为最终确定，节点未确认）"
 
 
-def show(site: SiteChain) -> str:
+def show(site: SiteChain, template: str = "message.html", **values: object) -> str:
     """Return a page of a service on such a chain, in Chinese."""
     reader = Reader(language="zh", is_chosen=False, path="/", query=(), site=site)
-    values = {"here": "account", "title": "", "text": "", "hint": None}
-    return bytes(answer_page("message.html", values, reader).body).decode()
+    given = {"here": "account", "title": "", "text": "", "hint": None, **values}
+    return bytes(answer_page(template, given, reader).body).decode()
 
 
 @pytest.mark.parametrize(
@@ -97,3 +98,16 @@ def test_the_verdict_on_a_number_says_whose_finality_it_is(kind: NumberKind) -> 
     )
     assert by_depth.endswith("（视为最终确定，节点未确认）")
     assert by_nodes.endswith("（已最终确定）")
+
+
+@pytest.mark.parametrize(("chain_id", "proves_time"), [(MAIN, True), (DEVELOPMENT, False)])
+def test_the_page_about_the_service_claims_what_its_chain_proves(
+    chain_id: ChainId, proves_time: bool
+) -> None:
+    site = describe_site_chain(chain_id, "finalized")
+    log = dict.fromkeys(("registry", "chain_id", "id", "owner", "number"), "")
+    page = show(site, "about.html", proves=list_proven(site), not_proven=(), page_hash="", log=log)
+    for claim in ("事后无人能够更改", "不晚于该区块的时间已存在", "无须信任本服务"):
+        assert (claim in page) == proves_time
+    assert ("测试用的链" in page) != proves_time
+    assert "日志号为 0 的可不填" in page
