@@ -65,6 +65,11 @@ _CLOCK_SLACK = timedelta(minutes=15)
 _OF_DIGEST: Mapping[str, Message] = {
     Message("step-file-matches"): Message("step-digest-matches"),
 }
+# Titles where the trust policy and not the nodes decides what is final.
+_BY_POLICY: Mapping[Message, Message] = {
+    Message("step-root-anchored"): Message("certificate-step-final-by-policy"),
+    Message("claim-anchor-final"): Message("certificate-claim-final-by-policy"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -311,40 +316,47 @@ def _anchor(
     )
 
 
-def _step(step: Step, basis: Basis) -> StepDocument[Bilingual]:
+def _title(title: Message, basis: Basis, report: Report) -> Bilingual:
+    """Return a title, which claims no file where there was a digest only, nor finality of nodes."""
+    if any(proven.final_after is not None for proven in report.proven):
+        title = _BY_POLICY.get(title, title)
+    return bilingual(title if basis.has_file else _OF_DIGEST.get(title, title))
+
+
+def _step(step: Step, basis: Basis, report: Report) -> StepDocument[Bilingual]:
     """Return a step; where only a digest was given, no file was compared in step 2."""
-    title, verdict = step.title, step.verdict
-    if title in _OF_DIGEST and not basis.has_file:
-        title = _OF_DIGEST[title]
-        verdict = Verdict.NOT_PRESENT if verdict is Verdict.PASS else verdict
+    is_unmade = step.title in _OF_DIGEST and not basis.has_file and step.verdict is Verdict.PASS
     return StepDocument[Bilingual](
         number=step.number,
-        title=bilingual(title),
-        verdict=verdict.value,
+        title=_title(step.title, basis, report),
+        verdict=(Verdict.NOT_PRESENT if is_unmade else step.verdict).value,
         detail=bilingual(step.detail),
     )
 
 
-def _claim(claim: Claim, basis: Basis, *, has_account: bool) -> ClaimDocument[Bilingual]:
+def _claim(claim: Claim, basis: Basis, report: Report) -> ClaimDocument[Bilingual]:
     """Return a claim as people read it; a digest alone passes no C1."""
     verdict, reason = claim.verdict, claim.reason
     if claim.id == "C1" and verdict is Verdict.PASS and not basis.has_file:
         verdict = Verdict.NOT_PRESENT
         reason = Message("certificate-file-not-compared", detail=reason)
-    if claim.id == "C7" and has_account:
+    if claim.id == "C7" and report.account is not None:
         reason = Message("certificate-account-shown", reason=reason)
     return ClaimDocument[Bilingual](
-        id=claim.id, title=bilingual(claim.title), verdict=verdict.value, reason=bilingual(reason)
+        id=claim.id,
+        title=_title(claim.title, basis, report),
+        verdict=verdict.value,
+        reason=bilingual(reason),
     )
 
 
 def _steps(report: Report, basis: Basis) -> list[StepDocument[Bilingual]]:
     """Return all eleven steps; one that was not made has the reason as its detail."""
-    made = [_step(step, basis) for step in report.steps]
+    made = [_step(step, basis, report) for step in report.steps]
     unmade = [
         StepDocument[Bilingual](
             number=step.number,
-            title=bilingual(step.title),
+            title=_title(step.title, basis, report),
             verdict=step.verdict.value,
             detail=bilingual(step.reason),
         )
@@ -366,8 +378,5 @@ def _verification(report: Report, basis: Basis, moment: Moment) -> Verification:
         notes=_both(report.notes),
         nodes=list(basis.nodes),
         steps=_steps(report, basis),
-        claims=[
-            _claim(claim, basis, has_account=report.account is not None)
-            for claim in report.shown_claims
-        ],
+        claims=[_claim(claim, basis, report) for claim in report.shown_claims],
     )

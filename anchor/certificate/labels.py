@@ -117,6 +117,8 @@ def describe_finality(anchor: VerifiedAnchor) -> Message:
     """Return who decided that the block is final: the nodes, the issuer or its trust policy."""
     if anchor.finality == "asserted":
         return Message("certificate-finality-asserted")
+    if anchor.final_after_blocks == 0:
+        return Message("certificate-finality-at-once")
     if anchor.final_after_blocks is not None:
         return Message("certificate-finality-by-policy", count=anchor.final_after_blocks)
     return Message("certificate-finality-observed")

@@ -32,6 +32,7 @@ from anchor.service.mail_sender import MailSender
 from anchor.service.mail_server import MailServer
 from anchor.service.middleware import RequestMiddleware
 from anchor.service.openapi import build_openapi
+from anchor.service.pages.site_chain import describe_site_chain
 from anchor.service.problems import answer_problems
 from anchor.service.routes import (
     bulk,
@@ -157,6 +158,7 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
         "keys": KeyCache(),
         "providers": providers,
         "passkeys": make_ceremony(project.config.platform),
+        "site": describe_site_chain(project.config.chain_id, project.config.finality),
     }
 
     @asynccontextmanager

@@ -6,18 +6,16 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack
-from pathlib import PurePosixPath, PureWindowsPath
 
 from fastapi.responses import Response, StreamingResponse
 
 from anchor.errors import MismatchError
-from anchor.evidence.record import parse_record
 from anchor.keeping.upload_rules import find_range
 from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
-from anchor.service.file_names import name_download
+from anchor.service.file_names import name_recorded_file
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.worker import Service
 from anchor.store.copy_events import note_copy_read
@@ -130,9 +128,4 @@ async def _join(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]
 
 
 def _name_file(stored: StoredEvidence) -> dict[str, str]:
-    """Return the header that names the file as the record does, without folders."""
-    plain = f"{stored.identity.hex()[:16]}.bin"
-    recorded = "" if stored.record is None else parse_record(stored.record).name
-    name = PureWindowsPath(PurePosixPath(recorded).name).name
-    name = "".join(character for character in name if character.isprintable())[:200]
-    return name_download(name, plain)
+    return name_recorded_file(stored.record, f"{stored.identity.hex()[:16]}.bin")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from fastapi.responses import Response
 
 from anchor.messages.message import Message
+from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
-from anchor.service.file_names import name_download
+from anchor.service.file_names import name_download, name_recorded_file
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 from anchor.store.certificates import IssuedCertificate, find_certificate, load_file
@@ -58,7 +59,7 @@ async def answer_receipt(service: Service, stored: StoredEvidence) -> Response:
     """
     service.check_chain()
     body = encode_receipt(await service.receipt_builder.prove(stored))
-    headers = name_download(f"{stored.identity.hex()[:16]}.anchor.json")
+    headers = name_recorded_file(stored.record, stored.identity.hex()[:16], RECEIPT_SUFFIX)
     return Response(body, media_type="application/json", headers=headers)
 
 

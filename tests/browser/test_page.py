@@ -318,6 +318,41 @@ def test_of_several_dropped_files_that_with_a_receipt_beside_it_counts(
     assert desk.tab.locator("#report p.problem").count() == 0
 
 
+@pytest.mark.parametrize("names", [("b.txt", "b.txt.anchor.json"), ("b.txt.anchor.json", "b.txt")])
+def test_a_file_and_its_receipt_chosen_together_count_as_if_they_were_dropped(
+    desk: Desk, names: tuple[str, str]
+) -> None:
+    files = {"b.txt": FILE, "b.txt.anchor.json": json.dumps(OPERATORS.document).encode()}
+    chosen = [{"name": name, "mimeType": "", "buffer": files[name]} for name in names]
+    desk.tab.set_input_files("#file", chosen)
+    desk.tab.get_by_text(Message("page-file-ready", name="b.txt", size=17)).wait_for()
+    accept(desk, BLOCK)
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["file"]) == (0, "b.txt")
+
+
+@pytest.mark.parametrize(
+    "name", ["AC-20261129-6F6AB8F45CC5EA5C.pdf", "b.txt.certificate.json", "b.txt.certificate.pdf"]
+)
+def test_a_certificate_replaces_neither_the_file_nor_its_receipt_and_the_page_says_so(
+    desk: Desk, name: str
+) -> None:
+    told = Message("page-certificate-given", name=name)
+    desk.drop(**{"b.txt": FILE, name: b"%PDF-1.7"})
+    desk.tab.get_by_text(told).wait_for()
+    assert told in desk.complaint()
+    desk.drop(**{name: b"%PDF-1.7"})
+    desk.drop(**{"b.txt.anchor.json": json.dumps(OPERATORS.document).encode()})
+    desk.tab.get_by_text(Message("page-file-ready", name="b.txt", size=17)).wait_for()
+    accept(desk, BLOCK)
+    page = desk.verify()
+    assert (page["exit_code"], page["files"][0]["file"]) == (0, "b.txt")
+    left_out = Message("page-files-left-out", names=name)
+    assert left_out in desk.tab.inner_text("#report p.problem")
+    desk.drop(**{"b.txt": FILE})
+    desk.tab.get_by_text(told).wait_for(state="detached")
+
+
 # ------------------------------------------------------------------------------------------------
 # A policy that was dropped: whose it is, only the person can say.
 

@@ -243,6 +243,14 @@ def test_the_policys_rule_of_finality_is_not_called_the_nodes_word(needed: int) 
         assert any("finality several nodes agree" in item.en for item in found.assumptions) == (
             count is None and needed == 2
         )
+        assert "其后至少有 0 个区块" not in front
+        checked = found.verification
+        titles = [step.title.zh for step in checked.steps if step.number == 7]
+        titles += [claim.title.zh for claim in checked.claims if claim.id == "C3"]
+        assert len(titles) == 2
+        for title in titles:
+            assert ("依信任策略视为最终确定（节点未确认）" in title) == (count is not None)
+            assert ("已最终确定" in title) == (count is None)
 
 
 def test_without_a_policy_the_certificate_says_what_was_pinned_by_nobody() -> None:

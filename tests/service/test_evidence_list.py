@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -168,8 +169,9 @@ def test_a_receipt_has_a_name_to_save_it_under(platform: Platform, key: str) -> 
     answer = httpx.get(
         f"{platform.url}/v1/evidence/{piece}/receipt", headers=headers, trust_env=False
     )
+    name = quote(ask(platform, key).json()["evidence"][-1]["name"], safe="")
     assert answer.headers["Content-Disposition"] == (
-        f'attachment; filename="{piece[:16]}.anchor.json"'
+        f"attachment; filename=\"{piece[:16]}.anchor.json\"; filename*=UTF-8''{name}.anchor.json"
     )
 
 

@@ -16,6 +16,7 @@ from support.visitors import OPERATOR, Visitor, close_browsers, open_browser, vi
 
 from anchor.service.pages import list_page, operator_page
 from anchor.service.pages.language import Reader
+from anchor.service.pages.site_chain import SiteChain
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.certificates import request_certificate, save_issue
@@ -227,5 +228,6 @@ def test_a_page_of_a_list_that_does_not_exist_is_not_found(owner: Visitor) -> No
 
 def test_a_parameter_with_a_nul_names_no_page() -> None:
     query = (("before", "a\0b"), ("after", "c"))
-    reader = Reader(language="en", is_chosen=False, path="/", query=query)
+    site = SiteChain(warning=None, proves_time=True, finality=None)
+    reader = Reader(language="en", is_chosen=False, path="/", query=query, site=site)
     assert [reader.asked(name) for name in ("before", "after", "members")] == ["", "c", ""]

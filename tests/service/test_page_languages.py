@@ -23,6 +23,7 @@ from anchor.monitor.overview import Overview, read_overview
 from anchor.service.pages import dashboard_facts
 from anchor.service.pages.language import Reader, choose_language
 from anchor.service.pages.rendering import _load_environment, answer_page
+from anchor.service.pages.site_chain import SiteChain
 from anchor.store.runs import load_leaves
 from anchor.store.schema import anchors
 from anchor.store.statistics import OpenTransaction
@@ -381,7 +382,8 @@ def test_facts_of_the_dashboard_are_said_in_both_languages(overview: Overview) -
 
 
 def test_what_a_message_is_given_is_escaped_and_code_marked() -> None:
-    reader = Reader(language="zh", is_chosen=False, path="/log", query=())
+    site = SiteChain(warning=None, proves_time=True, finality=None)
+    reader = Reader(language="zh", is_chosen=False, path="/log", query=(), site=site)
     given = Message("dashboard-published-here", link="<b>`x`</b>")
     values = {"here": "log", "title": given, "text": given, "hint": None}
     page = bytes(answer_page("message.html", values, reader).body).decode()
@@ -409,4 +411,6 @@ def test_what_a_message_is_given_is_escaped_and_code_marked() -> None:
     ],
 )
 def test_templates_say_messages_in_the_pages_language(template: str, html: str) -> None:
-    assert _load_environment("zh").from_string(template).render(count=125) == html
+    assert (
+        _load_environment("zh", is_by_depth=False).from_string(template).render(count=125) == html
+    )

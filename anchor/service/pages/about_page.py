@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
 from anchor.page import load_page
-from anchor.project.config import Config
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page, describe_log
+from anchor.service.pages.site_chain import SiteChain
 from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -35,27 +35,23 @@ _NOT_PROVEN = (
 )
 
 
+def list_proven(site: SiteChain) -> Sequence[Message]:
+    """Return what is proven: on a chain that proves no time, that a file is unchanged."""
+    return _PROVES if site.proves_time else _PROVES[:1]
+
+
 @router.get("/about")
 async def about_page(service: CurrentService, reader: CurrentReader) -> Response:
     """Show what this is and what it does not prove."""
     config = service.project.config
     values = {
         "here": "about",
-        "proves": _PROVES,
+        "proves": list_proven(reader.site),
         "not_proven": _NOT_PROVEN,
         "page_hash": _hash_page(),
         "log": describe_log(config),
-        "chain_kind": describe_chain_kind(config),
     }
     return answer_page("about.html", values, reader)
-
-
-def describe_chain_kind(config: Config) -> Message | None:
-    """Return the warning that the chain is for tests; None if it is not."""
-    kind = find_chain(config.chain_id).kind
-    if kind == "main":
-        return None
-    return Message("report-chain-kind", chain=config.chain_id, kind=KIND_SENTENCES[kind])
 
 
 @cache

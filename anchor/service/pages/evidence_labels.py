@@ -6,16 +6,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from anchor.messages.message import Message
+from anchor.service.pages.site_chain import SiteChain
 from anchor.types import Stage
 
-STAGE_LABELS: Final[Mapping[str, Message]] = {
+_STAGE_LABELS: Final[Mapping[str, Message]] = {
     Stage.ACCEPTED.value: Message("evidence-stage-accepted"),
     Stage.SEALED.value: Message("evidence-stage-sealed"),
     Stage.SUBMITTED.value: Message("evidence-stage-submitted"),
     Stage.INCLUDED.value: Message("head-state-included"),
     Stage.ANCHORED.value: Message("anchor-state-final"),
 }
-STAGE_TONES: Final[Mapping[str, str]] = {
+_STAGE_TONES: Final[Mapping[str, str]] = {
     Stage.ACCEPTED.value: "open",
     Stage.SEALED.value: "open",
     Stage.SUBMITTED.value: "open",
@@ -41,3 +42,17 @@ ROBOTS_LABELS: Final[Mapping[str, Message]] = {
     "none": Message("capture-robots-none"),
     "unread": Message("capture-robots-unread"),
 }
+
+
+def label_stages(site: SiteChain) -> Mapping[str, Message]:
+    """Return the words for the stages on a chain."""
+    if site.finality is None:
+        return _STAGE_LABELS
+    return {**_STAGE_LABELS, Stage.ANCHORED.value: Message("anchor-state-final-by-depth")}
+
+
+def choose_tones(site: SiteChain) -> Mapping[str, str]:
+    """Return the tones of the stages: none is done where the chain proves no time."""
+    if site.proves_time:
+        return _STAGE_TONES
+    return {**_STAGE_TONES, Stage.ANCHORED.value: "half"}

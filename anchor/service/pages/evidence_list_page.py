@@ -19,7 +19,7 @@ from anchor.monitor.tenant_listing import (
 from anchor.service.caller import Caller
 from anchor.service.certificate_schemas import CertificateId, FileKind
 from anchor.service.downloads import answer_certificate_file, answer_receipt_file
-from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.evidence_labels import choose_tones, label_stages
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.list_page import LIST_ROWS
@@ -116,8 +116,8 @@ async def _answer(
         "permissions": caller.permissions,
         "form": form,
         "filters": filters,
-        "stages": STAGE_LABELS,
-        "tones": STAGE_TONES,
+        "stages": label_stages(reader.site),
+        "tones": choose_tones(reader.site),
         "evidence": shown,
         "certificates": await service.query(load_certificates_of, anchored),
         "is_first": not form.text("cursor"),

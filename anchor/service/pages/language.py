@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 from fastapi import Depends, Request
 
 from anchor.messages.catalogue import Language
+from anchor.service.pages.site_chain import SiteChain
 
 PARAMETER = "lang"
 """The query's parameter that names a language: ``en`` or ``zh``; other values are ignored."""
@@ -27,6 +28,8 @@ _RANGE = re.compile(
 class Reader:
     """The reader of a page: their language, and whether the page's URL (path and query) names it.
 
+    ``site`` is what is said to every reader of the service's chain.
+
     Links of a page name the language only if its own URL did.
     """
 
@@ -34,6 +37,7 @@ class Reader:
     is_chosen: bool
     path: str
     query: tuple[tuple[str, str], ...]
+    site: SiteChain
 
     def link(self, path: str, **query: object) -> str:
         """Return the address of a page of this site, in the reader's language."""
@@ -72,6 +76,7 @@ def read_reader(request: Request) -> Reader:
         is_chosen=chosen is not None,
         path=request.url.path,
         query=tuple(request.query_params.multi_items()),
+        site=request.scope["state"]["site"],
     )
 
 

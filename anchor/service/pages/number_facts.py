@@ -77,7 +77,7 @@ def describe_match(match: NumberedItem, config: Config, named: Block | None) -> 
         facts += _list_anchor(match.anchored, config)
     return NumberCard(
         tone=_choose_tone(match, config),
-        verdict=_choose_verdict(match),
+        verdict=_choose_verdict(match, is_by_depth=config.finality != "finalized"),
         remarks=tuple(remarks),
         facts=tuple(facts),
         question=None if match.anchored is None else ask_registry(match.anchored, config),
@@ -111,7 +111,7 @@ def _choose_tone(match: NumberedItem, config: Config) -> Literal["pass", "fail",
     return "pass" if is_sure and find_chain(config.chain_id).kind == "main" else "unknown"
 
 
-def _choose_verdict(match: NumberedItem) -> Message:
+def _choose_verdict(match: NumberedItem, *, is_by_depth: bool) -> Message:
     if match.certificate is not None:
         if match.certificate.revoked_at is not None:
             return Message("number-verdict-certificate-revoked")
@@ -119,6 +119,10 @@ def _choose_verdict(match: NumberedItem) -> Message:
     if match.is_erased:
         return Message("number-verdict-erased")
     is_head = match.kind in (NumberKind.ROOT, NumberKind.TRANSACTION)
+    if match.stage is Stage.ANCHORED and is_by_depth:
+        if is_head:
+            return Message("number-verdict-head-final-by-depth")
+        return Message("number-verdict-final-by-depth")
     if match.stage is Stage.ANCHORED:
         return Message("number-verdict-head-final") if is_head else Message("number-verdict-final")
     if match.stage is Stage.INCLUDED:

@@ -41,8 +41,8 @@ from anchor.service.pages.evidence_labels import (
     BEATER_LABELS,
     BEHALF_LABELS,
     ROBOTS_LABELS,
-    STAGE_LABELS,
-    STAGE_TONES,
+    choose_tones,
+    label_stages,
 )
 from anchor.service.pages.forms import Form, read_form
 from anchor.service.pages.language import CurrentReader, Reader
@@ -251,8 +251,8 @@ async def _answer(
         "capture": await find_facts(service, stored),
         "robots": ROBOTS_LABELS,
         "language": reader.language,
-        "stage": STAGE_LABELS[status.state],
-        "tone": STAGE_TONES[status.state],
+        "stage": label_stages(reader.site)[status.state],
+        "tone": choose_tones(reader.site)[status.state],
         "parties": (
             (
                 Message("certificate-depositor"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from importlib import resources
 from typing import Any
 
@@ -80,7 +80,8 @@ def answer_page(
     policy: str = POLICY,
 ) -> Response:
     """Return a page in the reader's language, which loads nothing from other sites."""
-    environment = _load_environment(reader.language)
+    is_by_depth = reader.site.finality is not None
+    environment = _load_environment(reader.language, is_by_depth=is_by_depth)
     text = environment.get_template(template).render(
         values, reader=reader, style=static_path("pages.css")
     )
@@ -216,13 +217,24 @@ def _answer_static(name: str, digest: str, media_type: str) -> Response:
     return Response(_load_static(name), media_type=media_type, headers=headers)
 
 
+def _label_head_state(state: HeadState, *, is_by_depth: bool) -> Message:
+    if is_by_depth and state is HeadState.ANCHORED:
+        return Message("anchor-state-final-by-depth")
+    if is_by_depth and state is HeadState.COVERED_FINALLY:
+        return Message("head-covered-finally-by-depth")
+    return head_state_message(state)
+
+
 def _show_moment(time: float | str) -> str:
     return format_stored_time(time) if isinstance(time, str) else format_timestamp(time)
 
 
 @cache
-def _load_environment(language: Language) -> Environment:
-    """Return the environment of the pages in a language, into which it translates all messages."""
+def _load_environment(language: Language, *, is_by_depth: bool) -> Environment:
+    """Return the environment of the pages in a language, into which it translates all messages.
+
+    ``is_by_depth`` is whether the service, and not the nodes, decides what is final.
+    """
 
     def say(value: Any) -> Any:
         return translate(value, language) if isinstance(value, Message) else value
@@ -252,7 +264,7 @@ def _load_environment(language: Language) -> Environment:
         "code": lambda text: mark_code(say(text)),
         "lines": lambda text: break_time(say(text)),
         "figure": lambda text: mark_units(say(text)),
-        "state": head_state_message,
+        "state": partial(_label_head_state, is_by_depth=is_by_depth),
         "state_class": lambda state: _STATES[state],
     }
     return environment

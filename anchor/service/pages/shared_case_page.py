@@ -8,11 +8,9 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
-from anchor.messages.message import Message
 from anchor.service.downloads import answer_receipt
 from anchor.service.package_builder import answer_zip, pack_case
-from anchor.service.pages.evidence_labels import STAGE_LABELS, STAGE_TONES
+from anchor.service.pages.evidence_labels import choose_tones, label_stages
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page
@@ -54,19 +52,14 @@ async def shared_case_page(
 ) -> Response:
     """Show the case; the token is in the query, which is not logged."""
     shared = await open_shared_case(service, request, token)
-    chain_id = service.project.config.chain_id
-    kind = find_chain(chain_id).kind
     values = {
         "here": "shared",
         "case": shared.case,
         "link": shared.link,
         "token": token,
         "exhibits": await describe_shared_exhibits(service, shared),
-        "stages": STAGE_LABELS,
-        "tones": STAGE_TONES,
-        "chain_kind": None
-        if kind == "main"
-        else Message("report-chain-kind", chain=chain_id, kind=KIND_SENTENCES[kind]),
+        "stages": label_stages(reader.site),
+        "tones": choose_tones(reader.site),
     }
     return answer_page("shared.html", values, reader)
 

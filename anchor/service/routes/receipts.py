@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
 from anchor.service.downloads import prove_evidence
 from anchor.service.evidence_status import has_reached, load_status, wait_for_stage
-from anchor.service.file_names import NAMED_FILE, name_download
+from anchor.service.file_names import NAMED_FILE, name_recorded_file
 from anchor.service.problems import RETRY_LATER
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
@@ -55,7 +56,7 @@ async def receipt(
     # The operator accepted an incident meanwhile, so that the anchor is not final any more.
     if goal is Stage.ANCHORED and not proven.anchors:
         return _not_yet(await load_status(service, caller, id))
-    headers = name_download(f"{id[:16]}.anchor.json")
+    headers = name_recorded_file(proven.record, id[:16], RECEIPT_SUFFIX)
     return Response(encode_receipt(proven), media_type="application/json", headers=headers)
 
 

@@ -18,7 +18,7 @@ import { isZip, sortZip } from "../batch/archive.ts";
 import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, type JudgeOne, listFolder, showBag } from "./bag.ts";
 import { download, find, make, show } from "./elements.ts";
 import {
-  FieldProblem, inField, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
+  FieldProblem, inField, isCertificate, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
   readPasted, readPins, sortFile, typed,
 } from "./given.ts";
 import { askWhose } from "./question.ts";
@@ -65,8 +65,11 @@ class Page {
       const input = find<HTMLInputElement>(kind);
       input.addEventListener("change", () => {
         const files = [...(input.files ?? [])];
-        this.reading = files.reduce((before, file) => before.then(() => this.take(file, kind)), Promise.resolve())
-          .then(() => { this.leaveOut(kind === "file" ? files : []); });
+        if (kind === "file" && files.length > 1) {
+          this.queue(files); // as if they were dropped: a receipt may be among them
+        } else if (files[0]) {
+          this.reading = this.take(files[0], kind).then(() => { this.leaveOut(kind === "file" ? files : []); });
+        }
         input.value = ""; // so that the same file can be chosen again
       });
     }
@@ -80,8 +83,7 @@ class Page {
       const entries = [...(event.dataTransfer?.items ?? [])].map((item) => item.webkitGetAsEntry?.());
       const files = [...(event.dataTransfer?.files ?? [])].filter((_, at) => !entries[at]?.isDirectory);
       const folders = entries.filter((entry) => entry?.isDirectory) as FileSystemDirectoryEntry[];
-      // One after the other: a question about the files before has to be answered first.
-      this.reading = this.reading.catch(() => {}).then(() => this.takeAll(files, folders));
+      this.queue(files, folders);
     });
     prepareFields();
     openOnPaper();
@@ -114,6 +116,11 @@ class Page {
     this.showReport();
   }
 
+  /** Take files one after the other: a question about those before has to be answered first. */
+  private queue(files: File[], folders: FileSystemDirectoryEntry[] = []): void {
+    this.reading = this.reading.catch(() => {}).then(() => this.takeAll(files, folders));
+  }
+
   private async takeAll(files: File[], folders: FileSystemDirectoryEntry[]): Promise<void> {
     for (const folder of folders) {
       try {
@@ -122,32 +129,35 @@ class Page {
         this.complain(error);
       }
     }
-    // Of several files the last one counts: that beside which a receipt lies, if it is among them.
+    // Of several files the last one counts: that beside which a receipt lies, if it is among them, and no certificate.
     const named = new Set(files.map((file) => file.name));
-    const hasReceipt = (file: File) => Number(named.has(`${file.name}.anchor.json`));
-    files.sort((one, other) => hasReceipt(one) - hasReceipt(other));
-    const [policies, evidence] = [[] as File[], [] as File[]];
+    const rank = ({ name }: File) => named.has(`${name}.anchor.json`) ? 1 : isCertificate(name) ? -1 : 0;
+    files.sort((one, other) => rank(one) - rank(other));
+    const [policies, evidence, aside] = [[] as File[], [] as File[], [] as File[]];
     for (const file of files) {
       const kind = await sortFile(file).catch(() => "file" as const);
       if (kind === "policy") {
         policies.push(file);
       } else if (kind === "receipt" && (await this.takeNotice(file))) {
         this.describeTask();
+      } else if (isCertificate(file.name) && !this.zip && (this.file ?? this.bag)) {
+        aside.push(file); // it would take the place of the original
       } else {
         await this.take(file, kind);
         evidence.push(...(kind === "file" ? [file] : []));
       }
     }
-    this.leaveOut(evidence);
+    this.leaveOut(evidence, aside);
     for (const file of policies) {
       await this.takeDropped(file);
     }
   }
 
   /** Note which of several files do not count: all but the last, unless they are originals of a ZIP file. */
-  private leaveOut(files: readonly File[]): void {
-    if (files.length > 0) {
-      this.leftOut = this.zip ? [] : files.slice(0, -1).map(({ name }) => name);
+  private leaveOut(files: readonly File[], aside: readonly File[] = []): void {
+    if (files.length + aside.length > 0) {
+      this.leftOut = this.zip ? [] : [...aside, ...files.slice(0, -1)].map(({ name }) => name);
+      this.describeTask();
     }
   }
 
@@ -285,6 +295,8 @@ class Page {
   private describeTask(): void {
     const given = [...this.notices.keys()].map((name) => show(name, 120));
     const taken = given.length > 0 ? [this.say(message("page-notices-given", { names: join(given) }))] : [];
+    const certificate = this.describeCertificate();
+    taken.push(...(certificate ? [this.say(certificate)] : []));
     find("wanted").textContent = [this.describeWanted(), ...taken].filter(Boolean).join(" ");
     let names: string[] = [];
     try {
@@ -294,6 +306,16 @@ class Page {
     find("asks").textContent = this.say(asked
       ? message("page-asks-nodes", { names: asked })
       : message("page-asks-nobody"));
+  }
+
+  /** Say that a certificate which was given is no receipt; null if none was. */
+  private describeCertificate(): Message | null {
+    const given = [this.file?.name ?? "", ...this.leftOut].find(isCertificate);
+    if (given === undefined) {
+      return null;
+    }
+    const name = show(given, 120);
+    return message("page-certificate-given", { name });
   }
 
   private describeWanted(): string {
@@ -379,7 +401,7 @@ class Page {
       throw new FieldProblem("digest", message("page-file-missing"));
     }
     if (!receipt) {
-      throw malformed(message("page-receipt-missing"));
+      throw malformed(this.describeCertificate() ?? message("page-receipt-missing"));
     }
     const judgeOne = this.prepareJudge();
     const evidence = given ?? (await this.awaitDigests());

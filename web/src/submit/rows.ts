@@ -1,7 +1,7 @@
 /** One piece of the list, as it is shown. */
 
 import { inLanguage, type Language, message, type Text } from "../messages.ts";
-import { make } from "../page/elements.ts";
+import { find, make } from "../page/elements.ts";
 import { describeCopy, isSettled } from "./copy_queue.ts";
 import { describeFault, describeStage, type Entry, type Stage } from "./entry.ts";
 import { faultOfName, hasHidden, showName } from "./names.ts";
@@ -71,7 +71,9 @@ export class Row {
     this.problem.textContent = fault ? `✗ ${this.say(describeFault(fault))}` : "";
     const notes = [
       ...(hasHidden(entry.name) ? [message("submit-name-hidden")] : []),
-      ...(entry.certificate?.state === "waiting" ? [message("submit-certificate-waiting")] : []),
+      ...(entry.certificate?.state === "waiting"
+        ? [entry.stage === "anchored" ? message("submit-certificate-making") : message("submit-certificate-waiting")]
+        : []),
     ];
     this.note.textContent = notes.map(this.say).join(" ");
     this.number.textContent = entry.number ?? "";
@@ -89,9 +91,10 @@ export class Row {
       case "send":
         return message("submit-state-sending");
     }
-    return this.entry.stage === "anchored"
-      ? message("submit-state-final")
-      : describeStage(this.entry.stage ?? "accepted");
+    if (this.entry.stage !== "anchored") {
+      return describeStage(this.entry.stage ?? "accepted");
+    }
+    return "finalByDepth" in find("tool").dataset ? message("anchor-state-final-by-depth") : message("submit-state-final");
   }
 
   /** Return what can be done about the copy while it is sent. */

@@ -1,0 +1,38 @@
+"""What every page says of the chain on which the service anchors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain, proves_time
+from anchor.messages.message import Message
+from anchor.types import ChainId
+from anchor.verification.policy import FinalityRule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteChain:
+    """The chain of a service: the warning of its kind, and what follows for times and finality.
+
+    ``warning`` is None for a main chain; ``finality`` is the rule by which the service and not the
+    nodes decides what is final, None where the nodes do.
+    """
+
+    warning: Message | None
+    proves_time: bool
+    finality: Message | None
+
+
+def describe_site_chain(chain_id: ChainId, rule: FinalityRule) -> SiteChain:
+    """Return what is said of a chain on which a project decides by ``rule`` what is final."""
+    kind = find_chain(chain_id).kind
+    warning = None
+    if kind != "main":
+        sentence = KIND_SENTENCES[kind]
+        warning = Message("report-chain-kind", chain=chain_id, kind=sentence)
+    finality = None
+    if rule == 0:
+        finality = Message("site-finality-at-once")
+    elif rule != "finalized":
+        finality = Message("site-finality-by-depth", count=rule)
+    return SiteChain(warning=warning, proves_time=proves_time(kind), finality=finality)
