@@ -9,7 +9,7 @@ from anchor.certificate.capture_blocks import build_capture
 from anchor.certificate.custody_blocks import build_custody
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.front_page import build_front, describe_level
-from anchor.certificate.labels import POLICY_SOURCES, label_block_time
+from anchor.certificate.labels import POLICY_SOURCES, describe_claim, label_block_time
 from anchor.certificate.layout import (
     Block,
     Commands,
@@ -43,7 +43,7 @@ from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
 from anchor.messages.message import Message
-from anchor.verification.report import Verdict, verdict_message, word_claim
+from anchor.verification.report import Verdict, verdict_message
 from anchor.verification.report_json import ClaimDocument, StepDocument
 
 # The step that compares the file with the record.
@@ -72,7 +72,7 @@ def _claims(certificate: Certificate) -> Sheet:
             JudgedTable(
                 title=bilingual(Message("certificate-claims-title")),
                 rows=tuple(
-                    _finding(claim.id, claim, _word_claim(claim, certificate))
+                    _finding(claim.id, claim, describe_claim(claim, certificate))
                     for claim in verification.claims
                 ),
             ),
@@ -88,14 +88,6 @@ def _claims(certificate: Certificate) -> Sheet:
             *build_timestamps(certificate.trusted_timestamp or ()),
         ),
     )
-
-
-def _word_claim(claim: ClaimDocument[Bilingual], certificate: Certificate) -> Message:
-    """Return the verdict in words; "not provided" is not said of what was given in part."""
-    if claim.verdict == "not present" and claim.id == "C1":
-        return Message("certificate-verdict-not-compared")
-    has_account = certificate.account is not None
-    return word_claim(claim.id, Verdict(claim.verdict), has_account=has_account)
 
 
 def _word_step(step: StepDocument[Bilingual]) -> Message:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from anchor.certificate.model import Bilingual, VerifiedAnchor, bilingual
+from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor, bilingual
 from anchor.ethereum.known_chains import (
     HEADLINES,
     KIND_SENTENCES,
@@ -19,7 +19,13 @@ from anchor.ethereum.known_chains import (
 from anchor.messages.message import Message
 from anchor.types import ChainId
 from anchor.verification.abandonment import UNKNOWN
-from anchor.verification.report import AGE_NOT_PROVEN, STATUS_NOT_PROVEN
+from anchor.verification.report import (
+    AGE_NOT_PROVEN,
+    STATUS_NOT_PROVEN,
+    Verdict,
+    word_claim,
+)
+from anchor.verification.report_json import ClaimDocument
 
 UNCHANGED = Message("certificate-statement-unchanged")
 DIGEST_UNCHANGED = Message("certificate-statement-digest-unchanged")
@@ -122,6 +128,14 @@ def describe_finality(anchor: VerifiedAnchor) -> Message:
     if anchor.final_after_blocks is not None:
         return Message("certificate-finality-by-policy", count=anchor.final_after_blocks)
     return Message("certificate-finality-observed")
+
+
+def describe_claim(claim: ClaimDocument[Bilingual], certificate: Certificate) -> Message:
+    """Return the verdict in words; "not provided" is not said of what was given in part."""
+    if claim.verdict == "not present" and claim.id == "C1":
+        return Message("certificate-verdict-not-compared")
+    has_account = certificate.account is not None
+    return word_claim(claim.id, Verdict(claim.verdict), has_account=has_account)
 
 
 def label_block_time(anchor: VerifiedAnchor) -> Message:

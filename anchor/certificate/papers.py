@@ -14,14 +14,13 @@ from typing import Literal, get_args
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from anchor.certificate.labels import describe_kind, describe_result
+from anchor.certificate.labels import describe_claim, describe_kind, describe_result
 from anchor.certificate.model import Certificate, bilingual, encode_certificate
 from anchor.certificate.paper_facts import PARTY, PaperFacts
 from anchor.certificate.statements import Declarant
 from anchor.errors import NotFinalError, UsageError
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join
-from anchor.verification.report import Verdict, verdict_message
 
 PaperName = Literal["us-902", "vermont", "zh"]
 PAPERS: tuple[PaperName, ...] = get_args(PaperName)
@@ -82,7 +81,10 @@ def render_paper(name: PaperName, certificate: Certificate, declarant: Declarant
             entered=facts.time(anchor.anchored_at),
             received=None if retrieved is None else facts.time(retrieved),
             verified_at=facts.time(verification.verified_at),
-            verdicts={verdict.value: facts.say(verdict_message(verdict)) for verdict in Verdict},
+            claims=[
+                (claim, facts.say(describe_claim(claim, certificate)))
+                for claim in verification.claims
+            ],
         )
     )
     return text.encode("utf-8")

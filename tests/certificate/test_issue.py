@@ -235,7 +235,7 @@ def test_the_policys_rule_of_finality_is_not_called_the_nodes_word(needed: int) 
         (anchor,) = found.anchors
         assert anchor.final_after_blocks == count
         front = "\n".join(front_lines(found))
-        assert ("依出证人的信任策略（其后至少有 0 个区块" in front) == (count is not None)
+        assert ("依出证人的信任策略（finality = 0），入块即" in front) == (count is not None)
         assert ("据节点，已最终确定" in front) == (count is None)
         assert any("did not confirm finality" in item.en for item in found.assumptions) == (
             count is not None

@@ -236,3 +236,9 @@ def test_a_draft_without_an_anchor_gets_none():
 def test_an_unknown_paper_is_refused():
     with pytest.raises(UsageError, match="unknown paper 'us-901'; known are us-902, vermont, zh"):
         parse_paper("us-901")
+
+
+def test_the_chinese_paper_says_stated_of_what_the_record_states(documented: Certificate) -> None:
+    text = draft("zh", documented).text
+    assert "有陈述，未核对" in text
+    assert "不依赖出证人的核验方法" in text
