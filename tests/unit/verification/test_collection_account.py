@@ -110,5 +110,5 @@ def test_the_printed_claim_says_stated_and_names_the_submitter(
     print_report(output, "FILE", report, policies=(), nodes=(), all_steps=True)
     printed = capsys.readouterr().out
     assert "C7 有陈述，未核对 取证与保管过程有记载" in printed
-    assert "记录载明的提交人：person:1，存证主体的账户：acme" in printed
+    assert "记录载明的提交人：person:1，存证主体：租户 acme" in printed
     assert "未提供 取证" not in printed and "submitter" not in printed
