@@ -59,6 +59,8 @@ from anchor.messages.message import Message, join
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140
 _MOST_OF_STATEMENT = 80
+# A beginning and an end, each in two time zones.
+_MOST_OF_TIMES = 120
 _MOST_OF_PARTY = 40
 # The third sheet has the groups themselves.
 _MOST_OF_GROUPS = (48, 64)
@@ -125,8 +127,14 @@ def _banner(certificate: Certificate) -> Banner:
     )
 
 
-def _stated(statement: str | None, speaker: Speaker, missing: Value = MISSING) -> Value:
-    return show_statements((statement, speaker), most=_MOST_OF_STATEMENT, missing=missing)
+def _stated(
+    statement: str | None,
+    speaker: Speaker,
+    missing: Value = MISSING,
+    *,
+    most: int = _MOST_OF_STATEMENT,
+) -> Value:
+    return show_statements((statement, speaker), most=most, missing=missing)
 
 
 def _parties(certificate: Certificate) -> Fields:
@@ -199,8 +207,15 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
     recorded = {} if certificate.account is None else certificate.account.stated
     provider, collected = recorded.get("provider", {}), recorded.get("collection", {})
 
-    def show(label: Message, made: str | None, speaker: Speaker, held: str | None) -> Labelled:
-        return label, _stated(held, of_record) if made is None else _stated(made, speaker)
+    def show(
+        label: Message,
+        made: str | None,
+        speaker: Speaker,
+        held: str | None,
+        most: int = _MOST_OF_STATEMENT,
+    ) -> Labelled:
+        chosen = (held, of_record) if made is None else (made, speaker)
+        return label, _stated(*chosen, most=most)
 
     return (
         show(
@@ -225,6 +240,7 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
                     for time in (collected.get("started_at"), collected.get("ended_at"))
                 )
             ),
+            _MOST_OF_TIMES,
         ),
     )
 

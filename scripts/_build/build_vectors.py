@@ -14,6 +14,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 
+from support.vectors.bag_records import build_records
 from support.vectors.bags import build_bags
 from support.vectors.beacons import build_beacons
 from support.vectors.bundle_beacons import build_bundle_beacons
@@ -22,8 +23,10 @@ from support.vectors.cases import Case
 from support.vectors.checkpoints import build_checkpoints
 from support.vectors.choices import build_choices
 from support.vectors.consistency import build_consistency
+from support.vectors.evidence import build_evidence
 from support.vectors.headers import build_headers
 from support.vectors.inclusion import build_inclusion
+from support.vectors.judged_bundles import build_judged_bundles
 from support.vectors.kept_receipts import build_kept_receipts
 from support.vectors.numbers import build_numbers
 from support.vectors.policies import build_policies
@@ -32,6 +35,7 @@ from support.vectors.submitters import build_submitters
 from support.vectors.tiles import build_tiles
 from support.vectors.tries import build_tries
 from support.vectors.verification import build_verification
+from support.vectors.zips import build_zips
 
 # Receipts and bundles as they were first released, which nothing writes.
 KEPT = ("anchor-receipt-1", "anchor-receipts-1")
@@ -52,9 +56,13 @@ def render() -> dict[str, bytes]:
         "state/submitters.json": dump(build_submitters()),
         "state/beacons.json": dump(build_beacons()),
         "bags/bags.json": dump(build_bags()),
+        "bags/records.json": dump(build_records()),
+        "bags/evidence.json": dump(build_evidence()),
+        "bags/zip.json": dump(build_zips()),
         "bundles/bundles.json": dump(build_bundles()),
         "bundles/beacons.json": dump(build_bundle_beacons()),
         "bundles/choices.json": dump(build_choices()),
+        "bundles/judged.json": dump(build_judged_bundles()),
         "numbers/numbers.json": dump(build_numbers()),
         "policies/policies.json": dump(build_policies()),
         "receipts/index.json": dump(build_kept_receipts()),

@@ -13,12 +13,10 @@ from support.bag_corpus import corpus
 from support.bags import (
     CONTENTS,
     HONEST,
-    ZIPS,
     Files,
     by_page,
     complete,
     honest_bag,
-    to_entries,
     write_folder,
     write_zip,
 )
@@ -35,6 +33,7 @@ from support.evidence_bags import (
 from support.packing import Desk as PackingDesk
 from support.packing import make_desk
 from support.page_script import PageScript, run_page_script
+from support.zip_bends import ZIPS, to_entries
 
 import anchor.page
 from anchor.messages.message import Message

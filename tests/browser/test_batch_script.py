@@ -13,11 +13,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from support.bags import BOMB, LINK, OTHER_NAME, Entry, Files, deflate, make_zip, overlapping
+from support.bags import Files
 from support.bent_receipts import Given, honest_receipts, world
 from support.notice_bags import hashes_of, notices, packed
 from support.notices import OF_A
 from support.page_script import PageScript, Refused, run_batch_script
+from support.zip_bends import BOMB, LINK, OTHER_NAME, Entry, deflate, make_zip, overlapping
 
 from anchor.service.pages.batch_page import _ZIP_LIMITS
 from anchor.service.pages.number_table import neutralise

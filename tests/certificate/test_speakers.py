@@ -53,7 +53,7 @@ def test_of_a_digest_step_2_and_claim_c1_say_that_no_file_was_compared():
         words = "通过" if has_file else "未比对文件"
         assert (claims["C1"].verdict_words.zh, steps["2"].verdict_words.zh) == (words, words)
         assert claims["C7"].verdict_words.zh == "有陈述，未核对"
-        assert claims["C7"].reason.zh.endswith("见“来源、环境与清洁性”")
+        assert claims["C7"].reason.zh.endswith("见“具体来源、环境与清洁性”")
 
 
 def judged_rows(issued: Issued) -> list[dict[str, JudgedStatement]]:

@@ -21,6 +21,7 @@ type record struct {
 	recordedAt int64
 	log        []byte
 	notBefore  *namedBlock
+	members    map[string]any
 }
 
 var (
@@ -40,7 +41,7 @@ func parseRecord(text string) record {
 	m := document.members
 	digests, ok := m["digests"].(*object)
 	require(ok && len(digests.names) > 0, malformed, "no digests")
-	found := record{digests: map[string]string{}}
+	found := record{digests: map[string]string{}, members: m}
 	for _, algorithm := range algorithms {
 		if digests.has(algorithm) {
 			hash(digests.members[algorithm], "")

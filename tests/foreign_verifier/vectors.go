@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -34,6 +35,11 @@ var readers = []struct {
 	{"bundles/bundles.json", "bundles", readBundle},
 	{"bundles/beacons.json", "bundles", readBundle},
 	{"bundles/choices.json", "choices", readChoice},
+	{"bundles/judged.json", "judged", readJudged},
+	{"bags/bags.json", "bags", readBagCase},
+	{"bags/records.json", "bags", readBagCase},
+	{"bags/evidence.json", "evidence_bags", readBagCase},
+	{"bags/zip.json", "zip_files", readZipCase},
 	{"numbers/numbers.json", "records", readNumbered},
 	{"numbers/numbers.json", "numbers", readNumber},
 }
@@ -377,4 +383,50 @@ func readNumbered(c *object) map[string]any {
 func readNumber(c *object) map[string]any {
 	digest := parseNumber(text(c, "text"))
 	return map[string]any{"digest": hexOf(digest), "number": formatNumber(digest)}
+}
+
+func inputsOf(c *object) (in inputs) {
+	if err := json.Unmarshal([]byte(canonical(c)), &in); err != nil {
+		panic(err)
+	}
+	return in
+}
+
+// readJudged verifies the one receipt of a bundle.
+func readJudged(c *object) map[string]any {
+	in := inputsOf(c)
+	code, results := passed, []any{}
+	for _, each := range parseBundle(text(c, "bundle")) {
+		var failing []int
+		code, failing = verifyBundled(each, in)
+		steps := []any{}
+		for _, step := range failing {
+			steps = append(steps, int64(step))
+		}
+		names := []string{"index", "exit_code", "failing_steps"}
+		members := map[string]any{"index": each.index, "exit_code": int64(code), "failing_steps": steps}
+		results = append(results, &object{names, members})
+	}
+	require(canonical(results) == canonical(c.members["results"]), -1, "other results")
+	require(code == passed, code, "the receipt")
+	return nil
+}
+
+func readBagCase(c *object) map[string]any {
+	var beside *string
+	if receipt, ok := c.members["receipt"].(string); ok {
+		beside = &receipt
+	}
+	code := judgeBag(openTexts(c.members["files"].(*object)), beside, inputsOf(c))
+	require(code == passed, code, "the bag")
+	return nil
+}
+
+func readZipCase(c *object) map[string]any {
+	data, err := base64.StdEncoding.DecodeString(text(c, "zip"))
+	if err != nil {
+		panic(err)
+	}
+	readBag(openZip(data))
+	return nil
 }

@@ -121,6 +121,11 @@ func (r *report) failing() []int {
 }
 
 func verify(data []byte, in inputs) (int, []int) {
+	return verifyWith(data, in, func(*report, receipt, record) {})
+}
+
+// verifyWith also makes the checks of a receipt in a bag, or beside one.
+func verifyWith(data []byte, in inputs, check func(*report, receipt, record)) (int, []int) {
 	r := &report{map[int]bool{}, map[int]bool{}}
 	var document receipt
 	var rec record
@@ -129,6 +134,7 @@ func verify(data []byte, in inputs) (int, []int) {
 		rec = parseRecord(document.record)
 	}) {
 		verifyDocument(r, document, rec, in)
+		check(r, document, rec)
 	}
 	return gravest(r.codes), r.failing()
 }

@@ -11,11 +11,11 @@ import pytest
 from support.bent_verifier import bend_each, list_survivors
 from support.paths import ROOT
 
-# Each bend runs the vectors that reach it: half a minute of one core.
+# Each bend runs the vectors that reach it: two minutes of one core.
 pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
 
 VECTORS = ROOT / "tests" / "vectors"
-LISTED = list_survivors("equivalent", "unshown")
+LISTED = list_survivors("equivalent", "limit")
 
 
 def test_a_vector_shows_each_bend_but_those_that_change_no_result(tmp_path: Path) -> None:
@@ -23,10 +23,10 @@ def test_a_vector_shows_each_bend_but_those_that_change_no_result(tmp_path: Path
     survivors = {name for name, fate in fates.items() if fate == "survives"}
     assert survivors == set(LISTED)
     assert all(LISTED.values())
-    assert len(list_survivors("unshown")) <= 3
+    assert len(list_survivors("limit")) <= 16
     counts = Counter(fates.values())
     assert counts["whole"] > 600
-    assert counts["whole"] + counts["part"] > 850
+    assert counts["whole"] + counts["part"] > 1_250
 
 
 def test_a_bend_survives_where_its_vectors_are_missing(tmp_path: Path) -> None:

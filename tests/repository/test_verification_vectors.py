@@ -92,6 +92,18 @@ def test_the_receipts_of_a_kept_bundle_end_as_stated(case: Case) -> None:
     assert found == case["results"]
 
 
+@pytest.mark.parametrize(
+    "case", cases_of("bundles/judged.json", "judged"), ids=lambda case: case["name"]
+)
+def test_the_receipts_of_a_bundle_end_as_stated(case: Case) -> None:
+    judged = []
+    for receipt in read_bundle(io.BytesIO(case["bundle"].encode())):
+        code, steps = result_of(case, receipt)
+        judged.append({"index": receipt.index, "exit_code": code, "failing_steps": steps})
+    assert judged == case["results"]
+    assert [each["exit_code"] for each in judged] == [case["exit_code"]]
+
+
 def test_every_kept_receipt_and_bundle_has_a_result() -> None:
     document = json.loads((FOLDER / "receipts" / "index.json").read_bytes())
     named = {case["receipt"] for case in document["verifications"]}

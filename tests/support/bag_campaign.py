@@ -18,21 +18,12 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from support.bags import (
-    NAME,
-    RECEIPT,
-    Entry,
-    Files,
-    complete,
-    deflate,
-    lengthen_end,
-    make_zip,
-    to_entries,
-)
+from support.bags import NAME, RECEIPT, Files, complete
 from support.bent_receipts import Given, honest_receipts, named_hashes, true_anchors, world
 from support.page_script import PageScript, run_page_script
 from support.two_verifiers import make_pins
 from support.world import MAIN
+from support.zip_bends import Entry, deflate, lengthen_end, make_zip, to_entries
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import validate_bag

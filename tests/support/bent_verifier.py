@@ -12,7 +12,7 @@ EQUIVALENTS = SOURCES / "equivalent-bends.toml"
 
 
 def list_survivors(*kinds: str) -> dict[str, str]:
-    """Return why no vector shows a bend: it is ``equivalent``, or ``unshown`` so far."""
+    """Return why no vector shows a bend: it is ``equivalent``, or a ``limit`` out of reach."""
     document = tomllib.loads(EQUIVALENTS.read_text("utf-8"))
     listed = [entry for kind in kinds for entry in document[kind]]
     reasons = {entry["bend"]: entry["reason"] for entry in listed}

@@ -15,10 +15,11 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from support.bag_campaign import BYTES, bend_line
-from support.bags import Files, complete, make_zip, to_entries, write_folder, write_zip
+from support.bags import Files, complete, write_folder, write_zip
 from support.bent_receipts import named_hashes
 from support.page_script import PageScript, run_page_script
 from support.world import LOG_SIZE, MAIN, World, make_record
+from support.zip_bends import make_zip, to_entries
 
 from anchor.bag.bag_contents import OriginalFile, complete_bag
 from anchor.cli.bag_inputs import list_bag, names_bag_zip

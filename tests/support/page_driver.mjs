@@ -124,10 +124,10 @@ const ASKED = {
     return found;
   },
   // What each of many bags in ZIP files ends with: the exit codes of the bag and of its originals.
-  async bags({ bags, policy, block_hashes }) {
+  async bags({ bags, policy, block_hashes, accept_unpinned = false }) {
     const trust = {
       policy: policy && anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
-      chainIds: [], acceptUnpinned: false,
+      chainIds: [], acceptUnpinned: accept_unpinned,
     };
     const found = [];
     for (const data of bags) {
@@ -164,7 +164,7 @@ const ASKED = {
     const found = [];
     for (const { bag: data, receipt, policy, block_hashes } of bags) {
       const trust = {
-        policy: anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+        policy: policy && anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
         chainIds: [], acceptUnpinned: false,
       };
       try {

@@ -88,11 +88,17 @@ class PageScript:
         return codes
 
     def ask_bags(
-        self, archives: Sequence[bytes], *, policy: str | None, blocks: Sequence[str]
+        self,
+        archives: Sequence[bytes],
+        *,
+        policy: str | None,
+        blocks: Sequence[str],
+        accept_unpinned: bool = False,
     ) -> list[Any]:
         """Return the code of each ZIP file, and those of its originals, each with its claim C7."""
         bags = [base64.b64encode(data).decode("ascii") for data in archives]
-        answers: list[Any] = self.ask("bags", bags=bags, policy=policy, block_hashes=list(blocks))
+        given = {"policy": policy, "block_hashes": list(blocks), "accept_unpinned": accept_unpinned}
+        answers: list[Any] = self.ask("bags", bags=bags, **given)
         return answers
 
     def judge_evidence(

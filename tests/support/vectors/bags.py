@@ -1,13 +1,26 @@
-"""bags/bags.json: bags with originals, receipts, custody events and notices, offline."""
+"""bags/bags.json: bags with originals, receipts, captures, custody events and notices, offline."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from support.tries import keccak256
+from support.vectors.bag_files import (
+    LISTS,
+    ORIGINAL,
+    RECEIPT,
+    Files,
+    complete,
+    make_case,
+    named_blocks,
+    packed,
+    receipt_of,
+    with_second,
+    without,
+)
+from support.vectors.captures import RULES as CAPTURE_RULES
+from support.vectors.captures import list_captures
 from support.vectors.cases import Case
 from support.vectors.offline_world import (
     INDEX,
@@ -21,8 +34,6 @@ from support.vectors.offline_world import (
     sha256_hex,
     sm3_hex,
 )
-
-Files = dict[str, str]
 
 RULES = {
     "names": "part 1: the names of files are paths below the bag, and no two are one file",
@@ -45,13 +56,11 @@ RULES = {
     "custody-digest": "each event begins with the digest that the one before left",
     "notice": "no notice that is believed is about the record",
     "notice-open": "it can be told whether a notice holds",
+    **CAPTURE_RULES,
 }
-ORIGINAL = "data/originals/evidence-6.txt"
-RECEIPT = "receipts/evidence-6.txt.anchor.json"
-LISTS = ("tagmanifest-sha256.txt", "manifest-sha256.txt", "sm3sums.txt")
-SIZE = 13  # of the anchor that covers every record of the world
 FIRST, SECOND, THIRD, NOTICE = 7, 8, 9, 10
-SUBJECT = sha256_hex(canonical(members_of(INDEX)).encode())
+ORIGINAL_RECORD = canonical(members_of(INDEX))
+SUBJECT = sha256_hex(ORIGINAL_RECORD.encode())
 BEFORE = sha256_hex(content_of(INDEX))
 
 
@@ -71,77 +80,8 @@ def list_bags() -> Iterator[Case]:
     yield from list_judged()
     yield from list_custody()
     yield from list_notices()
-
-
-def make_case(name: str, rule: str, code: int, files: Files, **inputs: Any) -> Case:
-    return {
-        "name": name,
-        "result": {0: "valid", 20: "unknown", 22: "unknown"}.get(code, "invalid"),
-        **({"rule": rule} if rule else {}),
-        "files": files,
-        "only_zip": any(name.startswith(("/", "../")) or "//" in name for name in files),
-        "policy": policy_of(entry_of()),
-        "block_hashes": named_blocks(files),
-        "chain_ids": [],
-        "accept_unpinned": False,
-        **inputs,
-        "exit_code": code,
-    }
-
-
-def named_blocks(files: Files) -> list[str]:
-    """Return the hashes of the headers in the bag's receipts."""
-    hashes: dict[str, None] = {}
-    for name, text in files.items():
-        if name.endswith(".anchor.json") and text.startswith("{"):
-            for anchor in json.loads(text).get("anchors", []):
-                header = anchor.get("state", {}).get("header")
-                if header is not None:
-                    hashes[f"0x{keccak256(bytes.fromhex(header[2:])).hex()}"] = None
-    return list(hashes)
-
-
-def receipt_of(world: World, **changes: Any) -> str:
-    anchor = {**world.anchor(world.chain(), SIZE), **changes}
-    document = world.receipt({key: value for key, value in anchor.items() if value is not None})
-    return json.dumps(document, separators=(",", ":"))
-
-
-def packed(world: World | None = None) -> Files:
-    """Return an original with its receipt."""
-    return {ORIGINAL: content_of(INDEX).decode(), RECEIPT: receipt_of(world or World())}
-
-
-def with_second() -> Files:
-    """Return two originals with their receipts, the second in a folder."""
-    other = World(canonical(members_of(2)), 2)
-    return {
-        **packed(),
-        "data/originals/2/b.txt": content_of(2).decode(),
-        "receipts/2/b.txt.anchor.json": receipt_of(other),
-    }
-
-
-def make_list(digests: dict[str, str]) -> str:
-    return "".join(f"{digests[name]}  {name}\n" for name in sorted(digests))
-
-
-def complete(files: Files) -> Files:
-    """Return a bag of these files with its lists, but for those that are given."""
-    payload = {name: text.encode() for name, text in files.items() if name.startswith("data/")}
-    oxum = f"{sum(map(len, payload.values()))}.{len(payload)}"
-    bag = {
-        "bagit.txt": "BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n",
-        "bag-info.txt": f"Bag-Format: anchor-bag/1\nPayload-Oxum: {oxum}\n",
-        "manifest-sha256.txt": make_list({name: sha256_hex(payload[name]) for name in payload}),
-        "sm3sums.txt": make_list({name: sm3_hex(payload[name]) for name in payload}),
-        **files,
-    }
-    if "tagmanifest-sha256.txt" not in bag:
-        tags = {name: sha256_hex(text.encode()) for name, text in bag.items()
-                if not name.startswith("data/")}  # fmt: skip
-        bag["tagmanifest-sha256.txt"] = make_list(tags)
-    return bag
+    yield from list_captures()
+    yield from list_more_names()
 
 
 def list_honest() -> Iterator[Case]:
@@ -151,10 +91,6 @@ def list_honest() -> Iterator[Case]:
     yield make_case("an enclosure", "", 0, complete(enclosed))
     policy = {**packed(), "policy/trust.toml": "format = 'another'\n"}
     yield make_case("a policy, which is not used", "", 0, complete(policy))
-
-
-def without(files: Files, name: str) -> Files:
-    return {each: text for each, text in files.items() if each != name}
 
 
 BAD_NAMES = (
@@ -275,9 +211,10 @@ def digest_of(record: str) -> str:
     return hashlib.sha256(record.encode()).hexdigest()
 
 
-def with_records(folder: str, records: dict[int, str], shown: dict[int, Json]) -> Files:
+def with_records(
+    folder: str, records: dict[int, str], shown: dict[int, Json], original: str = ORIGINAL_RECORD
+) -> Files:
     """Return the bag in whose folder lie the receipts of records of the same log."""
-    original = canonical(members_of(INDEX))
     files = packed(World(original, INDEX, {**records}))
     for index, changes in shown.items():
         others = {**records, INDEX: original}
@@ -353,3 +290,31 @@ def list_notices() -> Iterator[Case]:
     altered = complete({**{name: text for name, text in both.items() if name not in LISTS
                            and name != "bag-info.txt"}, ORIGINAL: "another"})  # fmt: skip
     yield make_case("withdrawn, and the original altered", "file", 10, altered)
+
+
+def list_more_names() -> Iterator[Case]:
+    """Yield bags with names that are escaped, long, or not ASCII, and lists that name others."""
+    for name in ("50% off.txt", "a\rb.txt", "a\nb.txt", "50%25.txt", "\u8bc1\u636e/\u4e00.txt"):
+        case = make_case(f"an enclosure {name!a}", "", 0, complete({**packed(), name: "x"}))
+        yield {**case, "only_zip": not name.isprintable()}
+    for name in ("data/originals/./x", "./x"):
+        case = make_case(f"a file {name!a}", "names", 2, complete({**packed(), name: "x"}))
+        yield {**case, "only_zip": True}
+    long = "/".join(["x" * 204] * 5) + "x"
+    yield make_case("a file of 1,025 bytes", "names", 2, complete({**packed(), long: "x"}))
+    bag = complete(packed())
+    for name in LISTS[1:]:
+        for title, code, old, new in (
+            ("with an escape that is none", 2, "evidence-6", "%65vidence-6"),
+            ("with a percent sign", 2, "evidence-6", "50% off"),
+            ("with an escape in lower case", 2, "evidence-6", "a%0db"),
+            ("with a part of one point", 2, "data/", "data/./"),
+            ("with a name of 1,025 bytes", 2, "data/originals/evidence-6.txt", long),
+            ("with another name", 10, "evidence-6", "evidence-7"),
+        ):
+            text = bag[name].replace(old, new)
+            files = complete({**packed(), name: text})
+            yield make_case(f"{name} {title}", "list-form" if code == 2 else "payload", code, files)
+    other = bag[LISTS[1]].replace("evidence-6", "evidence-7")
+    files = complete({**without(packed(), RECEIPT), LISTS[1]: other})
+    yield make_case("a manifest with another name, and no receipts", "payload", 10, files)

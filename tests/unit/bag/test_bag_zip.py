@@ -12,19 +12,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.bags import (
-    ZIPS,
-    Entry,
-    by_package,
-    by_standalone,
-    complete,
-    deflate,
-    honest_bag,
-    honest_payload,
-    make_zip,
-    to_entries,
-    write_zip,
-)
+from support.bags import by_package, by_standalone, complete, honest_bag, honest_payload, write_zip
+from support.zip_bends import ZIPS, Entry, deflate, make_zip, to_entries
 
 from anchor.bag.bag_zip import is_bag_zip
 from anchor.errors import MalformedError
