@@ -214,8 +214,8 @@ def _describe_collection(certificate: Certificate) -> tuple[Labelled, ...]:
         held: str | None,
         most: int = _MOST_OF_STATEMENT,
     ) -> Labelled:
-        chosen = (held, of_record) if made is None else (made, speaker)
-        return label, _stated(*chosen, most=most)
+        value = _stated(held, of_record, most=most) if made is None else _stated(made, speaker)
+        return label, value
 
     return (
         show(
