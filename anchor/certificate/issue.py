@@ -159,7 +159,13 @@ def issue_certificate(
                 address=exhibit.record_address,
             ),
             not_proven=_both(labels.list_not_proven(report.not_proven)),
-            assumptions=_both(labels.list_assumptions(leading, is_pinned=basis.policy is not None)),
+            assumptions=_both(
+                labels.list_assumptions(
+                    leading,
+                    is_pinned=basis.policy is not None,
+                    has_depositor=_submitter(record) is not None,
+                )
+            ),
         )
     )
 

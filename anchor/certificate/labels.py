@@ -55,6 +55,7 @@ CLAIMED_INDEX = Message("certificate-assumption-leaf-index")
 HINTS = Message("certificate-assumption-tx-hash")
 SHOWN_TRANSACTION = Message("certificate-assumption-tx-shown")
 UNPINNED = Message("certificate-assumption-unpinned")
+DEPOSITOR = Message("certificate-assumption-depositor")
 
 POLICY_SOURCES = {
     "option": Message("certificate-policy-from-option"),
@@ -189,7 +190,9 @@ def list_not_proven(open_questions: Sequence[Message]) -> list[Message]:
     return [*NOT_PROVEN, *status, *age, *left]
 
 
-def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[Message]:
+def list_assumptions(
+    anchor: VerifiedAnchor | None, *, is_pinned: bool, has_depositor: bool
+) -> list[Message]:
     """Return the assumptions that a reader has to trust in spite of the verification."""
     assumptions = [HASHES]
     if anchor is not None:
@@ -204,5 +207,7 @@ def list_assumptions(anchor: VerifiedAnchor | None, *, is_pinned: bool) -> list[
         assumptions.append(Message("certificate-assumption-time-bound", slack=_slack(anchor)))
     if not is_pinned:
         assumptions.append(UNPINNED)
+    if has_depositor:
+        assumptions.append(DEPOSITOR)
     is_shown = anchor is not None and anchor.transaction is not None
     return [*assumptions, CLAIMED_INDEX, SHOWN_TRANSACTION if is_shown else HINTS]

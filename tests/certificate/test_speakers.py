@@ -217,3 +217,10 @@ def test_both_marks_and_names_are_on_paper(font: Font):
     assert "某存证平台 ※" in first and f"{ANN}（据记录" in first
     assert "Ann Lee" in first and "不在记录内" in first
     assert "存证主体在记录中陈述" in first and "总经理的电脑 ＊" in "".join(rest)
+
+
+@pytest.mark.parametrize("groups", [STATED, STATED | SUBMITTER])
+def test_the_account_is_not_taken_for_the_holder_of_the_evidence(groups: dict[str, Any]) -> None:
+    words = [each.zh for each in issued_with(groups).certificate.assumptions]
+    is_told = any("存证主体" in each and "不一定是证据持有人" in each for each in words)
+    assert is_told == ("submitter" in groups)
