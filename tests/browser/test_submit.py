@@ -88,6 +88,11 @@ def test_three_files_and_a_text_are_recorded_and_followed_until_they_are_final(
         assert 500 < size < 5_000, "a line for each piece, and no byte of the large one"
         assert desk.hosts() == {platform.url.split("/")[2]}
         assert desk.said == []
+        # As on a page of a service that decides by itself what is final.
+        desk.tab.evaluate("document.getElementById('tool').dataset.finalByDepth = ''")
+        desk.row("a.txt").get_by_role("button", name="Order a certificate").click()
+        desk.wait_for("a.txt", "The certificate is being made.")
+        desk.wait_for("a.txt", "anchored (counts as final; not confirmed by the nodes)")
 
 
 def test_a_certificate_is_ordered_followed_and_saved(

@@ -284,7 +284,7 @@ def test_the_page_shows_the_list_with_its_files(
     assert len(receipts) == 12  # what waits has none
     body = visitor.http.get(receipts[-1])
     assert body.status_code == 200 and body.json()["format"] == "anchor-receipt/1"
-    assert ".anchor.json" in body.headers["Content-Disposition"]
+    assert re.search(r"filename\*=UTF-8''.+\.anchor\.json$", body.headers["Content-Disposition"])
     file = f"/tenants/acme/certificates/{ordered.id}/html"
     assert file in text and visitor.http.get(file).content == b"<p>"
     # An auditor of the other tenant, and whoever asks for what is not there.

@@ -18,6 +18,11 @@ from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
 from anchor.people.actors import Actor
+from anchor.service.caller import Caller
+from anchor.service.evidence_status import load_status
+from anchor.service.pages import piece_page
+from anchor.service.schemas import EvidenceStatusDocument, HeadAnchorDocument
+from anchor.service.worker import Service
 from anchor.store.api_keys import create_key
 from anchor.store.case_exhibits import ExhibitFields, add_exhibit
 from anchor.store.cases import CaseFields, CaseRow, create_case, set_case_state
@@ -71,6 +76,27 @@ def test_a_piece_is_shown_by_name_and_number_and_its_certificate_is_ordered_once
     told = [event.subject for event in events if event.action == "certificate-ordered"]
     assert told == [ordered[0].id]
     assert "issued once the anchor is final" in owner.http.get(page).text
+
+
+def test_once_the_anchor_is_final_an_ordered_certificate_is_being_issued(
+    platform: Platform, owner: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = submit(platform, owner, 90, "final.pdf")
+    owner.post(f"{page}/certificates")
+    anchor = HeadAnchorDocument(
+        size=1, root="0" * 64, final=True, sequence=1, block_number=1, timestamp=1_790_000_000
+    )
+
+    async def load_anchored(service: Service, caller: Caller, id: str) -> EvidenceStatusDocument:
+        status = await load_status(service, caller, id)
+        return status.model_copy(update={"state": "anchored", "anchor": anchor})
+
+    monkeypatch.setattr(piece_page, "load_status", load_anchored)
+    text = owner.http.get(page).text
+    assert "ordered; being issued" in text and "once the anchor is final" not in text
+    assert 'class="state half">anchored (final)' in text  # on a development chain
+    assert "<dt>Time stated in the block (proves nothing)</dt>" in text
+    assert "no later than the time shown" not in text
 
 
 def test_the_partys_statements_can_be_read_again_with_whose_they_are(
