@@ -58,7 +58,7 @@ class PartyLine:
 def list_depositor_lines(
     recorded: RecordSubmitter | None, account: str | None
 ) -> Sequence[PartyLine]:
-    """Return the lines that name whose evidence it is; none if nothing is known.
+    """Return the lines that name the depositor; none if nothing is known.
 
     ``account`` is what the service or the issuer names.
     """

@@ -332,7 +332,13 @@ def test_a_file_and_its_receipt_chosen_together_count_as_if_they_were_dropped(
 
 
 @pytest.mark.parametrize(
-    "name", ["AC-20261129-6F6AB8F45CC5EA5C.pdf", "b.txt.certificate.json", "b.txt.certificate.pdf"]
+    "name",
+    [
+        "AC-6F6AB8F45CC5EA5C.pdf",
+        "AC-20261129-6F6AB8F45CC5EA5C.pdf",
+        "b.txt.certificate.json",
+        "b.txt.certificate.pdf",
+    ],
 )
 def test_a_certificate_replaces_neither_the_file_nor_its_receipt_and_the_page_says_so(
     desk: Desk, name: str

@@ -67,7 +67,7 @@ export async function sortFile(file: File): Promise<Kind> {
 
 /** Tell whether a file has a name under which certificates are saved. */
 export const isCertificate = (name: string): boolean =>
-  /^AC-\d{8}-[0-9A-F]{16}|\.certificate\.(pdf|html|json)$/.test(name);
+  /^AC-(\d{8}-)?[0-9A-F]{16}|\.certificate\.(pdf|html|json)$/.test(name);
 
 /** Return the digest that was typed; null for none. */
 export function readDigest(): Digests | null {
