@@ -216,7 +216,7 @@ def test_a_kept_policy_counts_and_says_where_it_came_from(evil: Site, victim: Vi
     victim.run("certify", "deed.txt", "--no-pdf").expect(0, said)
     html = (victim.folder / "deed.txt.certificate.html").read_text()
     assert sha256 in html.replace("<wbr>", "").replace("\n", "")
-    assert "kept in the issuer" in html
+    assert "kept by the issuer" in html
     victim.run("audit", "published").expect(0, said)
     shown = victim.run("trust", "show", "them").expect(0)
     assert shown.out == data.decode()
