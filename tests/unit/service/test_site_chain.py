@@ -107,7 +107,7 @@ def test_the_page_about_the_service_claims_what_its_chain_proves(
     site = describe_site_chain(chain_id, "finalized")
     log = dict.fromkeys(("registry", "chain_id", "id", "owner", "number"), "")
     page = show(site, "about.html", proves=list_proven(site), not_proven=(), page_hash="", log=log)
-    for claim in ("事后无人能够更改", "不晚于该区块的时间已存在", "无须信任本服务"):
+    for claim in ("事后无人能够更改", "不晚于该区块的时间加该链的允许误差", "无须信任本服务"):
         assert (claim in page) == proves_time
     assert ("测试用的链" in page) != proves_time
     assert "日志号为 0 的可不填" in page
