@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-# What is quoted, spelled, or a name: code, options, hex, numbers, and words of formats.
+# What is quoted, spelled, or a name: code, options, hex, numbers, and words of formats. Hexadecimal
+# digits at random are letters too, so a number of a certificate may look like words.
 QUOTED = re.compile(
     r"`[^`]*`|'[^']*'|\"[^\"]*\"|--[a-z-]+|0x[0-9a-fA-F]*…?|https?://\S+|([0-9A-Z]{4}-){4}[0-9A-Z]\b"
+    r"|\bAC-(\d{8}-)?[0-9A-F]{16}\b"
 )
 NAMES = re.compile(
     r"\b(RFC \d+|JSON|UTF-8|UTC|RLP|ASCII|HTTP|sha256|sm3|keccak256|nonce|null|format|head|"
