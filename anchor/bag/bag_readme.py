@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from anchor.bag.bag_format import MANIFEST, POLICY, SM3_SUMS, TAG_MANIFEST
-from anchor.ethereum.known_chains import HEADLINES
+from anchor.ethereum.known_chains import HEADLINES, find_chain, proves_time
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join, translate
 from anchor.signatures.record_signature import SignatureKind, format_verification
+from anchor.types import ChainId
 
 VERIFIER = "verify/verify.py"
 PAGE = "verify/verifier.html"
@@ -52,7 +53,7 @@ _RESULTS = {
 class PackedBlock:
     """A block on which receipts in the bag rest, as they state it."""
 
-    chain_id: int
+    chain_id: ChainId
     log: str
     number: int
     hash: str
@@ -84,7 +85,7 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
 
     lines = [
         f"# {say(Message('bag-readme-title'))}",
-        say(Message("bag-readme-about", count=packing.originals)),
+        say(_describe_bag(packing)),
         say(Message("bag-readme-packed", program=packing.program, party=packing.party)),
         f"## {say(Message('bag-readme-contents'))}",
         "\n".join(_list_folders(packing, names, language)),
@@ -104,6 +105,14 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         say(Message("report-not-proven", items=join(packing.not_proven, "semicolon"))),
     ]
     return ("\n\n".join(lines) + "\n").encode("utf-8")
+
+
+def _describe_bag(packing: Packing) -> Message:
+    """Return what the bag holds; where no chain of its blocks proves a time, without a promise."""
+    kinds = [find_chain(block.chain_id).kind for block in packing.blocks]
+    if kinds and not any(map(proves_time, kinds)):
+        return Message("bag-readme-about-no-time", count=packing.originals)
+    return Message("bag-readme-about", count=packing.originals)
 
 
 def explain_page(drop: Message, page_sha256: str, language: Language) -> Iterable[str]:

@@ -97,16 +97,17 @@ def open_entry(read_at: ReadAt, entry: ZipEntry, name: str) -> BinaryIO:
 def _strip_top(files: list[ZipEntry], folders: list[str]) -> dict[str, ZipEntry]:
     """Return the entries by their names below the one folder that holds them all."""
     entries: dict[str, ZipEntry] = {}
-    tops: set[str] = set()
-    for folder in folders:
-        check_name(folder)
-        tops.add(folder.partition("/")[0])
+    # The folder's name is no part of the files' names: neither counts for the other's length.
+    tops = dict.fromkeys(
+        name.partition("/")[0] for name in (*folders, *(entry.name for entry in files))
+    )
+    for top in tops:
+        check_name(top)
     for entry in files:
-        check_name(entry.name)
-        top, slash, name = entry.name.partition("/")
-        tops.add(top)
+        _, slash, name = entry.name.partition("/")
         if not slash:
             raise MalformedError(Message("zip-top-folder"))
+        check_name(name)
         if name in entries:
             raise MalformedError(Message("bag-name-double", name=name, other=name))
         entries[name] = entry

@@ -26,6 +26,8 @@ _ENCRYPTED = 1 | 1 << 6 | 1 << 13
 # Bits 1 and 2 state how hard the packer tried.
 _KNOWN_FLAGS = _UTF8 | 1 << 1 | 1 << 2
 _ZIP64 = 0x0001
+# The folder at the top and a folder below it, each with its slash; other ZIP files have names, too.
+_MAX_RAW_NAME_BYTES = 2 * (MAX_NAME_BYTES + 1)
 # Info-ZIP's fields of another name or comment than the entry's.
 _OTHER_NAMES = (0x6375, 0x7075)
 
@@ -89,7 +91,7 @@ def parse_entry(
 
 
 def _decode_name(raw: bytes, flags: int) -> str:
-    if len(raw) > 2 * MAX_NAME_BYTES:
+    if len(raw) > _MAX_RAW_NAME_BYTES:
         refuse(Message("bag-name-too-long", name=ascii(raw[:80]), limit=MAX_NAME_BYTES))
     try:
         return raw.decode("utf-8" if flags & _UTF8 else "ascii")

@@ -284,11 +284,10 @@ def _list_statements(certificate: Certificate) -> Iterator[Labelled]:
     account, groups = certificate.account, list_members(RecordGroups)
     stated_names = {} if account is None else account.stated
     observed_names = {} if account is None else account.observed
-    others = (
-        name
-        for name in certificate.evidence.statements
-        if name not in stated_names and name not in observed_names and name != SUBMITTER
-    )
+    known = {*stated_names, *observed_names}
+    if certificate.submitter is not None:
+        known.add(SUBMITTER)
+    others = (name for name in certificate.evidence.statements if name not in known)
     for label, names in (
         (Message("certificate-record-statements"), [*stated_names, *others]),
         (Message("certificate-program-observations"), [*observed_names]),

@@ -15,14 +15,18 @@ from pydantic import ValidationError
 
 from anchor.canonical import JsonValue
 from anchor.errors import MalformedError
+from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import Group, Origin, find_group, is_mixed, list_members
 from anchor.evidence.record import parse_record
 from anchor.evidence.record_groups import RecordGroups
+from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 
-_TOGETHER = ("kind", "custody", "notice")
+# A custody event or a notice makes sense together with its kind only, and the kind with it.
+_BESIDE = {"custody": "kind", "notice": "kind"}
+_OF_KIND = {CUSTODY_KIND: "custody"} | dict.fromkeys(NOTICE_KINDS, "notice")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,25 +128,26 @@ def _select(
 def read_groups(encoded: bytes) -> CollectionAccount:
     """Return the groups in the bytes of a record that ``parse_record`` has accepted."""
     value: dict[str, Any] = json.loads(encoded)
-    interpreted: dict[str, Any] = {}
-    uninterpreted = []
-    for name in RecordGroups.model_fields:
-        if name not in value:
-            continue
-        # A custody event or a notice makes sense together with its kind only.
-        names = _TOGETHER if name in _TOGETHER else (name,)
-        try:
-            RecordGroups.model_validate({each: value[each] for each in names if each in value})
-        except ValidationError:
-            uninterpreted.append(name)
-        else:
-            interpreted[name] = value[name]
+    present = [name for name in RecordGroups.model_fields if name in value]
+    interpreted = {name: value[name] for name in present if _is_group(name, value)}
     if "items" in interpreted and "manifest" in interpreted:
-        uninterpreted += ["items", "manifest"]
         del interpreted["items"], interpreted["manifest"]
     return CollectionAccount(
-        groups=RecordGroups.model_validate(interpreted), uninterpreted=tuple(uninterpreted)
+        groups=RecordGroups.model_validate(interpreted),
+        uninterpreted=tuple(name for name in present if name not in interpreted),
     )
+
+
+def _is_group(name: str, record: Mapping[str, Any]) -> bool:
+    """Return whether a member of a record has the form of the group of its name."""
+    names = {name, _BESIDE.get(name, name)}
+    if name == "kind" and isinstance(record[name], str):
+        names.add(_OF_KIND.get(record[name], name))
+    try:
+        RecordGroups.model_validate({each: record[each] for each in names if each in record})
+    except ValidationError:
+        return False
+    return True
 
 
 def read_custody_event(encoded: bytes) -> CustodyEvent | None:

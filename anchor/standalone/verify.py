@@ -2324,15 +2324,17 @@ class ZipFile:
                 raise malformed("entries of the ZIP file overlap")
             name = entry.raw_name.decode("utf-8")
             is_folder = name.endswith("/")
-            check_name(name[:-1] if is_folder else name)
-            top, slash, rest = name.partition("/")
+            # The name of the folder at the top is no part of the others' names, or of their length.
+            top, slash, rest = name.removesuffix("/").partition("/")
+            for part in (top, rest) if slash else (top,):
+                check_name(part)
             tops.add(top)
-            if not slash or len(tops) > 1:
+            if not (slash or is_folder) or len(tops) > 1:
                 raise malformed("the ZIP file does not hold exactly one folder")
             if is_folder:
                 if entry.size or entry.packed:
                     raise malformed("a folder in the ZIP file holds data")
-                folders += [rest[:-1]] if rest else []
+                folders += [rest] if slash else []
             elif rest in self.places:
                 raise malformed(f"the ZIP file holds {rest!r} twice")
             else:

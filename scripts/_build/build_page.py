@@ -132,11 +132,12 @@ def describe_release(ids: set[str]) -> dict[str, Any]:
 
 
 def describe_group(name: str) -> dict[str, Any]:
-    """Return the label of a record's group, and who vouches for its members."""
+    """Return the label of a record's group, and who vouches for it, or for which of its members."""
     inner = find_group(RecordGroups, name)
-    members = list_members(inner).values() if inner is not None and is_mixed(inner) else ()
-    origins = {member.origin for member in members} or {GROUPS[name].origin}
-    return {"label": GROUPS[name].label.id, "origins": sorted(origins)}
+    members = list_members(inner) if inner is not None and is_mixed(inner) else {}
+    observed = [each for each, member in members.items() if member.origin == "observed"]
+    group = {"label": GROUPS[name].label.id, "origin": GROUPS[name].origin}
+    return group | ({"observed": observed} if members else {})
 
 
 def describe_chain(chain: Chain) -> dict[str, Any]:
@@ -155,13 +156,10 @@ def describe_chain(chain: Chain) -> dict[str, Any]:
 
 
 def describe_forms() -> dict[str, Any]:
-    """Return the forms of the record groups that the page reads: for claim C7, and of files."""
+    """Return the forms of the record groups."""
     schema = RecordGroups.model_json_schema()
-    names = {demand.path[0] for demands in PROFILE_DEMANDS.values() for demand in demands}
     return {
-        name: describe_form(form, schema["$defs"])
-        for name, form in schema["properties"].items()
-        if name in names | {"profile", "custody", "items", "manifest"}
+        name: describe_form(form, schema["$defs"]) for name, form in schema["properties"].items()
     }
 
 

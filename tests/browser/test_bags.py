@@ -13,10 +13,13 @@ from support.bag_corpus import corpus
 from support.bags import (
     CONTENTS,
     HONEST,
+    LENGTHS,
     Files,
     by_page,
     complete,
     honest_bag,
+    long_name,
+    with_files,
     write_folder,
     write_zip,
 )
@@ -33,7 +36,7 @@ from support.evidence_bags import (
 from support.packing import Desk as PackingDesk
 from support.packing import make_desk
 from support.page_script import PageScript, run_page_script
-from support.zip_bends import ZIPS, to_entries
+from support.zip_bends import TOP, ZIPS, make_zip, to_entries
 
 import anchor.page
 from anchor.messages.message import Message
@@ -109,6 +112,15 @@ def test_the_script_refuses_every_bent_zip_file_as_the_package_does(script: Page
         if code != ZIPS[name][0]
     }
     assert not wrong
+
+
+@pytest.mark.parametrize("top", [TOP, "x" * 1_024], ids=["a short top", "a long top"])
+def test_the_script_takes_as_long_a_name_as_the_package(script: PageScript, top: str) -> None:
+    archives = [
+        make_zip(to_entries(with_files(**{long_name(length): b"x"})(honest_bag()), top))
+        for length in LENGTHS
+    ]
+    assert [code for code, _ in by_page(script, archives)] == list(LENGTHS.values())
 
 
 @pytest.fixture
@@ -203,6 +215,22 @@ def test_a_dropped_folder_is_read_as_a_bag(desk: Desk, packed: PackingDesk) -> N
     desk.tab.evaluate(DROP_FOLDER, files)
     fill(desk, packed)
     assert desk.verify()["exit_code"] == 0
+
+
+@pytest.mark.parametrize(("length", "code"), LENGTHS.items())
+def test_a_dropped_folder_has_names_as_long_as_those_in_a_zip_file(
+    desk: Desk, packed: PackingDesk, length: int, code: int
+) -> None:
+    payload = {
+        str(path.relative_to(packed.folder / "bag")): path.read_bytes()
+        for folder in ("data", "receipts")
+        for path in (packed.folder / "bag" / folder).rglob("*")
+        if path.is_file()
+    }
+    files = complete({**payload, long_name(length): b"x"})
+    desk.tab.evaluate(DROP_FOLDER, {name: list(data) for name, data in files.items()})
+    fill(desk, packed)
+    assert desk.verify()["exit_code"] == code
 
 
 def test_a_zip_file_with_a_receipt_is_evidence_itself(desk: Desk, packed: PackingDesk) -> None:

@@ -229,7 +229,7 @@ HOSTILE: dict[str, tuple[Entry, str]] = {
     "a drive": (entry("C:evil"), "leaves the folder"),
     "a backslash": (entry("..\\evil"), "leaves the folder"),
     "a NUL": (entry("a\0b"), "leaves the folder"),
-    "a long name": (entry("x" * 1_100), "too long"),
+    "a long name": (entry("x" * 2_051), "too long"),
     "encrypted": (entry("secret", flags=0x801), "is encrypted"),
     "strongly encrypted": (entry("secret", flags=0x841), "is encrypted"),
     "a link": (entry("link", b"/etc/passwd", attributes=LINK), "is a link or a device"),

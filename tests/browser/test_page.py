@@ -754,7 +754,13 @@ def test_what_the_operator_states_and_what_the_program_observed_are_apart(
     desk: Desk, given: Given
 ) -> None:
     record = json.loads(OPERATORS.document["record"])
-    record |= {"source": {"origin": "甲的手机"}, "environment": {}, "platform": {}, "verdict": "x"}
+    record |= {
+        "source": {"origin": "甲的手机"},
+        "environment": {},
+        "verdict": "x",
+        "constructor": 1,
+    }
+    record |= {"platform": {"software": "anchor", "chain": "eip155:1"}, "process": "x"}
     record["submitter"] = {"account": "acme", "actor": "person:1"}
     record.pop("more", None)
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
@@ -762,15 +768,17 @@ def test_what_the_operator_states_and_what_the_program_observed_are_apart(
     accept(desk, BLOCK)
     desk.verify()
     shown = desk.tab.inner_text("#report")
-    assert f"{Message('account-stated')}: platform, source" in shown
-    assert f"{Message('account-observed')}: environment, platform" in shown
+    assert f"{Message('account-stated')}: source, platform" in shown
+    assert f"{Message('account-observed')}: platform, environment" in shown
     assert "source: 甲的手机" in shown
+    assert "platform: eip155:1" in shown
+    assert Message("account-uninterpreted", names="process") in shown
     assert Message("report-submitted-by", account="acme", actor="person:1") in shown
-    assert Message("report-statements-unchecked", names="verdict") in shown
+    assert Message("report-statements-unchecked", names="constructor, verdict") in shown
     assert "–stated, not checked" in shown.replace("\n", "")
     desk.tab.get_by_role("button", name="中文").click()
     shown = desk.tab.inner_text("#report")
-    assert "由制作记录的程序查明，未经核验：软硬件环境、存证平台" in shown
+    assert "由制作记录的程序查明，未经核验：存证平台、软硬件环境" in shown
     assert "有陈述，未核对" in shown and "submitter" not in shown
 
 

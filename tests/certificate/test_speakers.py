@@ -21,6 +21,7 @@ from anchor.certificate.statements import (
     RegisteredSubmitter,
     parse_details,
 )
+from anchor.messages.message import Message
 
 ANN = "person:1f0c3ad2b1e4f506"
 SUBMITTER = {"submitter": {"account": "acme", "actor": ANN}}
@@ -209,6 +210,22 @@ def test_depositor_and_submitter_are_named_as_far_as_they_are_known(
     assert all(line.startswith(start) for line, start in zip(lines, by, strict=False))
     assert ("未核验身份" in lines[-1]) == bool(submitter or details)
     assert shown(issued, "Issuer").lines == ("未记录 / not recorded",)
+
+
+@pytest.mark.parametrize(
+    ("groups", "names"),
+    [
+        (SUBMITTER | {"verdict": 1}, "verdict"),
+        ({"submitter": {"account": "acme"}, "verdict": 1}, "submitter, verdict"),
+        ({"submitter": "acme"}, "submitter"),
+    ],
+)
+def test_a_submitter_of_another_form_is_a_statement_like_others(
+    groups: dict[str, Any], names: str
+) -> None:
+    issued = issued_with(groups)
+    chinese, english = shown(issued, str(Message("certificate-record-statements"))).lines
+    assert (chinese.replace("、", ", "), english) == (names, names)
 
 
 def test_both_marks_and_names_are_on_paper(font: Font):

@@ -154,6 +154,16 @@ def renamed(name: str) -> Callable[[Files], Files]:
     return bend
 
 
+def long_name(length: int) -> str:
+    """Return a name of so many bytes, in folders of names that every file system takes."""
+    folders = ("\u8bc1" * 68 + "/") * 4
+    return folders + "x" * (length - len(folders.encode()))
+
+
+LENGTHS = {1_023: 0, 1_024: 0, 1_025: 2}
+"""Lengths of a name in bytes, with the exit code of a bag that has it, in a folder or a ZIP."""
+
+
 def flip(data: bytes) -> bytes:
     return data[:-2] + bytes([data[-2] ^ 1]) + data[-1:]
 

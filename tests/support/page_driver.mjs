@@ -183,6 +183,8 @@ const ASKED = {
     }
     return found;
   },
+  // The lines about what each of many records states, in English and in Chinese.
+  statements: ({ records }) => records.map((text) => anchor.listStatements(anchor.parseRecord(text)).map(inBoth)),
   // What each of many records says of the collection, and whether it is the record of a custody event.
   accounts: ({ records }) => records.map((text) => {
     const [clause, isComplete] = anchor.judgeAccount(anchor.parseCanonical(text, "it"));

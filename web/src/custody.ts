@@ -7,11 +7,11 @@ import { cannotCheck, isRefusal, mismatch } from "./errors.ts";
 import { join, message, type Message, type Text } from "./messages.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
 import { type Digests, parseRecord } from "./record.ts";
-import { isGroup, judgeAccount } from "./record_groups.ts";
+import { judgeAccount, readGroups } from "./record_groups.ts";
 import { errorOf, gravestOf, type Report, type Verdict, verdictOf } from "./report.ts";
 import { Sm3 } from "./sm3.ts";
 
-const [FOLDER, SUFFIX, KIND] = ["custody/", ".anchor.json", "custody-event"] as const;
+const [FOLDER, SUFFIX] = ["custody/", ".anchor.json"] as const;
 
 /** A custody event, and its receipt; `record` is the SHA-256 of its record. */
 export interface PackedEvent {
@@ -53,12 +53,11 @@ function compareNames(one: string, other: string): number {
 /** Return the event that a record is of; null of one of other evidence, or with the digests of other bytes. */
 export function readEvent(text: string): { members: Members; digests: Digests } | null {
   const { digests: stated } = parseRecord(text);
-  const record = parseCanonical(text, message("evidence-record")) as Members;
-  const members = record.get("custody");
-  if (record.get("kind") !== KIND || !isGroup("custody", members)) {
+  const members = readGroups(parseCanonical(text, message("evidence-record")) as Members).groups.get("custody");
+  if (members === undefined) {
     return null;
   }
-  const data = encodeUtf8(encodeCanonical(members!));
+  const data = encodeUtf8(encodeCanonical(members));
   const digests = { sha256: sha256(data), sm3: new Sm3().update(data).digest(), size: data.length };
   const isSame = stated.sha256 === digests.sha256 && [null, digests.sm3].includes(stated.sm3);
   return isSame ? { members: members as Members, digests } : null;

@@ -27,6 +27,7 @@ import { readBeacon, Reader } from "./receipt.ts";
 import { parseRecord } from "./record.ts";
 import { checkCaptures, checkRecordedFiles } from "./recorded_files.ts";
 import { judgeAccount } from "./record_groups.ts";
+import { listStatements } from "./record_statements.ts";
 import { expectedCodeHash, findChain, nameOf, REGISTRY, sentenceOf } from "./release.ts";
 import { areDistinct } from "./json_rpc.ts";
 import { Sm3 } from "./sm3.ts";
@@ -40,7 +41,7 @@ useTemplates(release);
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkCaptures, checkRecordedFiles, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, listStatements, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
     parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, shownClaims, verifyInclusion, verifyTrieProof,
   },
 });

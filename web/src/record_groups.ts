@@ -23,9 +23,51 @@ type Form =
 const GROUPS = release.forms as unknown as { readonly [name: string]: Form };
 const DEMANDS: { readonly [profile: string]: readonly (readonly string[])[] } = release.demands;
 
-/** Tell whether a value has the form of the group of that name. */
-export const isGroup = (name: string, value: Json | undefined): boolean =>
-  value !== undefined && fits(value, GROUPS[name]!) && (name !== "collection" || !endsEarly(value as Members));
+// A custody event or a notice makes sense together with its kind only, and the kind with it.
+const OF_KIND: { readonly [kind: string]: string } = { "custody-event": "custody", supersedes: "notice", withdraws: "notice" };
+
+/** The groups of a record, and the names of those that have another form. */
+export interface Groups {
+  readonly groups: Members;
+  readonly uninterpreted: readonly string[];
+}
+
+/** Read the groups of a record. */
+export function readGroups(record: Members): Groups {
+  const present = Object.keys(GROUPS).filter((name) => record.has(name));
+  const read = new Set(present.filter((name) => isGroup(name, record)));
+  if (read.has("items") && read.has("manifest")) {
+    read.delete("items");
+    read.delete("manifest");
+  }
+  return {
+    groups: new Map([...read].map((name) => [name, record.get(name)!])),
+    uninterpreted: present.filter((name) => !read.has(name)),
+  };
+}
+
+function isGroup(name: string, record: Members): boolean {
+  const value = record.get(name)!;
+  if (!fits(value, GROUPS[name]!)) {
+    return false;
+  }
+  switch (name) {
+    case "collection":
+      return !endsEarly(value as Members);
+    case "items":
+      return (value as Members[]).every((item) => (item.get("digests") as Members).size > 0);
+    case "kind": {
+      const other = Object.hasOwn(OF_KIND, value as string) ? OF_KIND[value as string]! : null;
+      return other === null || (record.has(other) && isGroup(other, record));
+    }
+    case "custody":
+      return record.get("kind") === "custody-event";
+    case "notice":
+      return record.get("kind") === ((value as Members).has("replacement") ? "supersedes" : "withdraws");
+    default:
+      return true;
+  }
+}
 
 function fits(value: Json, form: Form): boolean {
   if (form === "time") {
@@ -67,7 +109,7 @@ function endsEarly(collection: Members): boolean {
 
 /** Return what the record documents by which profile, as a clause, and whether nothing is missing that must be there. */
 export function judgeAccount(record: Members): [clause: Message, isComplete: boolean] {
-  const read: Members = new Map([...record].filter(([name, value]) => Object.hasOwn(GROUPS, name) && isGroup(name, value)));
+  const read = readGroups(record).groups;
   const profile = read.get("profile") as string | undefined;
   if (profile === undefined) {
     return [message("account-without-profile"), false];

@@ -6,16 +6,13 @@ import { type Members, parseCanonical } from "./canonical.ts";
 import { isRefusal, mismatch } from "./errors.ts";
 import { message } from "./messages.ts";
 import { type Digests, parseRecord } from "./record.ts";
-import { isGroup } from "./record_groups.ts";
+import { readGroups } from "./record_groups.ts";
 
 /** Return the groups that list or describe the files of a manifest; both are none. */
 function readLists(record: string): { items: Members[] | null; isManifest: boolean } {
   parseRecord(record);
-  const members = parseCanonical(record, message("evidence-record")) as Members;
-  const isManifest = isGroup("manifest", members.get("manifest"));
-  const listed = members.get("items") as Members[] | undefined;
-  const isList = isGroup("items", listed) && listed!.every((item) => (item.get("digests") as Members).size > 0);
-  return { items: isList && !isManifest ? listed! : null, isManifest: isManifest && !isList };
+  const { groups } = readGroups(parseCanonical(record, message("evidence-record")) as Members);
+  return { items: (groups.get("items") as Members[] | undefined) ?? null, isManifest: groups.has("manifest") };
 }
 
 /** Tell whether a record is that of a manifest: it lists files, or describes the list. */

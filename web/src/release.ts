@@ -4,6 +4,7 @@
  */
 
 import type { Hex } from "./bytes.ts";
+import type { Json, Members } from "./canonical.ts";
 import { cannotCheck } from "./errors.ts";
 import { message, type Message, named, type Text } from "./messages.ts";
 import release from "./release.json" with { type: "json" };
@@ -49,19 +50,28 @@ export const STEPS = Object.keys(TITLES).map(Number);
 /** What no receipt proves; every report ends with it. */
 export const NOT_PROVEN: readonly Message[] = release.not_proven.map(named);
 
+/** Who vouches for a value: the record states it, or the program observed it. */
+export type Origin = "stated" | "observed";
+
+/** The groups of a record; `observed`: of one with members of both origins, those that the program observed. */
 const GROUPS = release.groups as {
-  readonly [name: string]: { readonly label: string; readonly origins: readonly string[] };
+  readonly [name: string]: { readonly label: string; readonly origin: string; readonly observed?: readonly string[] };
 };
 
-/** Tell whether a member of a record is one that documents how evidence was collected. */
-export const isGroup = (name: string): boolean => name in GROUPS;
+/** Tell whether a member of a record has the name of a group, which documents how evidence was collected. */
+export const isGroupName = (name: string): boolean => Object.hasOwn(GROUPS, name);
 
-/** Tell whether a member of a record is a group of statements alone. */
-export const isStated = (name: string): boolean => GROUPS[name]?.origins.join() === "stated";
+export const labelOfGroup = (name: string): Message => named(GROUPS[name]!.label);
 
-/** Return the labels of a record's groups that the operator states, or that the program observed. */
-export const labelsOf = (names: readonly string[], origin: "stated" | "observed"): Message[] =>
-  names.filter((name) => GROUPS[name]?.origins.includes(origin)).map((name) => named(GROUPS[name]!.label));
+/** Return the part of a group that is of one origin; null if there is none. */
+export function partOf(name: string, value: Json, origin: Origin): Json {
+  const { origin: own, observed } = GROUPS[name]!;
+  if (observed === undefined) {
+    return own === origin ? value : null;
+  }
+  const part = [...(value as Members)].filter(([member]) => observed.includes(member) === (origin === "observed"));
+  return part.length > 0 ? new Map(part) : null;
+}
 
 /** The claims, each with its title's message and the steps that it rests on. */
 export const CLAIMS = release.claims.map((claim) => ({ ...claim, title: named(claim.title) }));

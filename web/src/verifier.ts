@@ -19,7 +19,7 @@ import {
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
 import type { Digests, Record } from "./record.ts";
-import { CLAIMS, isGroup, kindOf, provesTime, STEPS } from "./release.ts";
+import { CLAIMS, isGroupName, kindOf, provesTime, STEPS } from "./release.ts";
 import type { Anchor } from "./storage.ts";
 import type { StateProof } from "./state_proof.ts";
 import {
@@ -289,7 +289,7 @@ function judgeWithoutSteps(id: string, record: Record | null, noEarliest: Messag
     return ["not present", noEarliest!];
   }
   if (id === "C7") {
-    const hasAccount = record?.statements.some(isGroup);
+    const hasAccount = record?.statements.some(isGroupName);
     return ["not present", hasAccount ? message("account-not-judged-here") : message("record-without-custody-account")];
   }
   if (id === "C8") {

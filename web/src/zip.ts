@@ -63,22 +63,25 @@ export async function openZip(file: Blob): Promise<BagSource> {
       throw refused(message("zip-entries-apart", { name }));
     }
     const isFolder = name.endsWith("/");
-    checkName(isFolder ? name.slice(0, -1) : name);
-    const slash = name.indexOf("/");
-    tops.add(name.slice(0, slash < 0 ? undefined : slash));
-    const rest = name.slice(slash + 1);
-    if (slash < 0 || tops.size > 1) {
+    // The name of the folder at the top is no part of the others' names, nor of their length.
+    const path = isFolder ? name.slice(0, -1) : name;
+    const [top] = path.split("/", 1) as [string];
+    const below = path === top ? [] : [path.slice(top.length + 1)];
+    [top, ...below].forEach(checkName);
+    tops.add(top);
+    const [rest] = below;
+    if ((rest === undefined && !isFolder) || tops.size > 1) {
       throw malformed(message("zip-top-folder"));
     }
     if (isFolder && (entry.size || entry.packed)) {
       throw damaged();
     }
     if (isFolder) {
-      folders.push(...(rest ? [rest.slice(0, -1)] : []));
-    } else if (places.has(rest)) {
-      throw malformed(message("bag-name-double", { name: rest, other: rest }));
+      folders.push(...below);
+    } else if (places.has(rest!)) {
+      throw malformed(message("bag-name-double", { name: rest!, other: rest! }));
     } else {
-      places.set(rest, { entry, data });
+      places.set(rest!, { entry, data });
     }
   }
   if (end !== start || tops.size === 0) {

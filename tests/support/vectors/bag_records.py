@@ -79,6 +79,7 @@ def list_other_records() -> Iterator[Case]:
         ("an event of another SM3, which is none", 0,
          {"digests": {**whole["digests"], "sm3": "00" * 32}}),
         ("an event without SM3", 10, {"digests": {"sha256": whole["digests"]["sha256"]}}),
+        ("an event beside a notice that is none", 10, {"notice": "withdrawn"}),
     ):  # fmt: skip
         files = with_records("custody", {FIRST: canonical({**whole, **changes})}, BENT_FIRST)
         yield make_case(name, "custody-receipt" if code else "", code, files)

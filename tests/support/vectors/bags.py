@@ -301,6 +301,7 @@ def list_more_names() -> Iterator[Case]:
         case = make_case(f"a file {name!a}", "names", 2, complete({**packed(), name: "x"}))
         yield {**case, "only_zip": True}
     long = "/".join(["x" * 204] * 5) + "x"
+    yield make_case("a file of 1,024 bytes", "", 0, complete({**packed(), long[:-1]: "x"}))
     yield make_case("a file of 1,025 bytes", "names", 2, complete({**packed(), long: "x"}))
     bag = complete(packed())
     for name in LISTS[1:]:

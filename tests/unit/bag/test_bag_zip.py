@@ -12,8 +12,19 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from support.bags import by_package, by_standalone, complete, honest_bag, honest_payload, write_zip
-from support.zip_bends import ZIPS, Entry, deflate, make_zip, to_entries
+from support.bags import (
+    LENGTHS,
+    by_package,
+    by_standalone,
+    complete,
+    honest_bag,
+    honest_payload,
+    long_name,
+    with_files,
+    write_folder,
+    write_zip,
+)
+from support.zip_bends import ZIPS, Entry, deflate, folder, make_zip, to_entries
 
 from anchor.bag.bag_zip import is_bag_zip
 from anchor.errors import MalformedError
@@ -90,6 +101,25 @@ def test_sizes_of_64_bits_are_read(tmp_path: Path):
             with archive.open(info, "w", force_zip64=True) as entry:
                 entry.write(data)
     assert (by_package(path), by_standalone(path)) == (0, 0)
+
+
+@pytest.mark.parametrize(("length", "code"), LENGTHS.items())
+def test_the_longest_name_is_as_long_in_a_zip_file_as_in_a_folder(
+    length: int, code: int, tmp_path: Path
+):
+    files = with_files(**{long_name(length): b"x"})(honest_bag())
+    paths = [write_folder(tmp_path / "bag", files), write_zip(tmp_path / "bag.zip", files)]
+    codes = [check(path) for path in paths for check in (by_package, by_standalone)]
+    assert codes == [code] * 4
+
+
+@pytest.mark.parametrize(("length", "code"), LENGTHS.items())
+def test_the_folder_at_the_top_has_a_name_of_its_own_length(length: int, code: int, tmp_path: Path):
+    files = with_files(**{long_name(1_024): b"x"})(honest_bag())
+    path = tmp_path / "bag.zip"
+    top = "x" * length
+    path.write_bytes(make_zip([folder(f"{top}/".encode()), *to_entries(files, top)]))
+    assert (by_package(path), by_standalone(path)) == (code, code)
 
 
 RECOGNISED = {

@@ -115,6 +115,7 @@ def test_items_and_a_manifest_exclude_each_other():
     assert read.groups == RecordGroups()
 
 
+NOTICE = {"subject": DIGEST, "at": "2026-01-02T03:04:05Z", "reason": "x", "actor": "王"}
 EVENT = {"subject": DIGEST, "event": "copy", "at": "2026-01-02T03:04:05Z", "actor": "王"}
 
 
@@ -126,8 +127,21 @@ def test_a_custody_event_and_its_kind_belong_together():
         with pytest.raises(GroupsError, match="invalid: custody and the kind"):
             parse_groups(members)
         read = read_groups(encode(members))
-        assert set(read.uninterpreted) == set(members)
-        assert read.groups == RecordGroups()
+        assert read.groups.members() == {
+            name: word for name, word in members.items() if word == "file"
+        }
+        assert set(read.uninterpreted) == set(members) - set(read.groups.members())
+
+
+@pytest.mark.parametrize("notice", ["x", {}, NOTICE], ids=["a text", "no members", "a notice"])
+def test_a_notice_that_is_none_leaves_a_custody_event_what_it_is(notice: Any):
+    event = {"kind": "custody-event", "custody": EVENT}
+    read = read_groups(encode({**event, "notice": notice}))
+    assert read.groups.members() == event
+    assert read.uninterpreted == ("notice",)
+    read = read_groups(encode({"kind": "withdraws", "custody": EVENT, "notice": NOTICE}))
+    assert read.groups.members() == {"kind": "withdraws", "notice": NOTICE}
+    assert read.uninterpreted == ("custody",)
 
 
 JSON = st.recursive(

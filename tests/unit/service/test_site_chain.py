@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from anchor.evidence.printed_number import NumberKind
+from anchor.messages.catalogue import Language
 from anchor.messages.message import translate
 from anchor.monitor.timeline import HeadState
 from anchor.service.pages.about_page import list_proven
+from anchor.service.pages.conformance_page import RULES
 from anchor.service.pages.evidence_labels import choose_tones, label_stages
 from anchor.service.pages.language import Reader
 from anchor.service.pages.number_facts import _choose_verdict
@@ -23,9 +25,11 @@ EXISTED_BY = "不晚于所示时间已存在"
 BY_DEPTH = "已锚定（视为最终确定，节点未确认）"
 
 
-def show(site: SiteChain, template: str = "message.html", **values: object) -> str:
-    """Return a page of a service on such a chain, in Chinese."""
-    reader = Reader(language="zh", is_chosen=False, path="/", query=(), site=site)
+def show(
+    site: SiteChain, template: str = "message.html", language: Language = "zh", **values: object
+) -> str:
+    """Return a page of a service on such a chain."""
+    reader = Reader(language=language, is_chosen=False, path="/", query=(), site=site)
     given = {"here": "account", "title": "", "text": "", "hint": None, **values}
     return bytes(answer_page(template, given, reader).body).decode()
 
@@ -111,3 +115,24 @@ def test_the_page_about_the_service_claims_what_its_chain_proves(
         assert (claim in page) == proves_time
     assert ("测试用的链" in page) != proves_time
     assert "日志号为 0 的可不填" in page
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "proves_time"),
+    [(MAIN, True), (UNLISTED, True), (SEPOLIA, False), (DEVELOPMENT, False)],
+)
+def test_no_page_promises_on_a_chain_for_tests_what_its_blocks_cannot_prove(
+    chain_id: ChainId, proves_time: bool
+) -> None:
+    site = describe_site_chain(chain_id, "finalized")
+    promises: dict[Language, str] = {
+        "zh": "无须信任本服务",
+        "en": "without having to trust this service",
+    }
+    limits = {"zh": "测试用的链", "en": "a chain for tests"}
+    for language, promise in promises.items():
+        home = show(site, "home.html", language=language)
+        assert (promise in home) == proves_time
+        assert (limits[language] in home) != proves_time
+        conformance = show(site, "conformance.html", language=language, rules=RULES)
+        assert (limits[language] in conformance) != proves_time

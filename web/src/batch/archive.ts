@@ -15,7 +15,8 @@ const MAX_UNPACKED_BYTES = 500_000_000;
 // Deflate gives at most 1,032 for 1; documents and logs stay below this.
 const MAX_RATIO = 100;
 const RATIO_FREE_BYTES = 1 << 20;
-const MAX_NAME_CHARACTERS = 1_024;
+// Those of a bag: the folder at the top and a folder below it, of MAX_NAME_BYTES each, and their slashes.
+const MAX_NAME_CHARACTERS = 2_050;
 const [DEFLATED, DESCRIPTOR] = [8, 1 << 3];
 export const RECEIPT_SUFFIX = ".anchor.json";
 const UNSAFE = /[\\\0]|^\/|^[A-Za-z]:|(^|\/)\.\.(\/|$)/;

@@ -4,9 +4,8 @@ import { formatAddress, type Hex } from "../bytes.ts";
 import { CANNOT_CHECK, MISMATCH, SUPERSEDED } from "../errors.ts";
 import { parseHeader } from "../header.ts";
 import { inLanguage, join, type Language, message, type Message, moment, type Text } from "../messages.ts";
-import { isGroup, isStated, kindOf, labelsOf, sentenceOf, titleOfStep } from "../release.ts";
-import type { Json } from "../canonical.ts";
-import type { Record } from "../record.ts";
+import { listStatements } from "../record_statements.ts";
+import { isGroupName, kindOf, sentenceOf, titleOfStep } from "../release.ts";
 import { recordedAt } from "../steps.ts";
 import { Doubt } from "../targets.ts";
 import {
@@ -249,7 +248,7 @@ function showSteps(report: Report, say: Say): HTMLElement {
 
 const showClaims = (report: Report, say: Say): HTMLElement =>
   make("ul", { class: "rows" }, ...shownClaims(report).map(({ id, title, verdict, reason }) => {
-    const isStatement = id === "C7" && verdict === "not present" && report.record?.statements.some(isGroup);
+    const isStatement = id === "C7" && verdict === "not present" && report.record?.statements.some(isGroupName);
     const words = isStatement ? message("verdict-stated") : VERDICTS[verdict];
     return showRow(`${id} ${say(title)}`, verdict, reason, say, null, words);
   }));
@@ -279,40 +278,6 @@ function showBasis({ report, policy, nodes, notes }: Outcome, say: Say): HTMLEle
     lines.push(say(message("report-note", { text })));
   }
   return make("ul", { class: "plain" }, ...lines.map((line) => make("li", {}, show(line))));
-}
-
-/** List what the record holds beside its form: what it states, with the values, and what the program observed. */
-function listStatements({ statements: names, members }: Record): Text[] {
-  const parts: [Message, Message[]][] = [
-    [message("account-stated"), labelsOf(names, "stated")],
-    [message("account-observed"), labelsOf(names, "observed")],
-  ];
-  const lines = parts
-    .filter(([, labels]) => labels.length > 0)
-    .map(([title, labels]) => message("account-part", { title, groups: join(labels) }));
-  const values = names.filter(isStated).flatMap((name) => {
-    const [title] = labelsOf([name], "stated");
-    const groups = join(listLeaves(members.get(name)!), "semicolon");
-    return groups === "" ? [] : [message("account-part", { title: title!, groups })];
-  });
-  const submitter = members.get("submitter");
-  const [account, actor] = ["account", "actor"].map((name) => submitter instanceof Map ? submitter.get(name) : null);
-  const isNamed = typeof account === "string" && typeof actor === "string";
-  const others = names.filter((name) => !isGroup(name) && !(isNamed && name === "submitter"));
-  return [
-    ...lines,
-    ...values,
-    ...(isNamed ? [message("report-submitted-by", { account, actor })] : []),
-    ...(others.length > 0 ? [message("report-statements-unchecked", { names: join(others) })] : []),
-  ];
-}
-
-/** Return the texts and numbers in a value. */
-function listLeaves(value: Json): string[] {
-  if (value === null || typeof value !== "object") {
-    return value === null ? [] : [String(value)];
-  }
-  return (value instanceof Map ? [...value.values()] : value).flatMap(listLeaves);
 }
 
 function showValues(report: Report, say: Say): HTMLElement {
