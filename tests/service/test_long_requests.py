@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from support.nodes import wait_until
 from support.projects import Site, make_site
-from support.raw_http import Address, connect, head, read_all, serving
+from support.raw_http import Address, connect, head, read_all, read_until, serving
 from support.service import digest, lines, make_key
 from support.store_contents import load_pieces
 
@@ -50,15 +50,6 @@ def change(site: Site, work: Callable[..., object]) -> None:
 
 def revoke(site: Site, key: str) -> None:
     change(site, lambda connection: revoke_key(connection, key.split("_")[1], utc_now()))
-
-
-def read_until(connection: socket.socket, mark: bytes) -> bytes:
-    found = b""
-    while mark not in found:
-        part = connection.recv(65_536)
-        assert part, found
-        found += part
-    return found
 
 
 def begin_bulk(address: Address, key: str) -> socket.socket:
