@@ -131,7 +131,7 @@ def run_certified(platform_url: str) -> Iterator[SignInConfig]:
 
 def confirm(address: str, subject: str) -> str:
     """Sign in and consent at the certified provider; return where it sends the browser."""
-    with httpx.Client(trust_env=False, follow_redirects=False) as client:
+    with httpx.Client(trust_env=False, follow_redirects=False, timeout=60) as client:
         answer = client.get(address)
         for _ in range(10):
             location = urljoin(str(answer.url), answer.headers.get("Location", ""))
@@ -151,7 +151,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     while True:
         assert process.poll() is None and time.monotonic() < end, "the provider does not start"
         with suppress(httpx.TransportError):
-            httpx.get(url, trust_env=False)
+            httpx.get(url, trust_env=False, timeout=60)
             return
         time.sleep(0.05)
 
@@ -167,7 +167,7 @@ def begin(browser: httpx.Client, provider: str = "mock", back: str = "") -> str:
 def authorise(address: str, subject: str | None) -> str:
     """Confirm (or, with None, decline) at the mock; return where it sends the browser."""
     data = {"action": "deny"} if subject is None else {"sub": subject}
-    answer = httpx.post(address, data=data, trust_env=False)
+    answer = httpx.post(address, data=data, trust_env=False, timeout=60)
     assert answer.status_code == 302, answer.text
     return str(answer.headers["Location"])
 
