@@ -20,6 +20,7 @@ from support.chaos import is_unavailable, open_proxy
 from support.command import run_anchor, run_together, snapshot, start_anchor
 from support.in_process import run_in_process
 from support.nodes import ask, nonce, other_chain, stop_the_clock, wait_until
+from support.ports import free_port
 from support.projects import Site, make_site
 from support.store_contents import count_pieces
 
@@ -46,8 +47,7 @@ def nothing_changes(site: Site, *, but: tuple[str, ...] = ()) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def closed_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        return f"http://127.0.0.1:{closed.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 # The configuration
@@ -667,8 +667,8 @@ def test_a_devnet_ends_with_its_interrupt(tmp_path: Path, anvil_path: Path) -> N
 
 
 def test_a_new_devnet_on_the_same_port_is_another_chain(new_site: MakeSite) -> None:
-    with PyEvmNode() as first:
-        port = int(first.url.rpartition(":")[2])
+    port = free_port()
+    with PyEvmNode(port=port) as first:
         site = new_site(first)
         site.add("a.txt", b"a")
         time.sleep(1.1)  # the genesis block is told apart by its time, in seconds

@@ -24,6 +24,7 @@ from support.memory_projects import MemorySite
 from support.npm_packages import install_packages
 from support.page_service import NO_NODE, run_app
 from support.paths import ROOT
+from support.ports import free_port
 
 from anchor.project.project import OpenProject, open_project
 from anchor.project.sign_in_config import PlatformConfig, SignInConfig
@@ -77,8 +78,7 @@ def serve_platform(
 @contextmanager
 def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfig]:
     """Run ``oidc-provider-mock``, which knows these users and any other subject."""
-    with socket.create_server(("localhost", 0)) as listener:
-        port = int(listener.getsockname()[1])
+    port = free_port()
     issuer = f"http://localhost:{port}"
     # In a process of its own: it uses what its libraries have deprecated, and so warns.
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
@@ -105,8 +105,7 @@ def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfi
 def run_certified(platform_url: str) -> Iterator[SignInConfig]:
     """Run the certified ``oidc-provider`` of npm, whose one client is this platform."""
     install_packages(_CERTIFIED)
-    with socket.create_server(("localhost", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     issuer = f"http://localhost:{port}"
     os.environ[SECRET] = "s3cret/+ %&"
     command = ["node", "provider.mjs", str(port), f"{platform_url}/login/callback/certified"]
