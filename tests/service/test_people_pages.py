@@ -14,6 +14,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import Connection
 from support.chinese_text import what_is_english
 from support.memory_projects import MemorySite
+from support.nodes import wait_until
 from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import (
@@ -700,7 +701,7 @@ def test_a_session_that_ends_while_it_waits_loses_its_request(platform: Platform
     def lose(change: Callable[[Connection], object]) -> None:
         thread = threading.Thread(target=wait)
         thread.start()
-        thread.join(0.5)
+        wait_until(lambda: platform.service.recheck._leases)
         with platform.project.database.write() as connection:
             change(connection)
         thread.join(60)
