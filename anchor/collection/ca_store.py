@@ -135,15 +135,22 @@ def _list(folder: Path, pattern: str) -> Collection[Path]:
 
 def _read_subject(certificate: bytes) -> str:
     """Return a certificate's subject as OpenSSL reads it; "?" if it reads none."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        context.load_verify_locations(cadata=certificate)
-        read: list[dict[str, Any]] = context.get_ca_certs()
-    except (ssl.SSLError, ValueError):
-        read = []
+    # An error that another use left in this thread's queue of OpenSSL is taken for one of the
+    # certificate, and by that removed from the queue.
+    read = _read_ca(certificate) or _read_ca(certificate)
     # A name is a sequence of sets of attributes (RFC 5280, section 4.1.2.4).
     attributes = [pair for entry in read[:1] for part in entry["subject"] for pair in part]
     return ", ".join(f"{name}={value}" for name, value in attributes) or "?"
+
+
+def _read_ca(certificate: bytes) -> list[dict[str, Any]]:
+    """Return what OpenSSL reads of a CA's certificate, in a list; none if it reads none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(cadata=certificate)
+        return context.get_ca_certs()
+    except (ssl.SSLError, ValueError):
+        return []
 
 
 def _find_certifi() -> Iterator[Path]:

@@ -8,10 +8,10 @@ import os
 import shutil
 import socket
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,14 @@ from support.chaos import is_unavailable, open_proxy
 from support.command import run_anchor, run_together, snapshot, start_anchor
 from support.in_process import run_in_process
 from support.nodes import ask, nonce, other_chain, stop_the_clock, wait_until
+from support.ports import free_port
 from support.projects import Site, make_site
 from support.store_contents import count_pieces
 
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, PyEvmNode, open_devnet
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import ExitCode
+from anchor.evidence import file_hashing
 
 MakeSite = Callable[..., Site]
 
@@ -46,8 +48,7 @@ def nothing_changes(site: Site, *, but: tuple[str, ...] = ()) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def closed_url() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        return f"http://127.0.0.1:{closed.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 # The configuration
@@ -290,27 +291,22 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_added(site: Site) -> None:
     assert count_pieces(site) == 1
 
 
-def test_a_file_that_never_holds_still_is_not_added(site: Site) -> None:
-    restless = site.write("restless.bin", b"\0" * (24 << 20))
+def test_a_file_that_never_holds_still_is_not_added(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    restless = site.write("restless.bin", b"\0" * (2 << 20))
     good = site.write("good.txt", b"good")
-    ended = threading.Event()
+    read, times = file_hashing.digest_stream, count(1)
 
-    def disturb() -> None:
-        with restless.open("r+b", buffering=0) as file:
-            for byte in range(10**9):
-                if ended.is_set():
-                    return
-                file.seek(0)
-                file.write(bytes([byte % 256]))
-                time.sleep(0.002)
+    def read_while_others_write(*arguments: Any, **options: Any) -> Any:
+        digests = read(*arguments, **options)
+        os.utime(restless, ns=(0, next(times)))  # as a write does, if the clock moved on
+        return digests
 
-    thread = threading.Thread(target=disturb)
-    thread.start()
-    try:
-        ran = site.run("add", restless, good).expect(2, "added 1 new")
-    finally:
-        ended.set()
-        thread.join()
+    with monkeypatch.context() as patched:
+        patched.setattr(file_hashing, "digest_stream", read_while_others_write)
+        ran = run_in_process("add", restless, good, cwd=site.folder).expect(2, "added 1 new")
+    assert next(times) == 3
     assert "restless.bin: it changed while it was being read, twice in a row" in ran.err
     site.run("add", restless, good).expect(0, "added 1 new, 1 already known")
 
@@ -667,8 +663,8 @@ def test_a_devnet_ends_with_its_interrupt(tmp_path: Path, anvil_path: Path) -> N
 
 
 def test_a_new_devnet_on_the_same_port_is_another_chain(new_site: MakeSite) -> None:
-    with PyEvmNode() as first:
-        port = int(first.url.rpartition(":")[2])
+    port = free_port()
+    with PyEvmNode(port=port) as first:
         site = new_site(first)
         site.add("a.txt", b"a")
         time.sleep(1.1)  # the genesis block is told apart by its time, in seconds

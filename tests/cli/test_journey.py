@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from support.command import Ran, Running, run_anchor, run_together, start_anchor
 from support.examples import examples
 from support.in_process import run_in_process
 from support.nodes import ask, nonce, stop_the_clock
+from support.ports import free_port
 from support.projects import Site, dev_log
 
 from anchor.chain.devnet import Devnet
@@ -400,8 +400,7 @@ def test_each_command_prints_one_json_document(embedded: Devnet, tmp_path: Path)
 
 
 def test_status_without_a_node_is_still_one_json_document(site: Site) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     ran = site.run("status", "--json", env={"ANCHOR_CHAIN__RPC": url}).refused(20)
     assert ran.document["accepted"] == 0
     assert ran.document["chain"] is None

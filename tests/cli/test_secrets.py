@@ -7,7 +7,6 @@ Canaries stand for them.  The one exception, which is documented: a URL given wi
 from __future__ import annotations
 
 import json
-import socket
 import time
 import traceback
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from eth_account import Account
 from support.chaos import open_proxy
 from support.command import Ran, run_anchor, run_together, start_anchor
 from support.nodes import ask, nonce, send, serve
+from support.ports import free_port
 from support.projects import Site
 
 from anchor.chain.devnet import Devnet
@@ -313,8 +313,7 @@ def test_a_secret_in_a_trust_policy_is_not_printed(
 ) -> None:
     file = site.write("a.txt", b"a")
     site.run("stamp", file).expect(0)
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        url = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    url = f"http://127.0.0.1:{free_port()}"
     policy = (site.folder / "trust.toml").read_text("utf-8")
     (tmp_path / "policy.toml").write_text(policy.replace(site.url, with_secrets(url)), "utf-8")
     ran = run_anchor("verify", file, "--trust", "policy.toml", cwd=tmp_path).expect(20)

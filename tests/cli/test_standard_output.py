@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from support.command import ANCHOR, environment
 from support.fixtures import MakeSite
 from support.json_documents import check_document
 from support.nodes import wait_until
+from support.ports import free_port
 from support.projects import Site, make_site
 from support.service import make_key
 from support.store_contents import count_pieces
@@ -263,8 +263,3 @@ def test_serve_serves_though_nothing_can_be_printed(new_site: MakeSite, embedded
 
 def wait_for_anchors(site: Site, count: int) -> None:
     wait_until(lambda: len(site.anchors_on_chain()) == count, 40)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])

@@ -25,6 +25,7 @@ from eth_typing import HexStr
 from eth_utils import to_bytes
 from support.fixtures import MakeSite
 from support.paths import ROOT
+from support.ports import free_port
 
 from anchor.chain.devnet import (
     DEV_ADDRESS,
@@ -705,8 +706,7 @@ def test_a_taken_port_is_a_usage_error_with_a_hint(kind: str, anvil: Path) -> No
 
 @pytest.mark.parametrize("kind", ["py-evm", "anvil"])
 def test_a_given_port_is_used(kind: str, anvil: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with open_devnet(port=port, anvil=anvil if kind == "anvil" else None) as node:
         assert node.kind == kind
         assert node.url == f"http://127.0.0.1:{port}"

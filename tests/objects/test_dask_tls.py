@@ -11,9 +11,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from support.clients import free_port
 from support.command import run_anchor
 from support.nodes import wait_until
+from support.ports import free_port
 
 from anchor.evidence.digests import digest_bytes
 from anchor.objects.object_hashing import ObjectRow

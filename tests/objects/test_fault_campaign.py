@@ -15,10 +15,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.clients import free_port
 from support.cutting_proxy import CuttingProxy
 from support.nodes import wait_until
 from support.object_campaign import FAULTS, DaskCluster, run_with_faults
+from support.ports import free_port
 from support.projects import Site, make_site
 from support.s3_server import S3Server, make_environment
 from support.store_contents import load_pieces

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import sys
@@ -24,6 +25,8 @@ from run_tests import (
     list_marked,
     note_passed,
 )
+
+_ASKING = {f"httpx.{name}" for name in ("AsyncClient", "Client", "get", "head", "post", "put")}
 
 
 def words(jobs: list[Job]) -> list[str]:
@@ -139,3 +142,16 @@ def test_what_tests_share_has_one_name() -> None:
     """Imported as ``tests.support`` as well, each class of it would exist twice."""
     for path in TESTS.rglob("*.py"):
         assert not re.search(r"^\s*(from|import) tests\b", path.read_text("utf-8"), re.M), path
+
+
+def test_an_answer_is_awaited_longer_than_five_seconds() -> None:
+    """Which is how long httpx waits by itself, and a busy machine may take longer."""
+    sources = {path: path.read_text("utf-8") for path in TESTS.rglob("*.py")}
+    calls = {
+        f"{path.name}:{node.lineno}": {keyword.arg for keyword in node.keywords}
+        for path, text in sources.items() if "httpx." in text
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _ASKING
+    }  # fmt: skip
+    # None stands for ``**options``, which may hold one.
+    assert [place for place, given in calls.items() if not given & {"timeout", None}] == []

@@ -58,7 +58,7 @@ def ask(
     headers: Mapping[str, str] = MappingProxyType({}),
 ) -> httpx.Response:
     given = {"X-Forwarded-For": client, **headers}
-    with httpx.Client(base_url=platform.url, trust_env=False, headers=given) as http:
+    with httpx.Client(base_url=platform.url, trust_env=False, headers=given, timeout=60) as http:
         return http.request(method, path, json=body)
 
 

@@ -65,7 +65,7 @@ def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
                 web_server("nginx", folder / "front", port, folder, place) as tls_port,
                 httpx.Client(
                     base_url=f"https://127.0.0.1:{tls_port}", verify=False,
-                    headers={"Host": f"{HOST}:{tls_port}"},
+                    headers={"Host": f"{HOST}:{tls_port}"}, timeout=60,
                 ) as client,
             ):  # fmt: skip
                 yield Front(client, served, bucket)

@@ -171,13 +171,23 @@ def test_review_links_are_made_listed_and_revoked(served: PageService, key: str)
     with Client(str(served.http.base_url), key) as client:
         case = client.cases.create("1", "Lee")
         made = client.cases.make_link(case.id, "the court", days=3)
-        assert httpx.get(f"{served.http.base_url!s}{made.link}", trust_env=False).status_code == 200
+        assert (
+            httpx.get(
+                f"{served.http.base_url!s}{made.link}", trust_env=False, timeout=60
+            ).status_code
+            == 200
+        )
         (link,) = client.cases.links(case.id)
         assert (link.label, link.state, link.opened) == ("the court", "in-force", 1)
         assert link.expires_at == made.expires_at
         client.cases.revoke_link(case.id, link.id)
         assert client.cases.links(case.id)[0].state == "revoked"
-        assert httpx.get(f"{served.http.base_url!s}{made.link}", trust_env=False).status_code == 404
+        assert (
+            httpx.get(
+                f"{served.http.base_url!s}{made.link}", trust_env=False, timeout=60
+            ).status_code
+            == 404
+        )
 
 
 def test_the_asynchronous_client_has_the_same_calls(served: PageService, key: str) -> None:

@@ -6,33 +6,35 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
 from support.fixtures import MakeSite
 from support.projects import Site
-from support.raw_http import ask, head, serving
+from support.raw_http import ask, head, read_until, serving
 from support.service import digest, lines, make_key
 from support.store_contents import count_pieces, count_waiting
 
 from anchor.chain.devnet import Devnet
 from anchor.service.settings import Settings
 
-IMPATIENT = Settings(
-    body_seconds=0.6, header_seconds=0.5, answer_seconds=0.8, bulk_seconds=2.0, max_backlog=50,
-    max_bulk=100_000, max_bulks=1, access_log=False,
-)  # fmt: skip
+SETTINGS = Settings(max_backlog=50, max_bulk=100_000, max_bulks=1, access_log=False)
+
+Place = tuple[Site, tuple[str, int], str]
 
 
 @pytest.fixture
-def place(new_site: MakeSite, embedded: Devnet) -> Iterator[tuple[Site, tuple[str, int], str]]:
+def place(request: pytest.FixtureRequest, new_site: MakeSite, embedded: Devnet) -> Iterator[Place]:
+    """A service whose time limits are short only where a test waits for their end."""
     site = new_site(embedded)
     key = make_key(site.folder)
-    with serving(site.folder, IMPATIENT) as address:
+    with serving(site.folder, replace(SETTINGS, **getattr(request, "param", {}))) as address:
         yield site, address, key
 
 
-Place = tuple[Site, tuple[str, int], str]
+def impatient(**seconds: float) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("place", [seconds], ids=["impatient"], indirect=True)
 
 
 def bulk(key: str, *more: str) -> bytes:
@@ -45,6 +47,7 @@ def bulk(key: str, *more: str) -> bytes:
     then="the connection is closed after seconds",
 )
 @pytest.mark.parametrize("begin", [b"", b"GET /heal", b"GET /healthz HTTP/1.1\r\nHost: x\r\n"])
+@impatient(header_seconds=0.5)
 def test_a_request_whose_head_does_not_come_is_closed(place: Place, begin: bytes):
     found, seconds = ask(place[1], begin) if begin else ask(place[1])
     assert found == b""
@@ -57,6 +60,7 @@ def test_a_head_that_goes_on_for_ever_is_cut(place: Place):
     assert found == b"" or found.startswith(b"HTTP/1.1 400")
 
 
+@impatient(body_seconds=0.6)
 def test_a_body_that_does_not_come_is_answered_with_408(place: Place):
     _, address, key = place
     request = head(key, "/v1/evidence", "application/json", "Content-Length: 100")
@@ -70,6 +74,7 @@ def test_a_body_that_does_not_come_is_answered_with_408(place: Place):
     how="a submission's body comes a byte at a time",
     then="it is answered with 408, and the connection is closed",
 )
+@impatient(body_seconds=0.6)
 def test_a_body_that_drips_is_answered_with_408(place: Place):
     _, address, key = place
     request = head(key, "/v1/evidence", "application/json", "Content-Length: 100")
@@ -80,6 +85,7 @@ def test_a_body_that_drips_is_answered_with_408(place: Place):
         assert connection.recv(65_536).startswith(b"HTTP/1.1 408")
 
 
+@impatient(bulk_seconds=2.0)
 def test_a_bulk_submission_that_stalls_keeps_what_was_answered(place: Place):
     site, address, key = place
     found, _ = ask(address, bulk(key, "Content-Length: 9999") + lines(range(10)) + b'{"sha')
@@ -95,9 +101,7 @@ def test_lines_are_answered_while_more_of_them_are_to_come(place: Place):
         for number in range(3):
             line = lines(range(number, number + 1))
             connection.sendall(b"%x\r\n%b\r\n" % (len(line), line))
-            found = b""
-            while b'"line":%d' % (number + 1) not in found:
-                found += connection.recv(65_536)
+            read_until(connection, b'"line":%d' % (number + 1))
         connection.sendall(b"0\r\n\r\n")
 
 
@@ -105,8 +109,7 @@ def test_a_client_that_goes_in_the_middle_leaves_whole_lines_only(place: Place):
     site, address, key = place
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(bulk(key, "Content-Length: 99999") + lines(range(20)) + b'{"sha256":"')
-        while b'"line":20' not in connection.recv(65_536):
-            pass
+        read_until(connection, b'"line":20')
     # The slot of the one who went is free again.
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
@@ -123,7 +126,7 @@ def test_a_tenant_has_so_many_bulk_submissions_at_once_and_no_more(place: Place)
     _, address, key = place
     with socket.create_connection(address, timeout=20) as connection:
         connection.sendall(bulk(key, "Content-Length: 9999") + lines(range(1)))
-        assert b'"line":1' in connection.recv(65_536) + connection.recv(65_536)
+        read_until(connection, b'"line":1')
         found, _ = ask(address, bulk(key, "Content-Length: 0"))
     assert found.startswith(b"HTTP/1.1 429")
     assert b"retry-after" in found.lower()
@@ -171,6 +174,7 @@ def test_a_full_backlog_is_answered_with_503_and_when_to_come_again(place: Place
     how="a client submits in bulk and never reads the answers",
     then="it is given up after seconds; others are served",
 )
+@impatient(answer_seconds=0.8, bulk_seconds=2.0)
 def test_a_client_that_never_reads_its_answers_is_given_up(place: Place):
     site, address, key = place
     with socket.create_connection(address, timeout=20) as connection:

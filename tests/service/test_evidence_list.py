@@ -102,7 +102,9 @@ def key(platform: Platform) -> str:
 
 def ask(platform: Platform, key: str, **query: object) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}"}
-    return httpx.get(f"{platform.url}/v1/evidence", params=query, headers=headers, trust_env=False)
+    return httpx.get(
+        f"{platform.url}/v1/evidence", params=query, headers=headers, trust_env=False, timeout=60
+    )
 
 
 def names(answer: httpx.Response) -> list[str]:
@@ -125,7 +127,12 @@ def test_a_tenants_evidence_is_listed_newest_first(platform: Platform, key: str)
     assert oldest["accepted_at"] == "2026-01-10T12:00:00.000Z" and oldest["index"] in (0, 1)
     for piece in pieces:
         headers = {"Authorization": f"Bearer {key}"}
-        status = httpx.get(f"{platform.url}/v1/evidence/{piece['id']}", headers=headers).json()
+        status = httpx.get(
+            f"{platform.url}/v1/evidence/{piece['id']}",
+            headers=headers,
+            timeout=60,
+            trust_env=False,
+        ).json()
         for member in ("number", "state", "index", "anchor"):
             assert status[member] == piece[member], member
 
@@ -153,12 +160,12 @@ def test_the_header_link_leads_through_all_pages(platform: Platform, key: str, p
     headers = {"Authorization": f"Bearer {key}"}
     bodies, following = [], f"{path}{'&' if '?' in path else '?'}limit=1"
     while following:
-        answer = httpx.get(platform.url + following, headers=headers, trust_env=False)
+        answer = httpx.get(platform.url + following, headers=headers, trust_env=False, timeout=60)
         bodies.append(answer.json())
         following = answer.links.get("next", {}).get("url", "")
         assert bool(following) == (bodies[-1]["next"] is not None)
     (member,) = (name for name in ("evidence", "heads") if name in bodies[0])
-    whole = httpx.get(platform.url + path, headers=headers, trust_env=False).json()
+    whole = httpx.get(platform.url + path, headers=headers, trust_env=False, timeout=60).json()
     assert [each for body in bodies for each in body[member]] == whole[member]
     assert len(whole[member]) > 2
 
@@ -167,7 +174,7 @@ def test_a_receipt_has_a_name_to_save_it_under(platform: Platform, key: str) -> 
     piece = ask(platform, key).json()["evidence"][-1]["id"]
     headers = {"Authorization": f"Bearer {key}"}
     answer = httpx.get(
-        f"{platform.url}/v1/evidence/{piece}/receipt", headers=headers, trust_env=False
+        f"{platform.url}/v1/evidence/{piece}/receipt", headers=headers, trust_env=False, timeout=60
     )
     name = quote(ask(platform, key).json()["evidence"][-1]["name"], safe="")
     assert answer.headers["Content-Disposition"] == (
@@ -179,9 +186,11 @@ def test_the_type_of_a_problem_is_a_page_in_both_languages(platform: Platform, k
     problem = ask(platform, key, cursor="x" * 65).json()
     assert problem["type"] == "/problems/request-parameter-invalid"
     for language, text in (("en", "parameter"), ("zh", "参数")):
-        page = httpx.get(f"{platform.url}{problem['type']}?lang={language}", trust_env=False)
+        page = httpx.get(
+            f"{platform.url}{problem['type']}?lang={language}", trust_env=False, timeout=60
+        )
         assert page.status_code == 200 and text in page.text
-    unknown = httpx.get(f"{platform.url}/problems/no-such-thing", trust_env=False)
+    unknown = httpx.get(f"{platform.url}/problems/no-such-thing", trust_env=False, timeout=60)
     assert unknown.status_code == 404
 
 

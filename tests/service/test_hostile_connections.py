@@ -19,8 +19,7 @@ from anchor.chain.devnet import Devnet, open_devnet
 from anchor.service.settings import Settings
 
 SETTINGS = Settings(
-    header_seconds=2.0, body_seconds=2.0, answer_seconds=2.0, max_per_peer=6, access_log=False,
-    proxies=("127.0.1.0/24",),
+    answer_seconds=2.0, max_per_peer=6, access_log=False, proxies=("127.0.1.0/24",),
 )  # fmt: skip
 HEALTH = get("/healthz")
 PAGE = b"GET /verify.html HTTP/1.1\r\nHost: x\r\n\r\n"

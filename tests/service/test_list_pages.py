@@ -83,7 +83,9 @@ def ask(platform: Platform, owner: Visitor) -> Iterator[httpx.Client]:
     scopes = ["admin", "manage", "read", "audit"]
     with platform.project.database.write() as connection:
         key = create_key(connection, "acme", scopes, created_at=utc_now())
-    with httpx.Client(base_url=platform.url, headers=bearer(key), trust_env=False) as http:
+    with httpx.Client(
+        base_url=platform.url, headers=bearer(key), trust_env=False, timeout=60
+    ) as http:
         yield http
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import smtplib
-import socket
 import ssl
 import threading
 import time
@@ -29,6 +28,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import select, update
 from support.memory_projects import MemorySite
+from support.ports import free_port
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
@@ -120,8 +120,7 @@ def run_mail_server(certificate: Path, key: Path) -> Iterator[Inbox]:
         is_right = data.login == b"anchor" and data.password == PASSWORD.encode()
         return AuthResult(success=is_right)
 
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        inbox.port = free.getsockname()[1]
+    inbox.port = free_port()
     hooks = SimpleNamespace(handle_RCPT=inbox.check, handle_DATA=inbox.take)
     controller = Controller(
         hooks, hostname="127.0.0.1", port=inbox.port, tls_context=context, require_starttls=True,

@@ -70,7 +70,7 @@ def test_a_suspended_tenant_is_told_so_and_only_its_owners_read(
     owner, reader = visit(platform, "Ann", shut="owner"), visit(platform, "Bob", shut="reader")
     with platform.project.database.write() as connection:
         key = create_key(connection, "shut", ["submit", "read"], created_at=utc_now())
-    with httpx.Client(base_url=platform.url, trust_env=False) as http:
+    with httpx.Client(base_url=platform.url, trust_env=False, timeout=60) as http:
         body = {"sha256": digest(990_001)}
         made = http.post("/v1/evidence", json=body, headers=bearer(key))
         assert made.status_code == 201
@@ -121,7 +121,9 @@ def wait_until(http: httpx.Client, path: str, key: str, status: int) -> None:
 def test_the_operators_own_keys_outlive_the_suspension_of_their_tenant(
     platform: Platform, admin: str
 ) -> None:
-    with httpx.Client(base_url=platform.url, trust_env=False, headers=bearer(admin)) as http:
+    with httpx.Client(
+        base_url=platform.url, trust_env=False, headers=bearer(admin), timeout=60
+    ) as http:
         path = "/v1/operator/tenants/ops/suspension"
         assert http.put(path, json={"reason": "by mistake"}).status_code == 204
         assert http.delete(path).status_code == 204
@@ -134,7 +136,9 @@ def test_quotas_are_changed_by_page_and_api(
     for per_day, per_minute in (("7", ""), ("", "3")):
         fields = {"tenant": "bounded", "per_day": per_day, "per_minute": per_minute}
         assert act(platform, desk, do="quota", **fields).status_code == 303
-    with httpx.Client(base_url=platform.url, trust_env=False, headers=bearer(admin)) as http:
+    with httpx.Client(
+        base_url=platform.url, trust_env=False, headers=bearer(admin), timeout=60
+    ) as http:
         path = "/v1/operator/tenants/bounded/quota"
         assert limits_of(http, "bounded") == (None, 3)
         assert http.put(path, json={"per_day": 5, "per_minute": None}).status_code == 204
@@ -211,7 +215,9 @@ def test_failing_jobs_and_messages_are_shown_and_tried_again(
     chinese = words(desk.get("/operator", params={"lang": "zh"}))
     assert "原因：" in chinese and "Reason: The" not in chinese
     assert "secret.example" not in shown.text and "private" not in shown.text
-    with httpx.Client(base_url=platform.url, trust_env=False, headers=bearer(admin)) as http:
+    with httpx.Client(
+        base_url=platform.url, trust_env=False, headers=bearer(admin), timeout=60
+    ) as http:
         (job,) = http.get("/v1/operator/jobs").json()["failing"]
         assert len(job["trouble"]) == MAX_TROUBLE
         accounts = http.get("/v1/operator/tenants").json()["tenants"]
@@ -253,7 +259,9 @@ def test_a_change_that_cannot_be_written_down_is_not_made(platform: Platform, ad
     (folder / "audit.jsonl").rename(folder / "kept.jsonl")
     (folder / "audit.jsonl").mkdir()
     try:
-        with httpx.Client(base_url=platform.url, trust_env=False, headers=bearer(admin)) as http:
+        with httpx.Client(
+            base_url=platform.url, trust_env=False, headers=bearer(admin), timeout=60
+        ) as http:
             path = "/v1/operator/tenants/unwritten/quota"
             assert http.put(path, json={"per_day": 5, "per_minute": 5}).status_code == 503
             assert limits_of(http, "unwritten") == (None, None)

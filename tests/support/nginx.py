@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import re
-import socket
 from pathlib import Path
 
 from cryptography import x509
@@ -13,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from support.paths import DEPLOY
+from support.ports import free_port
 
 HOST = "anchor.example.org"
 PUBLISHED = "/srv/anchor-log"
@@ -46,14 +46,6 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
         )
     )
     return certificate, private
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _with_bucket(text: str, bucket: str) -> str:

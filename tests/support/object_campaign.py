@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.clients import free_port
 from support.cutting_proxy import CuttingProxy
+from support.ports import free_port
 
 FAULTS = ("scheduler", "worker", "client", "network")
 _CUT_SECONDS = 3.0

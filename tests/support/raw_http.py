@@ -58,6 +58,16 @@ def read_all(connection: socket.socket) -> bytes:
     return found
 
 
+def read_until(connection: socket.socket, mark: bytes) -> bytes:
+    """Return what comes up to ``mark``, in however many parts, and what came with it."""
+    found = b""
+    while mark not in found:
+        part = connection.recv(65_536)
+        assert part, found
+        found += part
+    return found
+
+
 def ask(
     address: Address, *parts: bytes, pause: float = 0.0, peer: str = "127.0.0.1"
 ) -> tuple[bytes, float]:

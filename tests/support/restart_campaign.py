@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import socket
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from pathlib import Path
 
 import httpx
 from support.nodes import ask
+from support.ports import free_port
 from support.projects import Site
 from support.service import bearer, digest, make_key
 from support.store_contents import load_pieces
@@ -27,12 +27,6 @@ from anchor.store.evidence import count_evidence
 WRITERS = 2
 # Seconds for a request; what is not answered is asked again.
 _PATIENCE = 30.0
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @dataclass

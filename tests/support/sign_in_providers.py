@@ -24,6 +24,7 @@ from support.memory_projects import MemorySite
 from support.npm_packages import install_packages
 from support.page_service import NO_NODE, run_app
 from support.paths import ROOT
+from support.ports import free_port
 
 from anchor.project.project import OpenProject, open_project
 from anchor.project.sign_in_config import PlatformConfig, SignInConfig
@@ -77,8 +78,7 @@ def serve_platform(
 @contextmanager
 def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfig]:
     """Run ``oidc-provider-mock``, which knows these users and any other subject."""
-    with socket.create_server(("localhost", 0)) as listener:
-        port = int(listener.getsockname()[1])
+    port = free_port()
     issuer = f"http://localhost:{port}"
     # In a process of its own: it uses what its libraries have deprecated, and so warns.
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
@@ -105,8 +105,7 @@ def run_mock(*users: dict[str, Any], name: str = "mock") -> Iterator[SignInConfi
 def run_certified(platform_url: str) -> Iterator[SignInConfig]:
     """Run the certified ``oidc-provider`` of npm, whose one client is this platform."""
     install_packages(_CERTIFIED)
-    with socket.create_server(("localhost", 0)) as free:
-        port = int(free.getsockname()[1])
+    port = free_port()
     issuer = f"http://localhost:{port}"
     os.environ[SECRET] = "s3cret/+ %&"
     command = ["node", "provider.mjs", str(port), f"{platform_url}/login/callback/certified"]
@@ -131,7 +130,7 @@ def run_certified(platform_url: str) -> Iterator[SignInConfig]:
 
 def confirm(address: str, subject: str) -> str:
     """Sign in and consent at the certified provider; return where it sends the browser."""
-    with httpx.Client(trust_env=False, follow_redirects=False) as client:
+    with httpx.Client(trust_env=False, follow_redirects=False, timeout=60) as client:
         answer = client.get(address)
         for _ in range(10):
             location = urljoin(str(answer.url), answer.headers.get("Location", ""))
@@ -151,7 +150,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
     while True:
         assert process.poll() is None and time.monotonic() < end, "the provider does not start"
         with suppress(httpx.TransportError):
-            httpx.get(url, trust_env=False)
+            httpx.get(url, trust_env=False, timeout=60)
             return
         time.sleep(0.05)
 
@@ -167,7 +166,7 @@ def begin(browser: httpx.Client, provider: str = "mock", back: str = "") -> str:
 def authorise(address: str, subject: str | None) -> str:
     """Confirm (or, with None, decline) at the mock; return where it sends the browser."""
     data = {"action": "deny"} if subject is None else {"sub": subject}
-    answer = httpx.post(address, data=data, trust_env=False)
+    answer = httpx.post(address, data=data, trust_env=False, timeout=60)
     assert answer.status_code == 302, answer.text
     return str(answer.headers["Location"])
 

@@ -9,7 +9,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtensionOID, NameOID
 
 from anchor.collection.ca_store import CaPlaces
 from anchor.collection.machine import MachinePlaces
@@ -17,11 +17,12 @@ from anchor.collection.machine import MachinePlaces
 HOSTS = "127.0.0.1 localhost\n::1 localhost ip6-loopback # as installed\nff02::1 ip6-allnodes\n"
 
 
-def make_ca(name: str) -> bytes:
+def make_ca(name: str, *, key_usage: bytes | None = None) -> bytes:
+    """A CA's certificate, with a key usage only if one is given, in DER."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = datetime.now(UTC)
-    return (
+    builder = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -30,9 +31,11 @@ def make_ca(name: str) -> bytes:
         .not_valid_before(now)
         .not_valid_after(now + timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-        .public_bytes(Encoding.PEM)
     )
+    if key_usage is not None:
+        odd = x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, key_usage)
+        builder = builder.add_extension(odd, critical=True)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 def make_clean_machine(root: Path) -> MachinePlaces:

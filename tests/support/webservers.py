@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from support.nginx import HOST, PUBLISHED, free_port, make_certificate, write_nginx
+from support.nginx import HOST, PUBLISHED, make_certificate, write_nginx
 from support.paths import DEPLOY
+from support.ports import free_port
 
 
 def find_program(name: str) -> str:

@@ -106,6 +106,15 @@ def test_an_extra_ca_fails_with_its_subject_and_digest(places: MachinePlaces):
     assert found.observed == f"commonName=Intercepting Proxy sha256:{digest}"
 
 
+def test_an_error_left_in_openssls_queue_hides_no_subject(places: MachinePlaces):
+    with places.ca.bundles[0].open("ab") as file:
+        file.write(make_ca("Intercepting Proxy"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(cadata=make_ca("Odd", key_usage=b"no BIT STRING").decode())
+    assert context.get_ca_certs() == []  # OpenSSL's error about the extension stays in its queue
+    assert "Intercepting Proxy" in check("ca-store", observe_machine(places, {})).observed
+
+
 def test_an_extra_ca_in_the_hashed_folder_fails(places: MachinePlaces):
     (places.root / "etc/0a1b2c3d.0").write_bytes(make_ca("Local"))
     (places.root / "etc/unused.pem").write_bytes(make_ca("Unused"))

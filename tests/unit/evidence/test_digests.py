@@ -199,7 +199,10 @@ def test_reading_goes_on_while_sm3_is_behind_and_overwrites_nothing_that_it_stil
         def update(self, data: Any, /) -> None:
             self._rounds += 1
             if self._rounds > 1:  # the first chunk is hashed by the reading thread itself
-                time.sleep(0.05)
+                end = time.monotonic() + 60
+                while len(reads) < min(self._rounds + 2, 6) and time.monotonic() < end:
+                    time.sleep(0.01)
+                time.sleep(0.05)  # in which no more may be read
             behind.append(len(reads) - self._rounds)
             self._sm3.update(data)
 
