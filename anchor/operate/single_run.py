@@ -12,7 +12,7 @@ from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.messages.message import Message
 from anchor.operate.anchoring import anchor_newest
-from anchor.operate.finality import refresh_anchors, wait_until_final
+from anchor.operate.finality import anchored_message, refresh_anchors, wait_until_final
 from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
@@ -30,15 +30,18 @@ class RunState(Enum):
     FINAL = "anchored (final)"
 
 
-def run_state_message(state: RunState) -> Message:
-    """Return the message of a state; its English is the state's value."""
+def run_state_message(state: RunState, *, is_by_depth: bool) -> Message:
+    """Return the message of a state; its English is the state's value.
+
+    ``is_by_depth`` is as of ``anchored_message``.
+    """
     match state:
         case RunState.EMPTY:
             return Message("run-state-empty")
         case RunState.INCLUDED:
             return Message("run-state-included")
         case RunState.FINAL:
-            return Message("anchor-state-final")
+            return anchored_message(is_by_depth=is_by_depth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
