@@ -23,7 +23,11 @@ from anchor.system.clock import Clock, utc_now
 
 
 class RunState(Enum):
-    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
+    """How far a run brought the newest head, in the words that `anchor run --json` prints.
+
+    It is final by the project's rule: where ``Config.final_after`` is a number, the nodes did not
+    confirm it.
+    """
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"
