@@ -36,6 +36,9 @@ def test_each_answer_names_the_number_of_blocks_that_decides(
         ]
         assert [anchor["final_after_blocks"] for anchor in anchors] == [count] * 5
         assert ask("/v1/final-evidence")["final_after_blocks"] == count
+        page = served.http.get("/number", params={"of": number}).text
+        assert ("its anchor on the chain counts as final" in page) == (count is not None)
+        assert ("its anchor on the chain is final" in page) == (count is None)
         site.run("erase", id, "--basis", "other", "--reason", "x", "--by", "y", "--yes").expect(0)
         erased = served.http.get(f"/v1/evidence/{id}", headers=bearer(key))
         assert erased.json()["erasure"]["anchor"]["final_after_blocks"] == count
