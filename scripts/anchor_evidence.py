@@ -15,7 +15,7 @@ from ape.cli import account_option
 
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
-from anchor.operate.single_run import RunState
+from anchor.operate.single_run import RunState, run_state_message
 from anchor.project.files import sidecar_path
 from scripts._ape_project import (
     AnchorCommand,
@@ -64,10 +64,12 @@ def cli(
         if deploying:
             deploy_registry(network, project, signer)
         done = project.run_once(signer=signer)
+        is_by_depth = project.config.final_after is not None
+        state = run_state_message(done.state, is_by_depth=is_by_depth)
         for piece, receipt in project.receipts(added):
             assert piece.path is not None, "files alone are named"
             receipt.save(sidecar_path(piece.path))
-            output.line(f"{piece.path}  leaf {receipt.index}  {done.state.value}")
+            output.line(f"{piece.path}  leaf {receipt.index}  {state}")
     if done.state is not RunState.FINAL:
         output.note("included, not final yet: run this again later to complete the receipts")
     if problems:

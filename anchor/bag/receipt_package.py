@@ -286,7 +286,7 @@ def _render_exhibit(position: int, place: str | None, exhibit: PackageExhibit) -
         if text is not None
     ]
     if exhibit.erased_at is not None:
-        erased = Message("exhibit-erased", time=exhibit.erased_at[:10])
+        erased = Message("exhibit-erased", time=format_stored_time(exhibit.erased_at))
         recorded.append((Message("column-state"), say_both(erased)))
     elif not exhibit.is_anchored:
         recorded.append((Message("column-state"), say_both(Message("package-not-anchored"))))

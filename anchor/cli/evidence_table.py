@@ -16,6 +16,7 @@ from anchor.monitor.evidence_listing import (
     list_evidence,
     list_heads,
 )
+from anchor.operate.finality import build_finality_json
 from anchor.project.project import OpenProject
 from anchor.store.certificates import IssuedCertificate
 from anchor.store.columns import ERASED
@@ -77,12 +78,16 @@ def print_evidence(
     certificates = list_certificates(project, text, tenant) if text else []
     for certificate in certificates:
         output.line(_describe_certificate(certificate))
+    stages = {piece.stage for piece in shown} | {head.stage for head in heads}
+    if Stage.ANCHORED in stages and project.config.final_after is not None:
+        output.line(Message("evidence-anchored-by-depth"))
     members = {
         "heads": list(map(_describe_match, heads)),
         "certificates": list(map(_build_certificate_json, certificates)),
     }
     members = members if text else {}
-    output.result({"evidence": described, "more": len(pieces) > limit, **members})
+    finality = build_finality_json(project.config)
+    output.result({"evidence": described, "more": len(pieces) > limit, **members, **finality})
     return bool(shown or heads or certificates)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rich.console import Group, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -51,8 +51,8 @@ def draw_overview(
     ]
     parts += [
         _draw_facts(say, _facts(config, overview, outside)),
-        _draw_heads(say, overview),
-        _draw_anchors(say, overview),
+        _draw_heads(say, config, overview),
+        _draw_anchors(say, config, overview),
     ]
     return Group(*(Padding(part, (0, 0, 1, 0)) for part in parts))
 
@@ -127,7 +127,11 @@ def _facts(
     if facts is None:
         return [*rows, (Message("log-view-chain"), Message("value-unknown"))]
     final = Message("value-unknown") if facts.final_block is None else f"{facts.final_block:,}"
-    position = Message("chain-position", block=facts.block, final=final)
+    position = (
+        Message("chain-position", block=facts.block, final=final)
+        if config.final_after is None
+        else Message("chain-position-by-depth", block=facts.block, final=final)
+    )
     if sighting.seen_at is not None:
         age = format_age(overview.read_at, sighting.seen_at)
         position = Message("chain-position-seen", position=position, age=age)
@@ -171,7 +175,7 @@ def _describe_transaction(transaction: OpenTransaction) -> Message:
     )
 
 
-def _draw_heads(say: Say, overview: Overview) -> RenderableType:
+def _draw_heads(say: Say, config: Config, overview: Overview) -> RenderableType:
     if not overview.heads:
         return Text(say(Message("heads-none")), "dim")
     columns = (
@@ -184,17 +188,18 @@ def _draw_heads(say: Say, overview: Overview) -> RenderableType:
     table = _table(say, columns, right=2)
     for line in overview.heads:
         mark, colour = _MARKS[line.state]
+        state = head_state_message(line.state, is_by_depth=config.final_after is not None)
         table.add_row(
             f"{line.head.size:,}",
             f"{line.added:,}",
             line.head.root.hex()[:16] + "…",
             say(format_age(overview.read_at, line.sealed_at)),
-            Text.assemble((f"{mark} ", colour), say(head_state_message(line.state))),
+            Text.assemble((f"{mark} ", colour), say(state)),
         )
     return table
 
 
-def _draw_anchors(say: Say, overview: Overview) -> RenderableType:
+def _draw_anchors(say: Say, config: Config, overview: Overview) -> RenderableType:
     if not overview.anchors:
         return Text(say(Message("anchors-none")), "dim")
     columns = (
@@ -202,7 +207,9 @@ def _draw_anchors(say: Say, overview: Overview) -> RenderableType:
         Message("anchors-column-leaves"),
         Message("anchors-column-block"),
         Message("anchors-column-included-after"),
-        Message("anchors-column-final-after"),
+        Message("anchors-column-final-after")
+        if config.final_after is None
+        else Message("anchors-column-final-after-by-depth"),
         Message("anchors-column-cost"),
     )
     table = _table(say, columns, right=6)
@@ -222,5 +229,12 @@ def _draw_anchors(say: Say, overview: Overview) -> RenderableType:
 def _table(say: Say, columns: Sequence[Message], *, right: int) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for number, name in enumerate(columns):
-        table.add_column(say(name), justify="right" if number < right else "left", no_wrap=True)
+        is_last = number == len(columns) - 1
+        justify: JustifyMethod = "right" if number < right else "left"
+        table.add_column(
+            say(name),
+            justify=justify,
+            no_wrap=not is_last,
+            overflow="fold" if is_last else "ellipsis",
+        )
     return table

@@ -7,6 +7,7 @@ from typing import Any
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
+from anchor.operate.finality import build_finality_json
 from anchor.operate.operators import FIRST_IDS, Operator, OperatorList, spell_policy
 from anchor.project.config import Config
 from anchor.types import Address, log_number, log_owner
@@ -25,7 +26,7 @@ def show_operators(
         if key == signer:
             cells.append(Message("operator-is-own-signer"))
         output.row(*cells, widths=(-5,))
-    output.line(_describe_search(listed))
+    output.line(_describe_search(config, listed))
     output.text()
     show_policy(output, config, listed)
 
@@ -43,6 +44,7 @@ def describe_operators(config: Config, listed: OperatorList) -> dict[str, Any]:
         "log": "0x" + config.log.hex(),
         "owner": format_address(log_owner(config.log)),
         "final_block": None if listed.final is None else listed.final.number,
+        **build_finality_json(config),
         "operators": [
             {
                 "id": each.id,
@@ -69,7 +71,7 @@ def _describe_state(operator: Operator) -> Message:
     return state if settled else Message("operator-state-not-final", state=state)
 
 
-def _describe_search(listed: OperatorList) -> Message:
+def _describe_search(config: Config, listed: OperatorList) -> Message:
     looked = (
         Message("operator-search-without-events", last=FIRST_IDS)
         if listed.changes is None
@@ -77,4 +79,7 @@ def _describe_search(listed: OperatorList) -> Message:
     )
     if listed.final is None:
         return Message("operator-search-not-final", detail=looked)
+    if config.final_after is not None:
+        block = listed.final.number
+        return Message("operator-search-final-by-depth", block=block, detail=looked)
     return Message("operator-search-final", block=listed.final.number, detail=looked)

@@ -13,6 +13,7 @@ from anchor.cli.context import project_session
 from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.hashing_pool import open_executor
 from anchor.messages.message import Message
+from anchor.operate.finality import build_finality_json
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.recovery.chain_audit import audit_chain
@@ -87,13 +88,19 @@ def _audit_chain(
         if error.hint:
             output.line(error.hint, mark="  ")
         return {"verdict": verdict.value, "reason": error.message}, (), error.exit_code
-    output.line(Message("audit-anchors-read", anchors=audit.anchors, block=audit.final.number))
+    count, block = audit.anchors, audit.final.number
+    output.line(
+        Message("audit-anchors-read", anchors=count, block=block)
+        if project.config.final_after is None
+        else Message("audit-anchors-read-by-depth", anchors=count, block=block)
+    )
     if audit.foreign_nonces:
         output.line(Message("audit-foreign-nonces", count=audit.foreign_nonces))
     members = {
         "verdict": "fail" if audit.breaches else "pass",
         "final_block": audit.final.number,
         "final_block_hash": "0x" + audit.final.hash.hex(),
+        **build_finality_json(project.config),
         "anchors": audit.anchors,
         "foreign_nonces": audit.foreign_nonces,
     }

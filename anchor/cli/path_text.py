@@ -10,19 +10,24 @@ from anchor.store.heads import AnchoredHead
 from anchor.verification.explanation import describe_path
 
 
-def draw_path(position: LeafPosition) -> Iterator[str]:
-    """Yield the path from a leaf up to the root, step by step, and the conclusion."""
+def draw_path(position: LeafPosition, *, is_by_depth: bool) -> Iterator[str]:
+    """Yield the path from a leaf up to the root, step by step, and the conclusion.
+
+    ``is_by_depth`` is whether a number of blocks, and not the nodes, decides what is final.
+    """
     yield Message("path-leaf", index=position.index, leaf=position.leaf.hex())
     yield from describe_path(position.steps)
     yield Message("path-verified", size=position.head.size)
-    yield describe_anchoring(position.anchored)
+    yield _describe_anchoring(position.anchored, is_by_depth=is_by_depth)
 
 
-def describe_anchoring(anchored: AnchoredHead | None) -> Message:
+def _describe_anchoring(anchored: AnchoredHead | None, *, is_by_depth: bool) -> Message:
     """Return a sentence on whether and in which block a head is anchored."""
     if anchored is None:
         return Message("head-not-anchored")
     location = Message("anchor-in-block", sequence=anchored.sequence, block=anchored.block_number)
+    if anchored.final and is_by_depth:
+        return Message("head-anchored-by-depth", location=location)
     if anchored.final:
         return Message("head-anchored", location=location)
     return Message("head-included", location=location)

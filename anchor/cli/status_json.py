@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from anchor.verification.report_json import (
     AddressText,
@@ -18,12 +18,24 @@ Time = Annotated[str, Field(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]
 
 
 class LogDocument(ReportDocument):
-    """The log's identity: number ``number`` of ``owner``, in one registry."""
+    """The log's identity: number ``number`` of ``owner``, in one registry.
+
+    ``final_after_blocks`` is absent unless the project, and not the nodes, decides that an anchor
+    is final: after so many following blocks.
+    """
 
     owner: AddressText
     number: Count
     registry: AddressText
     chain_id: int
+    final_after_blocks: Count | None = None
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        members: dict[str, Any] = serialize(self)
+        if self.final_after_blocks is None:
+            del members["final_after_blocks"]
+        return members
 
 
 class LogHeadDocument(ReportDocument):

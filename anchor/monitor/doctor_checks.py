@@ -212,28 +212,33 @@ def _look_at_chain(context: DoctorContext) -> Message:
 
 
 def _look_at_finality(context: DoctorContext) -> Message:
-    rule = context.config.finality
-    final = context.node.fetch_final_block(rule)
+    config = context.config
+    final = context.node.fetch_final_block(config.finality)
     behind = context.node.fetch_latest().number - final.number
-    measure = (
-        "`finalized`" if rule == "finalized" else Message("doctor-finality-by-depth", count=rule)
+    if config.final_after is None:
+        return Message("doctor-final-block", block=final.number, behind=behind)
+    return Message(
+        "doctor-final-block-by-depth", count=config.final_after, block=final.number, behind=behind
     )
-    return Message("doctor-final-block", rule=measure, block=final.number, behind=behind)
 
 
 def _look_at_quorum(context: DoctorContext) -> Message | Remark:
     config = context.config
-    if not config.witnesses:
+    if not config.witnesses and config.final_after is None:
         return Message("doctor-quorum-single-node", name=context.node.name)
+    if not config.witnesses:
+        return Message("doctor-quorum-single-node-by-depth", name=context.node.name)
     told: list[Message] = []
     group = _group(context, told)
     final = group.fetch_final_block(config.finality)
     told += _find_lagging(group)
-    text = Message(
-        "doctor-quorum-reached",
-        quorum=config.quorum,
-        count=1 + len(config.witnesses),
-        block=final.number,
+    quorum, count = config.quorum, 1 + len(config.witnesses)
+    text = (
+        Message("doctor-quorum-reached", quorum=quorum, count=count, block=final.number)
+        if config.final_after is None
+        else Message(
+            "doctor-quorum-reached-by-depth", quorum=quorum, count=count, block=final.number
+        )
     )
     return Remark(text, join(told, by="semicolon") if told else None)
 

@@ -17,6 +17,7 @@ from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
 from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import AnchorLine, HeadLine
+from anchor.operate.finality import build_finality_json
 from anchor.project.config import Config
 from anchor.system.clock import format_time
 from anchor.types import Head, log_number, log_owner
@@ -69,12 +70,13 @@ def build_overview_json(
 
 
 def build_log_json(config: Config) -> dict[str, Any]:
-    """Return the log's identity as a JSON object."""
+    """Return the log's identity, and who decides what is final, as a JSON object."""
     return {
         "owner": format_address(log_owner(config.log)),
         "number": log_number(config.log),
         "registry": format_address(config.registry),
         "chain_id": config.chain_id,
+        **build_finality_json(config),
     }
 
 
@@ -107,7 +109,7 @@ def build_anchor_json(line: AnchorLine) -> dict[str, Any]:
     }
 
 
-def build_position_json(position: LeafPosition) -> dict[str, Any]:
+def build_position_json(config: Config, position: LeafPosition) -> dict[str, Any]:
     """Return a leaf's index and inclusion path as a JSON object."""
     anchored = position.anchored
     return {
@@ -129,6 +131,7 @@ def build_position_json(position: LeafPosition) -> dict[str, Any]:
             "block_number": anchored.block_number,
             "timestamp": anchored.timestamp,
             "final": anchored.final,
+            **build_finality_json(config),
         },
     }
 

@@ -11,6 +11,7 @@ from enum import Enum
 from sqlalchemy import Connection
 
 from anchor.messages.message import Message
+from anchor.operate.finality import anchored_message
 from anchor.store.statistics import (
     AnchorRow,
     HeadRow,
@@ -34,8 +35,12 @@ class HeadState(Enum):
     COVERED_FINALLY = "covered by a later anchor (final)"
 
 
-def head_state_message(state: HeadState) -> Message:
-    """Return the message of a state; its English is the state's value."""
+def head_state_message(state: HeadState, *, is_by_depth: bool) -> Message:
+    """Return the message of a state; its English is the state's value.
+
+    ``is_by_depth`` is whether a number of blocks, and not the nodes, decides what is final: the
+    message of a final state then says so.
+    """
     match state:
         case HeadState.SEALED:
             return Message("head-state-sealed")
@@ -44,9 +49,11 @@ def head_state_message(state: HeadState) -> Message:
         case HeadState.INCLUDED:
             return Message("head-state-included")
         case HeadState.ANCHORED:
-            return Message("anchor-state-final")
+            return anchored_message(is_by_depth=is_by_depth)
         case HeadState.COVERED:
             return Message("head-covered")
+        case HeadState.COVERED_FINALLY if is_by_depth:
+            return Message("head-covered-finally-by-depth")
         case HeadState.COVERED_FINALLY:
             return Message("head-covered-finally")
 

@@ -36,13 +36,17 @@ _DOMAIN: Final = re.compile(r"[A-Za-z0-9.-]+")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailSubject:
-    """What an e-mail is about: the event, its data, and the person's name that it names, if any."""
+    """What an e-mail is about: the event, its data, and the person's name that it names, if any.
+
+    ``is_by_depth`` is whether a number of blocks, and not the nodes, decides what is final.
+    """
 
     event: NotificationType
     tenant: str
     at: str
     data: Mapping[str, JsonValue]
     person: str | None
+    is_by_depth: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,11 +140,18 @@ def describe_subject(subject: MailSubject) -> tuple[Message, list[Message]]:
     person = subject.person or str(data.get("person"))
     match subject.event:
         case "evidence.final":
-            count = data["count"]
-            return Message("mail-evidence-final", tenant=tenant), [
-                Message("mail-evidence-final-text", count=count, tenant=tenant),
-                Message("mail-evidence-final-list", url=data["link"]),
-            ]
+            title, text = (
+                Message("mail-evidence-final", tenant=tenant),
+                Message("mail-evidence-final-text", count=data["count"], tenant=tenant),
+            )
+            if subject.is_by_depth:
+                title, text = (
+                    Message("mail-evidence-final-by-depth", tenant=tenant),
+                    Message(
+                        "mail-evidence-final-text-by-depth", count=data["count"], tenant=tenant
+                    ),
+                )
+            return title, [text, Message("mail-evidence-final-list", url=data["link"])]
         case "certificate.issued":
             return Message("mail-certificate-issued", tenant=tenant), [
                 Message("mail-certificate-issued-text", number=data["number"]),

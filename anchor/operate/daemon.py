@@ -302,7 +302,7 @@ class Daemon:
         if done.sealed:
             self._last_round = _Round(ended=ended, seconds=ended - began, leaves=done.sealed)
         if done.anchored is not None and (before is None or done.anchored.head != before.head):
-            self._tell(anchoring_event(done, done.anchored))
+            self._tell(anchoring_event(done, done.anchored, self._project.config))
         self._watch_funds()
         return done.sealed > 0
 
@@ -343,7 +343,7 @@ class Daemon:
         is_gone = self._tell_reorganised(before)
         self._watch_age()
         for anchored in now_final:
-            self._tell(finality_event(anchored))
+            self._tell(finality_event(anchored, self._project.config))
         return is_gone
 
     def _warn(self, text: Message) -> None:

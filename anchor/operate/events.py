@@ -8,9 +8,11 @@ from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.clock_check import ClockFault
+from anchor.operate.finality import build_finality_json
 from anchor.operate.publishing import Publication
 from anchor.operate.single_run import RunResult, run_state_message
 from anchor.operate.timestamping import StampingOutcome
+from anchor.project.config import Config
 from anchor.store.heads import AnchoredHead
 from anchor.units import format_leaves
 
@@ -24,8 +26,9 @@ class Event:
     figures: dict[str, int | str] = field(default_factory=dict)
 
 
-def anchoring_event(result: RunResult, anchored: AnchoredHead) -> Event:
+def anchoring_event(result: RunResult, anchored: AnchoredHead, config: Config) -> Event:
     """Return the event of a run that anchored something new."""
+    is_by_depth = config.final_after is not None
     return Event(
         event="anchored" if anchored.final else "included",
         text=Message(
@@ -34,7 +37,7 @@ def anchoring_event(result: RunResult, anchored: AnchoredHead) -> Event:
             sequence=anchored.sequence,
             size=format_leaves(anchored.head.size),
             block=anchored.block_number,
-            state=run_state_message(result.state),
+            state=run_state_message(result.state, is_by_depth=is_by_depth),
         ),
         figures={
             "sealed": result.sealed,
@@ -42,20 +45,24 @@ def anchoring_event(result: RunResult, anchored: AnchoredHead) -> Event:
             "root": anchored.head.root.hex(),
             "sequence": anchored.sequence,
             "block_number": anchored.block_number,
+            **build_finality_json(config),
         },
     )
 
 
-def finality_event(anchored: AnchoredHead) -> Event:
+def finality_event(anchored: AnchoredHead, config: Config) -> Event:
     """Return the event of an anchor that has become final."""
+    sequence, size = anchored.sequence, format_leaves(anchored.head.size)
     return Event(
         event="final",
-        text=Message(
-            "event-anchor-final",
-            sequence=anchored.sequence,
-            size=format_leaves(anchored.head.size),
-        ),
-        figures={"sequence": anchored.sequence, "size": anchored.head.size},
+        text=Message("event-anchor-final", sequence=sequence, size=size)
+        if config.final_after is None
+        else Message("event-anchor-final-by-depth", sequence=sequence, size=size),
+        figures={
+            "sequence": sequence,
+            "size": anchored.head.size,
+            **build_finality_json(config),
+        },
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import replace
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.errors import CannotCheckError, NodeUnreachableError, QuorumError
+from anchor.messages.message import Message
 from anchor.operate.contradiction import place_of
 from anchor.operate.incident_handling import fetch_final
 from anchor.operate.preconditions import check_chain_and_incidents, check_code_at
 from anchor.operate.state_proofs import StateProofs, watch_proofs
+from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.announcements import announce_final
 from anchor.store.heads import (
@@ -25,6 +27,22 @@ from anchor.types import Anchor, Block, Head
 
 # Seconds between two checks while waiting for finality.
 _FINALITY_POLL = 1.0
+
+
+def anchored_message(*, is_by_depth: bool) -> Message:
+    """Return the message of a final anchor.
+
+    ``is_by_depth`` is whether a number of blocks, and not the nodes, decides what is final: the
+    message then says so.
+    """
+    if is_by_depth:
+        return Message("anchor-state-final-by-depth")
+    return Message("anchor-state-final")
+
+
+def build_finality_json(config: Config) -> dict[str, int]:
+    """Return the members of JSON objects that say who decides what is final; none: the nodes."""
+    return {} if config.final_after is None else {"final_after_blocks": config.final_after}
 
 
 def refresh_anchors(

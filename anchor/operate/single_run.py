@@ -12,7 +12,7 @@ from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.messages.message import Message
 from anchor.operate.anchoring import anchor_newest
-from anchor.operate.finality import refresh_anchors, wait_until_final
+from anchor.operate.finality import anchored_message, refresh_anchors, wait_until_final
 from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
@@ -23,22 +23,29 @@ from anchor.system.clock import Clock, utc_now
 
 
 class RunState(Enum):
-    """How far a run brought the newest head, in the words that `anchor run --json` prints."""
+    """How far a run brought the newest head, in the words that `anchor run --json` prints.
+
+    It is final by the project's rule: where ``Config.final_after`` is a number, the nodes did not
+    confirm it.
+    """
 
     EMPTY = "empty"
     INCLUDED = "included (still reversible)"
     FINAL = "anchored (final)"
 
 
-def run_state_message(state: RunState) -> Message:
-    """Return the message of a state; its English is the state's value."""
+def run_state_message(state: RunState, *, is_by_depth: bool) -> Message:
+    """Return the message of a state; its English is the state's value.
+
+    ``is_by_depth`` is as of ``anchored_message``.
+    """
     match state:
         case RunState.EMPTY:
             return Message("run-state-empty")
         case RunState.INCLUDED:
             return Message("run-state-included")
         case RunState.FINAL:
-            return Message("anchor-state-final")
+            return anchored_message(is_by_depth=is_by_depth)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

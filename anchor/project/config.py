@@ -79,7 +79,7 @@ from anchor.types import (
     parse_hex,
 )
 from anchor.units import ETHER, GWEI
-from anchor.verification.policy import MAX_TIME_SLACK, FinalityRule
+from anchor.verification.policy import MAX_TIME_SLACK, FinalityRule, finality_depth
 from anchor.verification.quorum_rules import find_conflict, operator_quorum
 
 FORMAT = "anchor-config/1"
@@ -299,6 +299,11 @@ class Config:
     retention: RetentionConfig = NO_RETENTION
     mail: MailConfig | None = None
     keeping: KeepingConfig | None = None
+
+    @property
+    def final_after(self) -> int | None:
+        """Return after how many blocks a block counts as final; None: as the nodes say."""
+        return finality_depth(self.finality)
 
     @property
     def erasures(self) -> Path:

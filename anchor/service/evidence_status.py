@@ -14,6 +14,7 @@ from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
 from anchor.people.erasure_authors import read_author
+from anchor.project.config import Config
 from anchor.service.caller import Caller
 from anchor.service.erasure_schemas import (
     ErasedEventDocument,
@@ -102,7 +103,7 @@ def _describe_status(service: Service, standing: _Standing) -> EvidenceStatusDoc
         state=_describe_stage(service, stored, anchored).value,
         leaf=stored.leaf.hex(),
         index=stored.leaf_index,
-        anchor=None if anchored is None else describe_anchor(anchored),
+        anchor=None if anchored is None else describe_anchor(anchored, service.project.config),
         notice=None if notice is None else _describe_notice(notice),
         notice_erased=standing.notice_erased,
         retention=describe_retention(standing.retention),
@@ -123,14 +124,13 @@ def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
     Raises:
         Problem: The tenant has no such evidence (404), or it was erased (410).
     """
+    config = service.project.config
     with service.project.database.read() as connection:
         stored = find_by_identity(connection, bytes.fromhex(id))
         if stored is None:
-            erased = load_erased(
-                connection, service.project.config.chain_id, caller.tenant, bytes.fromhex(id)
-            )
+            erased = load_erased(connection, config.chain_id, caller.tenant, bytes.fromhex(id))
             if erased is not None:
-                told = describe_erased(erased, caller).model_dump(mode="json")
+                told = describe_erased(erased, caller, config).model_dump(mode="json")
                 raise Problem(
                     410, Message("evidence-erased-leaf-kept"), extension={"erasure": told}
                 )
@@ -140,7 +140,7 @@ def find_evidence(service: Service, caller: Caller, id: str) -> StoredEvidence:
     return stored
 
 
-def describe_erased(erased: ErasedEvidence, caller: Caller) -> ErasureDocument:
+def describe_erased(erased: ErasedEvidence, caller: Caller, config: Config) -> ErasureDocument:
     """Return what a caller is told of evidence of the tenant that was erased."""
     piece, statement, date = erased.piece, erased.statement, erased.retention
     by, actor = (
@@ -158,7 +158,9 @@ def describe_erased(erased: ErasedEvidence, caller: Caller) -> ErasureDocument:
         leaf=erased.erasure.leaf.hex(),
         index=None if piece is None or piece.head is None else piece.index,
         accepted_at=None if piece is None else piece.accepted_at,
-        anchor=None if piece is None or piece.anchored is None else describe_anchor(piece.anchored),
+        anchor=None
+        if piece is None or piece.anchored is None
+        else describe_anchor(piece.anchored, config),
         events=[
             ErasedEventDocument(at=event.at, actor=event.actor, action=event.action)
             for event in erased.events
@@ -177,12 +179,13 @@ def _describe_statement(statement: StoredStatement) -> ErasureStatementDocument:
     )
 
 
-def describe_anchor(anchored: AnchoredHead) -> HeadAnchorDocument:
-    """Return an anchor's document."""
+def describe_anchor(anchored: AnchoredHead, config: Config) -> HeadAnchorDocument:
+    """Return the document of an anchor of a project."""
     return HeadAnchorDocument(
         size=anchored.head.size,
         root=anchored.head.root.hex(),
         final=anchored.final,
+        final_after_blocks=config.final_after,
         sequence=anchored.sequence,
         block_number=anchored.block_number,
         timestamp=anchored.timestamp,

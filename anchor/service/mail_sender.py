@@ -98,14 +98,16 @@ class MailSender:
             return None
         token = await self._service.change(ensure_token, person) if choice is None else choice.token
         named = persons.get(str(data.get("person", "")))
+        config = self._service.project.config
         subject = MailSubject(
             event=delivery.event,
             tenant=delivery.tenant,
             at=delivery.made_at,
             data=data,
             person=None if named is None else named.name,
+            is_by_depth=config.final_after is not None,
         )
-        base_url = self._service.project.config.platform.url
+        base_url = config.platform.url
         assert base_url is not None, "a configuration with a mail server has it"
         frame = MailFrame(
             sender=self._server.sender,

@@ -63,10 +63,21 @@ class LogStateDocument(Document):
     root: Annotated[str, Field(pattern=DIGEST_PATTERN, examples=[_ROOT])]
 
 
+FinalAfterBlocks = Annotated[
+    int | None,
+    Field(
+        ge=0,
+        description="After how many following blocks the service counts an anchor as final, not "
+        "confirmed by the nodes; null where the nodes say what is final.",
+    ),
+]
+
+
 class HeadAnchorDocument(LogStateDocument):
-    """A head in the registry; ``final``: its block can no longer be reversed."""
+    """A head in the registry; ``final``: its block is final, or counts as final."""
 
     final: bool
+    final_after_blocks: FinalAfterBlocks = None
     sequence: Annotated[int, Field(ge=1)]
     block_number: Annotated[int, Field(ge=0)]
     timestamp: Annotated[int, Field(ge=0, description="The block's, in seconds since 1970.")]

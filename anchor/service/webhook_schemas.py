@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from anchor.canonical import MAX_INTEGER
 from anchor.notifications.event_types import NotificationType
 from anchor.notifications.webhook_target import MAX_URL
+from anchor.service.schemas import FinalAfterBlocks
 from anchor.store.deliveries import DeliveryState, Trouble
 
 AfterIndex = Annotated[
@@ -107,3 +108,4 @@ class FinalEvidenceDocument(_Document):
     evidence: list[FinalPieceDocument]
     next: int
     is_last: bool
+    final_after_blocks: FinalAfterBlocks = None

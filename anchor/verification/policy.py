@@ -45,6 +45,11 @@ FinalityRule = Literal["finalized"] | Annotated[int, Field(ge=0, le=MAX_DEPTH)]
 """``finalized``: the chain's own tag; a number: that many confirmations, for chains without one."""
 
 
+def finality_depth(rule: FinalityRule) -> int | None:
+    """Return after how many blocks a block counts as final; None: as the nodes say."""
+    return None if rule == "finalized" else rule
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedOperator:
     """An operator id that is accepted for anchors in blocks ``from_block`` to ``until_block``."""

@@ -40,7 +40,7 @@ from anchor.types import (
     log_owner,
 )
 from anchor.units import format_moment
-from anchor.verification.policy import FinalityRule, TrustedOperator
+from anchor.verification.policy import FinalityRule, TrustedOperator, finality_depth
 
 _WORTH = get_args(Assurance)
 _MORE_ASSURANCE = {
@@ -124,7 +124,7 @@ class VerificationTarget:
     @property
     def final_after(self) -> int | None:
         """Return after how many blocks a block counts as final; None: as the nodes say."""
-        return None if self.finality == "finalized" else self.finality
+        return finality_depth(self.finality)
 
 
 def parse_documents(document: bytes | Receipt) -> tuple[tuple[Receipt, Record], Message]:

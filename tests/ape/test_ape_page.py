@@ -64,7 +64,7 @@ def test_deploying_anchoring_and_verifying_go_as_the_page_has_it(
     work: Path, anvil: AnvilNode
 ) -> None:
     out = shell(JOURNEY.replace("http://127.0.0.1:8545", anvil.url), work)
-    assert "evidence/a.txt  leaf 0  anchored (final)" in out
+    assert "evidence/a.txt  leaf 0  anchored (counts as final; not confirmed by the nodes)" in out
     assert "VERIFIED on a development chain" in out
 
 

@@ -105,8 +105,8 @@ def journey(run: Run, work: Path, network: str, *, chain: int, pins: tuple[str, 
         anchored = run("anchor_evidence", "evidence", *on, *DEV)
         assert anchored.code == 0, anchored.err
         assert anchored.out.splitlines() == [
-            "evidence/a.txt  leaf 0  anchored (final)",
-            "evidence/sub/b.bin  leaf 1  anchored (final)",
+            "evidence/a.txt  leaf 0  anchored (counts as final; not confirmed by the nodes)",
+            "evidence/sub/b.bin  leaf 1  anchored (counts as final; not confirmed by the nodes)",
         ]
     assert sorted(path.name for path in work.rglob("*.anchor.json")) == [
         "a.txt.anchor.json",
@@ -167,7 +167,9 @@ def test_on_a_chain_that_ends_with_the_command(
     anchored = ape("anchor_evidence", "evidence", "--deploy", *on, *DEV)
     assert anchored.code == 0, anchored.err
     assert anchored.out.startswith(deployed(chain))
-    assert anchored.out.endswith("evidence/sub/b.bin  leaf 1  anchored (final)\n")
+    assert anchored.out.endswith(
+        "evidence/sub/b.bin  leaf 1  anchored (counts as final; not confirmed by the nodes)\n"
+    )
     trusts = sorted(work.glob(f".anchor-ape/{chain}-*/trust.toml"))
     assert len(trusts) == 3
     # Same chain id, another genesis block: whatever the receipt is worth, not here.

@@ -80,7 +80,7 @@ def test_no_byte_of_erased_evidence_is_left(erasing: Erasing) -> None:
     piece = site.write(f"witness/{NAME}", b"what the witness said")
     site.run("add", piece, "--idempotency-key", "request-4711").expect(0)
     site.add("after.txt", b"after")
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     site.run("prove", "--all").expect(0)
     site.run("prove", piece).expect(0)
     site.run("export-log", site.folder / "published").expect(0)
@@ -101,7 +101,7 @@ def test_no_byte_of_erased_evidence_is_left(erasing: Erasing) -> None:
     assert leaf in [piece.leaf for piece in load_pieces(site)]
     # The rest is as it was, and goes on.
     site.run("prove", site.folder / "kept.txt").expect(0)
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     site.run("verify", site.folder / "kept.txt").expect(0)
     site.run("audit").expect(0, "no problems found")
     assert erasing.found(wanted) == []
@@ -139,7 +139,7 @@ def test_the_erasure_is_evidence_itself(erasing: Erasing) -> None:
         "Registrar",
         "request 2026-17",
     )
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     site.run("prove", file).expect(0)
     site.run("verify", file).expect(0, "VERIFIED")
     receipt = parse_receipt(file.with_name(file.name + RECEIPT_SUFFIX).read_bytes())

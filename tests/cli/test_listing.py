@@ -42,7 +42,8 @@ def test_the_newest_comes_first_with_its_state(filled: Site) -> None:
         ("first", "anchored"),  # the fixture's
     ]
     text = filled.run("list").expect(0).out
-    heading, *lines = text.splitlines()
+    heading, *lines, finality = text.splitlines()
+    assert finality == "anchored: counts as final; not confirmed by the nodes"
     assert [line[: heading.index("state")] for line in lines] == [
         f"{piece['recorded_at'][:10]} {piece['recorded_at'][11:19]}  "
         for piece in filled.run("list", "--json").expect(0).document["evidence"]

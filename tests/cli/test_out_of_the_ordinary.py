@@ -247,7 +247,7 @@ def test_violated_finality_stops_everything_until_the_operator_accepts_it(
     stop_the_clock(site.url)
     site.edit('finality = "finalized"', "finality = 0")
     site.add("a.txt", b"a")
-    site.run("run", "--once", "--wait", "final").expect(0, "anchored (final)")
+    site.run("run", "--once", "--wait", "final").expect(0, "anchored (counts as final")
     ((block, final),) = site.rows("SELECT block_number, final FROM anchors")
     assert final
     (raw,) = site.rows("SELECT hex(raw) FROM attempts WHERE head_size IS NOT NULL")
@@ -265,7 +265,7 @@ def test_violated_finality_stops_everything_until_the_operator_accepts_it(
     ran.expect(32, "finality was violated", "1 leaves")
     assert site.rows("SELECT block_number, final FROM anchors") == [(block, 1)]
     ran = site.run("run", "--once", "--wait", "final", "--accept-incidents")
-    ran.expect(0, "accepted 1 incidents", "anchored (final)")
+    ran.expect(0, "accepted 1 incidents", "anchored (counts as final")
     ((now, final),) = site.rows("SELECT block_number, final FROM anchors")
     assert now > block
     assert final
@@ -328,7 +328,7 @@ def test_evidence_added_again_leaves_the_anchored_one_verified(site: Site) -> No
     site.run("verify", "-q", file).expect(0)
     site.run("seal").expect(0)
     site.run("verify", "-q", file).expect(0)
-    site.run("prove", file).expect(0, "anchored (final)")
+    site.run("prove", file).expect(0, "anchored (counts as final")
 
 
 def test_one_digest_under_two_names_is_two_pieces_of_evidence(site: Site) -> None:

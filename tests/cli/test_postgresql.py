@@ -40,7 +40,7 @@ def test_the_whole_way_from_init_to_verify(
     evidence = site.write("a.txt", b"a")
     site.run("add", evidence, env={"ANCHOR_STORE": url}).expect(0, "added 1 new")
     site.run("add", evidence).expect(0, "added 0 new, 1 already known")
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     site.run("status").expect(0)
     site.run("prove", evidence).expect(0)
     site.run("verify", evidence).expect(0)
@@ -71,7 +71,7 @@ def test_several_processes_take_evidence_in_while_one_seals(site: Site, tmp_path
                 ran.expect(0, "added 1 new")
         running.printed("of 8 leaves")
         site.run("run", "--once").refused(32, "another process is sealing or anchoring")
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     site.run("verify", *files).expect(0)
     site.run("audit").expect(0, "8 leaves")
 
@@ -96,7 +96,7 @@ def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
     sent = nonce(site.url)
     site.run("add", site.write("a.txt", b"a")).expect(0)
     site.run("run", "--once", command=crashing(*crash), killed=True)
-    site.run("run", "--once").expect(0, "anchored (final)")
-    site.run("run", "--once").expect(0, "anchored (final)")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
+    site.run("run", "--once").expect(0, "anchored (counts as final")
     assert nonce(site.url) == sent + 1
     site.run("audit").expect(0, "1 leaves in 1 heads")

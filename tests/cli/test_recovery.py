@@ -113,7 +113,7 @@ def test_after_a_kill_at_any_effect_the_next_run_anchors_once(
     # Persist before effect: what was sent is stored, at whatever point the process ended.
     assert len(stored) == len(before) + (CRASHES.index(crash) >= SAVED)
     assert nonce(anchored.url) == sent_before + (CRASHES.index(crash) >= SENT)
-    anchored.run("run", "--once").expect(0, "anchored (final)")
+    anchored.run("run", "--once").expect(0, "anchored (counts as final")
     check_one_anchor_for_each_head(anchored)
     assert nonce(anchored.url) == sent_before + 1
     # What was stored is what was sent: a second signing happens only where nothing was stored.

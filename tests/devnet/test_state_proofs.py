@@ -130,7 +130,7 @@ def pins(site: Site, receipt: Receipt) -> dict[str, Any]:
 
 
 def test_a_clients_proofs_hold_and_say_what_the_receipt_says(site: Site) -> None:
-    site.run("prove", *FILES).expect(0, "anchored (final), with its state proof")
+    site.run("prove", *FILES).expect(0, "anchored (", "), with its state proof")
     receipts = [receipt_of(site, name) for name in FILES]
     assert len({state_of(receipt).header for receipt in receipts}) == 1, "one block for all"
     assert len({state_of(receipt).storage_proof for receipt in receipts}) == 3

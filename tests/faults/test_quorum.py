@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -639,6 +640,8 @@ def test_doctor_says_which_witness_is_left_out(trio: Trio) -> None:
         0, "2 of 3 nodes must agree, and they agree on final block"
     )
     assert "left out" not in ran.out
+    by_depth = trio.site.run("doctor", env={"ANCHOR_CHAIN__FINALITY": "1"}).expect(0)
+    assert re.search("2 of 3 nodes .* agree on block [0-9]+, which counts as final", by_depth.out)
     trio.nodes[1].down = True
     trio.site.run("doctor").expect(0, "2 of 3 nodes", f"left out: the node {trio.nodes[1].url}")
     trio.nodes[2].bend["eth_syncing"] = instead({"currentBlock": "0x1"})

@@ -140,7 +140,9 @@ def test_a_court_reads_the_case_without_an_account_and_nothing_beyond_it(
     numbers = re.findall('<span class="hash">([^<]*)</span>', page.text)
     assert numbers == ["AC-valid", "AC-gone"], "none of an order that waits"
     assert page.text.count("&lt;script&gt;alert(1)") >= 4
-    assert "erased on 2026-05-06" in page.text and digest(304) not in page.text
+    assert "erased on 2026-05-06 00:00:00 UTC" in page.text and digest(304) not in page.text
+    chinese = court.get(link, headers={"Accept-Language": "zh"}).text
+    assert "已于 北京时间 2026-05-06 08:00:00（2026-05-06 00:00:00 UTC） 擦除" in chinese
     for hidden in (SECRET, "Mallory", "another-case-number", "Olga", foreign["number"], "firm"):
         assert hidden not in page.text, hidden
     labels = re.findall("<bdi>(证据[0-9])</bdi>", page.text)

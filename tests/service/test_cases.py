@@ -503,6 +503,43 @@ def test_the_pages_of_cases_are_labelled_bounded_and_in_chinese(platform: Platfo
                 assert english <= {"anchor", "tidy", piece["number"]}, (address, english)
 
 
+@pytest.mark.parametrize(
+    ("language", "first", "second", "made"),
+    [
+        (
+            "en",
+            "erased on 2026-05-06 00:00:00 UTC",
+            "erased on 2026-05-06 18:30:00 UTC",
+            r"Created</dt><dd>[-0-9]{10} [:0-9]{8} UTC,",
+        ),
+        (
+            "zh",
+            "已于 北京时间 2026-05-06 08:00:00（2026-05-06 00:00:00 UTC） 擦除",
+            "已于 北京时间 2026-05-07 02:30:00（2026-05-06 18:30:00 UTC） 擦除",
+            r"创建时间</dt><dd>北京时间 [-0-9]{10} [:0-9]{8}（[-0-9]{10} [:0-9]{8} UTC）,",
+        ),
+    ],
+)
+def test_the_page_of_a_case_tells_pieces_of_one_day_apart(
+    language: str, first: str, second: str, made: str, platform: Platform
+) -> None:
+    tenant = f"hours-{language}"
+    (owner,) = enter(platform, tenant, "owner")
+    path = owner.make()
+    for number, hour in ((95, "00:00"), (96, "18:30")):
+        piece = owner.submit(number)
+        owner.call("POST", f"{path}/exhibits", {"evidence": piece["id"]})
+        with platform.project.database.write() as connection:
+            erased = find_by_ids(connection, [bytes.fromhex(piece["id"])])
+            erase_rows(connection, erased, [(None, f"2026-05-06T{hour}:00.000Z")])
+    address = f"/tenants/{tenant}/cases/{path.rpartition('/')[2]}"
+    page = owner.http.get(address, headers={"Accept-Language": language}).text
+    assert first in page and second in page
+    assert re.search(made, page), page
+    listed = owner.http.get(f"/tenants/{tenant}/cases", headers={"Accept-Language": language}).text
+    assert re.search(r"[-0-9]{10} [:0-9]{8} UTC", listed), listed
+
+
 # Packed folders.
 
 
@@ -577,7 +614,8 @@ def test_a_case_is_packed_twice_as_the_same_bytes_without_an_original(
     assert (last["receipt"], last["name"], last["sha256"]) == (None, None, None)
     assert last["erased_at"] and digest(202).encode() not in b"".join(files.values())
     assert b"<script" not in files["exhibits/exhibits.html"]
-    assert "已于 2026-05-06 擦除".encode() in files["exhibits/exhibits.html"]
+    erased_at = "北京时间 2026-05-06 08:00:00（2026-05-06 00:00:00 UTC）"
+    assert f"已于 {erased_at} 擦除".encode() in files["exhibits/exhibits.html"]
     assert "原件应放位置（本材料包不含原件）" in files["exhibits/exhibits.html"].decode()
     assert "证据包" not in files["exhibits/exhibits.html"].decode()
     readme = files["README.zh.md"].decode()

@@ -27,9 +27,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import select, update
+from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.ports import free_port
 from support.sign_in_providers import Platform, serve_platform
+from support.troubles import Effects
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
 from anchor.people.mail_confirmation import next_link_at
@@ -145,18 +147,22 @@ def inbox(files: tuple[Path, Path]) -> Iterator[Inbox]:
 
 
 @pytest.fixture
-def platform(
-    grown: MemorySite, tmp_path: Path, inbox: Inbox, files: tuple[Path, Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Platform]:  # fmt: skip
+def mail(
+    tmp_path: Path, inbox: Inbox, files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> MailConfig:
+    """The mail server, as a project is configured to use it."""
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(files[0]))
     password = tmp_path / "password"
     password.write_text(PASSWORD + "\n", "utf-8")
     password.chmod(0o600)
-    mail = MailConfig(
+    return MailConfig(
         host="localhost", port=inbox.port, security="starttls", sender="anchor@a.example",
         user="anchor", password_file=password,
     )  # fmt: skip
+
+
+@pytest.fixture
+def platform(grown: MemorySite, tmp_path: Path, mail: MailConfig) -> Iterator[Platform]:
     site = grown.copy_to(tmp_path / "project").configure(mail=mail)
     with serve_platform(site) as served:
         yield served
@@ -191,6 +197,23 @@ def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
 def rows_of(platform: Platform) -> list[Any]:
     with platform.project.database.read() as connection:
         return list(connection.execute(select(deliveries)).all())
+
+
+def test_an_e_mail_says_that_a_number_of_blocks_and_not_the_nodes_decided(
+    tmp_path: Path, inbox: Inbox, mail: MailConfig
+) -> None:
+    site = grow_log(tmp_path / "log", [1]).configure(mail=mail, finality=2)
+    with serve_platform(site) as platform:
+        owner = own(platform)
+        owner.post("/account/mail", {"language": "zh", "topics": ["evidence"]})
+        headers = {"Origin": platform.url, "Anchor-Tenant": "acme"}
+        piece = {"sha256": "11" * 32, "name": "a.txt"}
+        assert owner.http.post("/v1/evidence", headers=headers, json=piece).is_success
+        site.round(Effects(), "final")
+        (told,) = inbox.wait(1)
+    close_browsers()
+    assert told["Subject"] == "acme：证据的锚定视为最终确定"
+    assert "租户 acme 的 1 件证据的锚定视为最终确定，节点未确认。" in told.get_content()
 
 
 def test_an_owner_is_told_by_mail_chooses_and_ends_it(platform: Platform, inbox: Inbox) -> None:

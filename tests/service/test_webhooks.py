@@ -184,7 +184,12 @@ def test_what_becomes_final_at_once_is_one_message(
             link = f"/v1/final-evidence?after={page['next']}"
         assert listed == ids
         nothing = program.get(f"/v1/final-evidence?after={page['next']}").json()
-        assert nothing == {"evidence": [], "next": page["next"], "is_last": True}
+        assert nothing == {
+            "evidence": [],
+            "next": page["next"],
+            "is_last": True,
+            "final_after_blocks": None,
+        }
     site.round(Effects(), "final")
     time.sleep(0.3)
     assert len(receiver.requests) == 1, "nothing new became final"

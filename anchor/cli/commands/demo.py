@@ -117,7 +117,9 @@ def _anchor(
             "demo-head-anchored",
             sequence=result.anchored.sequence,
             block=result.anchored.block_number,
-            state=run_state_message(result.state),
+            state=run_state_message(
+                result.state, is_by_depth=project.config.final_after is not None
+            ),
         )
     )
     folder = ReceiptFolder(project.config.receipts)

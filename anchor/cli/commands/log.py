@@ -90,9 +90,9 @@ def command(
 
 def _show_leaf(output: Output, project: OpenProject, text: str) -> None:
     position = locate_leaf(project, _find_index(project, text))
-    for line in draw_path(position):
+    for line in draw_path(position, is_by_depth=project.config.final_after is not None):
         output.text(line)
-    output.result(build_position_json(position), kind="leaf")
+    output.result(build_position_json(project.config, position), kind="leaf")
 
 
 def _find_index(project: OpenProject, text: str) -> int:

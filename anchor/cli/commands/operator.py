@@ -232,9 +232,13 @@ def _print_change(
     output: Output, project: OpenProject, node: Node, change: KeyChange, listed: OperatorList
 ) -> None:
     """Print the new state of the operator keys, and the actions it requires."""
-    name = format_address(change.key)
-    if change.id:
+    name, is_by_depth = format_address(change.key), project.config.final_after is not None
+    if change.id and is_by_depth:
+        output.line(Message("operator-added-by-depth", address=name, id=change.id))
+    elif change.id:
         output.line(Message("operator-added", address=name, id=change.id))
+    elif is_by_depth:
+        output.line(Message("operator-removed-by-depth", address=name))
     else:
         output.line(Message("operator-removed", address=name))
     output.text()

@@ -22,6 +22,7 @@ from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
+from anchor.operate.finality import anchored_message
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.receipt_files import ReceiptFolder, is_bundle_of, read_receipt, skip_receipts
 from anchor.project.files import BUNDLE_SUFFIX, sidecar_path
@@ -156,8 +157,9 @@ def _prove_named(
     else:
         with open_output_place(out, is_file=False) as place:
             written = _prove_files(project, prover, place, files, problems)
+    is_by_depth = project.config.final_after is not None
     for entry in written:
-        state = _describe_state(entry["anchors"], entry["state_proofs"])
+        state = _describe_state(entry["anchors"], entry["state_proofs"], is_by_depth=is_by_depth)
         output.row(entry["receipt"], entry["number"], state, widths=())
     for each in problems:
         output.note(each.reason, mark=Message("receipt-not-written-mark"), colour=Colour.RED)
@@ -225,7 +227,11 @@ def _describe(name: str, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _describe_state(anchors: int, proofs: int) -> Message:
+def _describe_state(anchors: int, proofs: int, *, is_by_depth: bool) -> Message:
     if not anchors:
         return Message("receipt-state-promise")
-    return Message("receipt-state-proven") if proofs else Message("anchor-state-final")
+    if not proofs:
+        return anchored_message(is_by_depth=is_by_depth)
+    if is_by_depth:
+        return Message("receipt-state-proven-by-depth")
+    return Message("receipt-state-proven")

@@ -29,6 +29,7 @@ from anchor.operate.audit_trail_evidence import record_due_days, recorded_event
 from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
+from anchor.operate.finality import build_finality_json
 from anchor.operate.heartbeat import keep_beating
 from anchor.operate.publisher import Publisher
 from anchor.operate.recent_block import choose_block
@@ -182,7 +183,12 @@ def _accept_incidents(output: Output, project: OpenProject) -> None:
 def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None:
     config = project.config
     result = project.run_once(signer=ProjectKey(config), wait=choose_wait(config, wait))
-    members: dict[str, Any] = {"sealed": result.sealed, "state": result.state.value}
+    is_by_depth = config.final_after is not None
+    members: dict[str, Any] = {
+        "sealed": result.sealed,
+        "state": result.state.value,
+        **build_finality_json(config),
+    }
     if result.anchored is None:
         output.line(Message("log-empty"))
     else:
@@ -200,7 +206,7 @@ def _run_once(output: Output, project: anchor.Project, wait: str | None) -> None
                 "run-head-anchored",
                 sequence=anchored.sequence,
                 block=anchored.block_number,
-                state=run_state_message(result.state),
+                state=run_state_message(result.state, is_by_depth=is_by_depth),
             )
         )
         members |= {

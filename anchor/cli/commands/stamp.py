@@ -15,6 +15,7 @@ from anchor.cli.progress_bar import show_hashing
 from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
 from anchor.messages.message import Message
+from anchor.operate.finality import build_finality_json
 from anchor.operate.single_run import RunState
 from anchor.project.files import sidecar_path
 
@@ -47,6 +48,7 @@ def command(
     output.result(
         {
             "state": result.state.value,
+            **build_finality_json(project.config),
             "receipts": written,
             "problems": [{"path": str(p.path), "reason": p.reason} for p in problems],
             "skipped": [{"path": str(s.path), "reason": s.reason} for s in skipped],

@@ -71,7 +71,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
             output.result(document.model_copy(update=describe_error(error)).model_dump())
             output.note_error(error)
             raise typer.Exit(error.exit_code) from None
-        _print_chain(output, chain)
+        _print_chain(output, document, chain)
         output.result(document.model_copy(update={"chain": chain}).model_dump())
 
 
@@ -201,11 +201,15 @@ def _print_store(output: Output, document: StatusDocument) -> None:
     _print_rows(output, rows)
 
 
-def _print_chain(output: Output, chain: OnChainDocument) -> None:
+def _print_chain(output: Output, document: StatusDocument, chain: OnChainDocument) -> None:
     head, final, unproven, off = chain.head, chain.final, chain.unproven, chain.clock_off
     none = Message("status-none")
     on_chain = Message("head-size", size=head.size) if head else Message("status-chain-empty")
-    newest = final and Message("status-final", size=final.size, sequence=final.sequence)
+    newest = final and (
+        Message("status-final", size=final.size, sequence=final.sequence)
+        if document.log.final_after_blocks is None
+        else Message("status-final-by-depth", size=final.size, sequence=final.sequence)
+    )
     clock = Message("clock-in-step") if off is None else Message("clock-off", seconds=off)
     since = unproven and Message(
         "status-unproven", count=unproven.anchors, sequence=unproven.first_sequence

@@ -11,7 +11,6 @@ from anchor.errors import MalformedError
 from anchor.ethereum.known_chains import find_chain
 from anchor.evidence.number_list import MAX_NUMBERS, read_number_file, read_pasted
 from anchor.messages.message import Message
-from anchor.service.batch_schemas import BatchDocument
 from anchor.service.number_batch import NumberBatch, look_up_all
 from anchor.service.number_lookup import limit_guesses
 from anchor.service.pages.forms import Form
@@ -22,7 +21,7 @@ from anchor.service.pages.number_table import list_lines, make_download, write_c
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import LOCAL_SCRIPT_POLICY, answer_page, static_path
 from anchor.service.problems import Problem
-from anchor.service.routes.lookup import describe_row
+from anchor.service.routes.lookup import describe_batch
 from anchor.service.worker import CurrentService, Service
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
@@ -74,7 +73,7 @@ def _answer(
     values |= {"lines": None, "left": None, "files": (), "script": static_path("batch.js")}
     if answers is not None:
         lines = list_lines(answers.rows, service.project.config)
-        document = BatchDocument(rows=list(map(describe_row, answers.rows)), left=answers.left)
+        document = describe_batch(answers, service.project.config)
         chain = find_chain(service.project.config.chain_id)
         values |= {
             "lines": lines,

@@ -77,7 +77,7 @@ def describe_match(match: NumberedItem, config: Config, named: Block | None) -> 
         facts += _list_anchor(match.anchored, config)
     return NumberCard(
         tone=_choose_tone(match, config),
-        verdict=_choose_verdict(match, is_by_depth=config.finality != "finalized"),
+        verdict=_choose_verdict(match, is_by_depth=config.final_after is not None),
         remarks=tuple(remarks),
         facts=tuple(facts),
         question=None if match.anchored is None else ask_registry(match.anchored, config),

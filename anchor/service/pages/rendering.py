@@ -217,14 +217,6 @@ def _answer_static(name: str, digest: str, media_type: str) -> Response:
     return Response(_load_static(name), media_type=media_type, headers=headers)
 
 
-def _label_head_state(state: HeadState, *, is_by_depth: bool) -> Message:
-    if is_by_depth and state is HeadState.ANCHORED:
-        return Message("anchor-state-final-by-depth")
-    if is_by_depth and state is HeadState.COVERED_FINALLY:
-        return Message("head-covered-finally-by-depth")
-    return head_state_message(state)
-
-
 def _show_moment(time: float | str) -> str:
     return format_stored_time(time) if isinstance(time, str) else format_timestamp(time)
 
@@ -264,7 +256,7 @@ def _load_environment(language: Language, *, is_by_depth: bool) -> Environment:
         "code": lambda text: mark_code(say(text)),
         "lines": lambda text: break_time(say(text)),
         "figure": lambda text: mark_units(say(text)),
-        "state": partial(_label_head_state, is_by_depth=is_by_depth),
+        "state": partial(head_state_message, is_by_depth=is_by_depth),
         "state_class": lambda state: _STATES[state],
     }
     return environment

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain, proves_time
 from anchor.messages.message import Message
 from anchor.types import ChainId
-from anchor.verification.policy import FinalityRule
+from anchor.verification.policy import FinalityRule, finality_depth
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +30,9 @@ def describe_site_chain(chain_id: ChainId, rule: FinalityRule) -> SiteChain:
     if kind != "main":
         sentence = KIND_SENTENCES[kind]
         warning = Message("report-chain-kind", chain=chain_id, kind=sentence)
-    finality = None
-    if rule == 0:
+    depth, finality = finality_depth(rule), None
+    if depth == 0:
         finality = Message("site-finality-at-once")
-    elif rule != "finalized":
-        finality = Message("site-finality-by-depth", count=rule)
+    elif depth is not None:
+        finality = Message("site-finality-by-depth", count=depth)
     return SiteChain(warning=warning, proves_time=proves_time(kind), finality=finality)

@@ -14,6 +14,7 @@ from anchor.monitor.tenant_listing import (
     list_tenant_evidence,
     parse_bound,
 )
+from anchor.project.config import Config
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor, describe_retention
 from anchor.service.pagination import CurrentPage
@@ -70,7 +71,10 @@ async def evidence_list(
     if any(piece.stage is Stage.ANCHORED for piece in page.evidence):
         service.check_chain()
     links.name_next("cursor", page.next)
-    return EvidenceList(evidence=list(map(_describe, page.evidence)), next=page.next)
+    config = service.project.config
+    return EvidenceList(
+        evidence=[_describe(piece, config) for piece in page.evidence], next=page.next
+    )
 
 
 def _parse(name: str, text: str | None, *, is_end: bool = False) -> str | None:
@@ -85,7 +89,7 @@ def _refuse(name: str, error: MalformedError) -> Problem:
     return Problem(422, Message("request-parameter-invalid"), errors=errors)
 
 
-def _describe(piece: TenantEvidence) -> ListedEvidenceDocument:
+def _describe(piece: TenantEvidence, config: Config) -> ListedEvidenceDocument:
     record = piece.record
     return ListedEvidenceDocument(
         id=piece.identity.hex(),
@@ -95,6 +99,6 @@ def _describe(piece: TenantEvidence) -> ListedEvidenceDocument:
         accepted_at=piece.accepted_at,
         state=piece.stage.value,
         index=None if piece.stage is Stage.ACCEPTED else piece.index,
-        anchor=None if piece.anchored is None else describe_anchor(piece.anchored),
+        anchor=None if piece.anchored is None else describe_anchor(piece.anchored, config),
         retention=describe_retention(piece.retention),
     )

@@ -50,4 +50,5 @@ async def final_evidence(
         ],
         next=page.following,
         is_last=is_last,
+        final_after_blocks=service.project.config.final_after,
     )

@@ -49,7 +49,7 @@ async def heads(
                 root=row.head.root.hex(),
                 sealed_at=row.sealed_at,
                 state=reach.stage_of(row.head.size - 1).value,
-                anchor=None if anchor is None else describe_anchor(anchor),
+                anchor=None if anchor is None else describe_anchor(anchor, service.project.config),
             )
             for row, anchor in zip(rows, anchored, strict=True)
         ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Depends, Request
 
+from anchor.project.config import Config
 from anchor.service.batch_schemas import BatchDocument, BatchRequest, BatchRowDocument
 from anchor.service.certificate_schemas import IssueDocument, RevocationDocument
 from anchor.service.evidence_status import describe_anchor
 from anchor.service.lookup_schemas import NumberInPath, NumberMatchDocument, NumberMatches
-from anchor.service.number_batch import NumberRow, look_up_all
+from anchor.service.number_batch import NumberBatch, NumberRow, look_up_all
 from anchor.service.number_lookup import limit_guesses, look_up
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import problems
@@ -37,7 +38,8 @@ async def lookup(number: NumberInPath, service: CurrentService) -> NumberMatches
     says so proves nothing by itself: verify the receipt.
     """
     matches, more = await look_up(service, number, _MOST)
-    return NumberMatches(matches=list(map(_describe, matches)), more=more)
+    config = service.project.config
+    return NumberMatches(matches=[_describe(match, config) for match in matches], more=more)
 
 
 @router.post(
@@ -55,21 +57,25 @@ async def lookup_all(request: Request, service: CurrentService) -> BatchDocument
     """
     asked = await read_document(request, service, BatchRequest, _MOST_BYTES)
     batch = await look_up_all(request, service, [text.strip() for text in asked.numbers])
-    return BatchDocument(rows=list(map(describe_row, batch.rows)), left=batch.left)
+    return describe_batch(batch, service.project.config)
 
 
-def describe_row(row: NumberRow) -> BatchRowDocument:
-    """Return the document of a line of a list."""
+def describe_batch(batch: NumberBatch, config: Config) -> BatchDocument:
+    """Return the document of the answers to a list."""
+    return BatchDocument(rows=[_describe_row(row, config) for row in batch.rows], left=batch.left)
+
+
+def _describe_row(row: NumberRow, config: Config) -> BatchRowDocument:
     return BatchRowDocument(
         line=row.line,
         number=row.text,
-        matches=list(map(_describe, row.matches)),
+        matches=[_describe(match, config) for match in row.matches],
         more=row.more,
         fault=row.fault,
     )
 
 
-def _describe(match: NumberedItem) -> NumberMatchDocument:
+def _describe(match: NumberedItem, config: Config) -> NumberMatchDocument:
     anchored, certificate = match.anchored, match.certificate
     return NumberMatchDocument(
         kind=match.kind.value,
@@ -77,7 +83,7 @@ def _describe(match: NumberedItem) -> NumberMatchDocument:
         erased=match.is_erased,
         accepted_at=match.accepted_at,
         sealed_at=match.sealed_at,
-        anchor=None if anchored is None else describe_anchor(anchored),
+        anchor=None if anchored is None else describe_anchor(anchored, config),
         certificate=None if certificate is None else _describe_issue(certificate),
     )
 

@@ -24,9 +24,13 @@ DATA: dict[str, JsonValue] = {
 EVIL = "Ann\r\nBcc: all@evil.example\r\n\r\n\u202e<b>{tenant}</b>"
 
 
-def subject(event: NotificationType, person: str | None = "Ann") -> MailSubject:
+def subject(
+    event: NotificationType, person: str | None = "Ann", *, is_by_depth: bool = False
+) -> MailSubject:
     at = "2026-01-01T10:00:00.000Z"
-    return MailSubject(event=event, tenant="acme", at=at, data=DATA, person=person)
+    return MailSubject(
+        event=event, tenant="acme", at=at, data=DATA, person=person, is_by_depth=is_by_depth
+    )
 
 
 def frame(language: Language | None = None, recipient: str = "ann@x.org") -> MailFrame:
@@ -52,6 +56,18 @@ def test_each_event_has_a_title_and_a_text_in_both_languages(event: Notification
     assert translate(lines[0], "en") in text and translate(lines[0], "zh") in text
     only = read(build_mail("msg_1", subject(event), frame("zh"))).get_content()
     assert translate(lines[0], "zh") in only and translate(lines[0], "en") not in only
+
+
+@pytest.mark.parametrize("is_by_depth", [True, False])
+def test_an_e_mail_says_whether_the_nodes_confirmed_finality(is_by_depth: bool) -> None:
+    title, (text, *_) = describe_subject(subject("evidence.final", is_by_depth=is_by_depth))
+    for line in (title, text):
+        assert ("counts as final" in line) == is_by_depth
+        assert ("视为最终确定" in translate(line, "zh")) == is_by_depth
+        assert ("已最终确定" in translate(line, "zh")) != is_by_depth
+        assert not what_is_english(translate(line, "zh").replace("acme", ""))
+    assert ("counts as final; not confirmed by the nodes" in text) == is_by_depth
+    assert ("节点未确认" in translate(text, "zh")) == is_by_depth
 
 
 def test_what_stands_in_the_headers() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 
 from anchor.messages.message import Message, translate
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.daemon import Pace
 from anchor.operate.events import (
+    Event,
     anchoring_event,
     clock_event,
     finality_event,
@@ -15,6 +21,7 @@ from anchor.operate.events import (
 )
 from anchor.operate.incident_handling import describe_incident
 from anchor.operate.single_run import RunResult, RunState, run_state_message
+from anchor.project.config import Config
 from anchor.store.heads import AnchoredHead, AnchorPosition
 from anchor.store.incidents import Incident
 from anchor.types import Hash32, Head
@@ -30,20 +37,35 @@ ANCHORED = AnchoredHead(
     block_hash=None,
 )
 RESULT = RunResult(sealed=1, anchored=ANCHORED, state=RunState.INCLUDED, timed_out=False)
+FINAL = replace(RESULT, state=RunState.FINAL)
+BY_NODES, BY_DEPTH = (cast(Config, SimpleNamespace(final_after=count)) for count in (None, 12))
 
 
 @pytest.mark.parametrize(
     ("text", "english", "chinese"),
     [
         (
-            anchoring_event(RESULT, ANCHORED).text,
+            anchoring_event(RESULT, ANCHORED, BY_NODES).text,
             "sealed 1 leaf; anchor 7 of 2 leaves in block 40: included (still reversible)",
             "已编入 1 片叶；第 7 次锚定（2 片叶）在区块 40：已入区块（仍可能因重组而失效）",
         ),
         (
-            finality_event(ANCHORED).text,
+            finality_event(ANCHORED, BY_NODES).text,
             "anchor 7 is final: 2 leaves",
             "第 7 次锚定已最终确定：2 片叶",
+        ),
+        (
+            anchoring_event(FINAL, replace(ANCHORED, final=True), BY_DEPTH).text,
+            (
+                "sealed 1 leaf; anchor 7 of 2 leaves in block 40: anchored (counts as final; not "
+                "confirmed by the nodes)"
+            ),
+            ("已编入 1 片叶；第 7 次锚定（2 片叶）在区块 40：已锚定（视为最终确定，节点未确认）"),
+        ),
+        (
+            finality_event(ANCHORED, BY_DEPTH).text,
+            "anchor 7 counts as final; not confirmed by the nodes: 2 leaves",
+            "第 7 次锚定视为最终确定，节点未确认：2 片叶",
         ),
         (
             reorganisation_event(ANCHORED, Message("anchor-moved-to-block", block=41)).text,
@@ -106,7 +128,16 @@ def test_an_incident_says_where_the_anchor_was_seen(
     )
 
 
+@pytest.mark.parametrize("event", [anchoring_event, finality_event])
+def test_the_figures_name_the_number_of_blocks_that_decided(event: Callable[..., Event]) -> None:
+    given = (RESULT, ANCHORED) if event is anchoring_event else (ANCHORED,)
+    by_nodes, by_depth = (event(*given, config) for config in (BY_NODES, BY_DEPTH))
+    assert by_depth.figures == {**by_nodes.figures, "final_after_blocks": 12}
+    assert by_depth.event == by_nodes.event
+
+
 def test_the_state_of_a_run_is_shown_in_the_words_of_its_document() -> None:
     for state in RunState:
-        assert run_state_message(state) == state.value
-        assert translate(run_state_message(state), "zh") != state.value
+        message = run_state_message(state, is_by_depth=False)
+        assert message == state.value
+        assert translate(message, "zh") != state.value
