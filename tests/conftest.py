@@ -17,6 +17,9 @@ _HERE = str(Path(__file__).resolve().parent)
 if _HERE not in sys.path:
     sys.path.append(_HERE)
 
+# Loading the tests makes many objects and hardly any garbage.
+gc.disable()
+
 # A shell that runs the tests in the background lets them, and all they start, ignore the interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -51,6 +54,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | pytest.ExitCode | None:
 
 
 def pytest_collection_finish() -> None:
-    """Look for garbage only among what the tests make; to go through all modules takes seconds."""
+    """Look for garbage from here on, and only among what the tests make."""
     gc.collect()
     gc.freeze()
+    gc.enable()

@@ -41,11 +41,19 @@ RECORD = TESTS / "recorded.json"
 
 # The number of jobs among which a folder's files are divided; 1 for a folder that is not listed.
 # Each costs some eight seconds of a core until its first test runs.
-PARTS = {"cli": 3, "faults": 2, "service": 2, "devnet": 2}
+PARTS = {"cli": 3, "faults": 2, "service": 2}
 # The same for the tests that are marked `release`.
 MARKED_PARTS = {"browser": 2, "capture": 3, "cli": 5, "faults": 3}
 # Estimated seconds for a part of a folder, by which jobs are sorted; 60 s if not listed.
-SECONDS = {"cli": 150, "faults": 150, "service": 120, "devnet": 100, "unit": 100, "store": 60}
+SECONDS = {
+    "cli": 170,
+    "faults": 170,
+    "unit": 170,
+    "browser": 150,
+    "devnet": 150,
+    "service": 140,
+    "store": 140,
+}
 # Folders without tests, or whose tests are run in another way.
 APART = ("contracts", "ape", "reproductions")
 

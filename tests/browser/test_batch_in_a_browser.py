@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.platform_tabs import open_tab
@@ -26,8 +25,6 @@ from anchor.store.sealing import seal
 from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.needs_chromium
-__all__ = ["browser"]
-
 FILES = {"合同.pdf": b"%PDF the contract, as it was", "=evil.txt": b"the statement " * 40}
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.platform_tabs import open_tab
 from support.service import digest
@@ -16,8 +15,6 @@ from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
 
 pytestmark = pytest.mark.needs_chromium
-__all__ = ["browser"]
-
 LONG = "一个很长的名称，没有任何空格" * 7 + "x" * 90
 
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 import zxingcpp
 from PIL import Image
-from support.browser import browser
 from support.certificates import HOSTILE, Issued, issue, named, page_texts
 from support.desk import Desk
 from support.world import INDEX, SIZE
@@ -18,8 +17,6 @@ from anchor.certificate.html import render_html
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-
-__all__ = ["browser"]
 
 Scheme = Literal["light", "dark"]
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Request, Route
 from support.accessibility import find_violations
-from support.browser import browser
 from support.copies import keep, objects
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
@@ -21,8 +20,6 @@ from support.visitors import close_browsers, visit
 
 from anchor.keeping.upload_rules import PART_BYTES
 from anchor.service.worker import Service
-
-__all__ = ["browser"]
 
 ROOM = 200_000_000
 

@@ -9,7 +9,6 @@ import pytest
 from playwright.sync_api import Browser
 from sqlalchemy import insert
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, serve_platform
@@ -24,8 +23,6 @@ from anchor.store.schema import deliveries, jobs
 from anchor.store.tenant_keys import key_id_of
 from anchor.store.webhooks import create_webhook
 from anchor.system.clock import utc_now
-
-__all__ = ["browser"]
 
 LONG = "x" * 150
 

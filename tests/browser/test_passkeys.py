@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import APIResponse, Browser, CDPSession, Page
 from sqlalchemy import update
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, serve_platform
@@ -29,8 +28,6 @@ from anchor.store.schema import passkeys, sessions
 from anchor.store.tenant_accounts import resume_tenant, suspend_tenant
 from anchor.store.tenant_events import load_events
 from anchor.system.clock import utc_now
-
-__all__ = ["browser"]
 
 CHALLENGES = {"make": "/account/passkeys/challenge", "use": "/login/passkey/challenge"}
 COOKIE = "anchor_passkey"

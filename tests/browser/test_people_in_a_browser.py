@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.platform_tabs import open_tab
 from support.service import digest
@@ -25,8 +24,6 @@ from anchor.store.mail_choices import ensure_token
 from anchor.store.sealing import seal
 from anchor.store.webhooks import load_webhooks
 from anchor.system.clock import utc_now
-
-__all__ = ["browser"]
 
 LONG = "a very long name of a person who has many names and wrote all of them down here, in one go"
 

@@ -12,12 +12,9 @@ import pytest
 from playwright.sync_api import Browser, Page
 from support.accessibility import find_violations
 from support.bent_receipts import honest_receipts, world
-from support.browser import browser
 from support.desk import open_desk
 from support.grown_logs import grow_log
 from support.page_service import PageService, serve_pages
-
-__all__ = ["browser"]
 
 PAGES = {
     "login": "/login",

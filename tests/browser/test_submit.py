@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Route
 from support.accessibility import find_violations
-from support.browser import browser
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.sign_in_providers import Platform, serve_platform
@@ -24,8 +23,6 @@ from anchor.evidence.preservation_number import number_record
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
 from anchor.store.certificates import count_waiting
 from anchor.system.clock import utc_now
-
-__all__ = ["browser"]
 
 
 @pytest.fixture(scope="module")

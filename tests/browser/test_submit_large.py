@@ -9,14 +9,11 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
-from support.browser import browser
 from support.browser_memory import MIB, watch_memory
 from support.grown_logs import grow_log
 from support.sign_in_providers import Platform, serve_platform
 from support.submit_desk import open_submit_desk
 from support.visitors import close_browsers, visit
-
-__all__ = ["browser"]
 
 pytestmark = pytest.mark.release
 

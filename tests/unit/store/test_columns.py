@@ -337,7 +337,7 @@ def assert_seen(run: Run) -> None:
     change=st.binary(max_size=3),
     dropped=st.integers(0, 3),
 )
-@settings(max_examples=examples(1_000, 300), deadline=None)
+@settings(max_examples=examples(1_000, 100), deadline=None)
 def test_a_bent_column_is_refused_or_its_records_do_not_hash(
     pieces: list[EvidenceRow], name: str, place: int, change: bytes, dropped: int
 ):
