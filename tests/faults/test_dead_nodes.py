@@ -143,7 +143,10 @@ def judge_file(file: Path, policy: TrustPolicy, reached: Nodes) -> int:
 )
 def test_a_hanging_witness_is_waited_for_once(anvil: Devnet, hanging: Hanging) -> None:
     with ExitStack() as stack:
-        well, ill = partial(reading, anvil.url, timeout=60), partial(reading, hanging.url)
+        well, ill = (
+            partial(reading, anvil.url, timeout=60),
+            partial(reading, hanging.url, lambda: 0.0),
+        )
         trio = [stack.enter_context(open_one()) for open_one in (well, ill, well)]
         reports: list[str] = []
         group = NodeGroup(
