@@ -206,7 +206,8 @@ def test_requests_of_all_workers_are_counted_together_and_those_of_dead_ones_sta
         for _ in range(60):
             # A connection for each, so that both workers get some.
             served.http.get("/healthz", headers={"Connection": "close"})
-        assert count(served, token)["/healthz"] == 60
+        # A worker counts a request once it has answered it.
+        wait_for(lambda: count(served, token)["/healthz"] == 60)
         workers = workers_of(served.running.process.pid)
         assert len(workers) == 2
         victim = workers[0]
