@@ -60,8 +60,10 @@ def hanging() -> Iterator[Hanging]:
 
 
 @contextmanager
-def reading(url: str, monotonic: Callable[[], float] = time.monotonic) -> Iterator[Node]:
-    rpc = Rpc(url, timeout=_TIMEOUT, monotonic=monotonic)
+def reading(
+    url: str, monotonic: Callable[[], float] = time.monotonic, timeout: float = _TIMEOUT
+) -> Iterator[Node]:
+    rpc = Rpc(url, timeout=timeout, monotonic=monotonic)
     try:
         yield Node(rpc)
     finally:
@@ -92,7 +94,9 @@ def test_a_node_that_timed_out_is_left_alone_for_longer_each_time(hanging: Hangi
             assert hanging.asked == before + 1
             now[0] += 0.2
         hanging.hangs = False
+        node.rpc._session._timeout = 60
         assert node.fetch_chain_id() == 31337
+        node.rpc._session._timeout = _TIMEOUT
         hanging.hangs = True
         with pytest.raises(NodeUnreachableError, match="timed out") as caught:
             node.fetch_chain_id()
@@ -139,7 +143,11 @@ def judge_file(file: Path, policy: TrustPolicy, reached: Nodes) -> int:
 )
 def test_a_hanging_witness_is_waited_for_once(anvil: Devnet, hanging: Hanging) -> None:
     with ExitStack() as stack:
-        trio = [stack.enter_context(reading(url)) for url in (anvil.url, hanging.url, anvil.url)]
+        well, ill = (
+            partial(reading, anvil.url, timeout=60),
+            partial(reading, hanging.url, lambda: 0.0),
+        )
+        trio = [stack.enter_context(open_one()) for open_one in (well, ill, well)]
         reports: list[str] = []
         group = NodeGroup(
             trio, needed=2, chain_id=ChainId(31337), genesis=None, report=reports.append

@@ -64,7 +64,7 @@ def test_nothing_is_asked_twice_by_itself(answer: Respond, injected: Callable[[i
     injected(len(methods))
     server = Server(answer)
     with serve(server.respond) as url:
-        rpc = Rpc(url, timeout=5)
+        rpc = Rpc(url, timeout=60)
         for method in methods:
             with pytest.raises(CannotCheckError):
                 rpc.call(method, ["0x"])
@@ -94,7 +94,7 @@ def test_no_redirect_is_followed(elsewhere: tuple[Server, str]) -> None:
     inside, place = elsewhere
     server = Server(lambda handler, body: send(handler, 307, b"", Location=place))
     with serve(server.respond) as url:
-        node = Node(Rpc(url, timeout=5))
+        node = Node(Rpc(url, timeout=60))
         for question in (node.fetch_chain_id, lambda: node.send_raw_transaction(b"\x02")):
             with pytest.raises(CannotCheckError):
                 question()
@@ -124,7 +124,7 @@ def test_no_offchain_lookup_is_followed(elsewhere: tuple[Server, str]) -> None:
     }
     server = Server(answering(error=error))
     with serve(server.respond) as url:
-        node = Node(Rpc(url, timeout=5))
+        node = Node(Rpc(url, timeout=60))
         with pytest.raises(NodeRefusedError):
             node.call(sender=DEV_ADDRESS, to=Address(b"\x42" * 20), data=b"")
     assert (server.requests, inside.requests) == (["eth_call"], [])
@@ -141,7 +141,7 @@ def test_no_log_record_holds_the_key(caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG, logger=name)
     server = Server(answering(result="0x1"))
     with serve(server.respond) as url:
-        rpc = Rpc(f"{url}/v3/{SECRET}", timeout=5)
+        rpc = Rpc(f"{url}/v3/{SECRET}", timeout=60)
         assert Node(rpc).fetch_chain_id() == 1
         shown: list[Any] = [rpc, rpc.name, Node(rpc)]
         rpc.close()

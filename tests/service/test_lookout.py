@@ -35,7 +35,7 @@ from anchor.service.worker import Service
 from anchor.store import sqlite
 
 ZERO = "0x" + "00" * 32
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from anchor.store.evidence import load_all
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request
 
-SECONDS = 20
+SECONDS = 60
 
 
 @dataclass

@@ -243,7 +243,7 @@ def test_neither_netrc_nor_other_programs_proxies_are_applied(
         seen.append(handler.headers["Authorization"])
         send(handler, 200, b"{}")
 
-    with serve(respond) as url, BoundedSession(timeout=5, max_bytes=100) as session:
+    with serve(respond) as url, BoundedSession(timeout=60, max_bytes=100) as session:
         assert session.post(url, data=b"{}").content == b"{}"
     assert seen == [None]
 
@@ -259,7 +259,7 @@ def test_a_proxy_that_was_named_is_used_but_for_this_machine(
 
     with serve(respond) as proxy, serve(respond) as here:
         monkeypatch.setenv("ANCHOR_PROXY", proxy)
-        with BoundedSession(timeout=5, max_bytes=100) as session:
+        with BoundedSession(timeout=60, max_bytes=100) as session:
             session.post("http://node.invalid:8545/v1", data=b"{}")
             session.post(f"{here}/v2", data=b"{}")
     assert asked == ["http://node.invalid:8545/v1", "/v2"]
