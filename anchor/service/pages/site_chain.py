@@ -22,6 +22,13 @@ class SiteChain:
     proves_time: bool
     finality: Message | None
 
+    @property
+    def block_time(self) -> Message:
+        """Return the label of the time that a block of the chain states."""
+        if self.proves_time:
+            return Message("piece-block-time")
+        return Message("certificate-block-time")
+
 
 def describe_site_chain(chain_id: ChainId, rule: FinalityRule) -> SiteChain:
     """Return what is said of a chain on which a project decides by ``rule`` what is final."""

@@ -136,3 +136,42 @@ def test_no_page_promises_on_a_chain_for_tests_what_its_blocks_cannot_prove(
         assert (limits[language] in home) != proves_time
         conformance = show(site, "conformance.html", language=language, rules=RULES)
         assert (limits[language] in conformance) != proves_time
+
+
+@pytest.mark.parametrize(
+    ("chain_id", "label"),
+    [(MAIN, "区块时间"), (SEPOLIA, "区块所载时间（不具证明意义）")],
+)
+def test_pages_label_a_blocks_time_by_what_it_proves(chain_id: ChainId, label: str) -> None:
+    site, anchor = describe_site_chain(chain_id, "finalized"), {"timestamp": 1_790_000_000}
+    erasure = {
+        **dict.fromkeys(("accepted_at", "retention", "statement")),
+        "leaf": "",
+        "index": 1,
+        "anchor": anchor,
+        "erased_at": "2026-01-02T03:04:05.000Z",
+    }
+    of_tenant = {"tenant": "t", "permissions": (), "id": "1", "events": ()}
+    erased = {**of_tenant, "erasure": erasure, **dict.fromkeys(("by", "actor", "basis"))}
+    exhibit = {
+        **dict.fromkeys(("name", "sha256", "sm3")),
+        "status": {
+            **dict.fromkeys(("notice", "notice_erased", "number", "index")),
+            "anchor": anchor,
+            "state": "anchored",
+        },
+        "row": {"id": "1", "position": 1, "label": "", "purpose": ""},
+        "certificates": (),
+    }
+    fields = {**dict.fromkeys(("number", "title", "authority"), ""), "parties": ()}
+    shared = {
+        "case": {"fields": fields},
+        "exhibits": [exhibit],
+        "link": {"expires_at": "2026-01-02T03:04:05.000Z"},
+        "token": "t",
+        "stages": label_stages(site),
+        "tones": choose_tones(site),
+    }
+    pages: dict[str, dict[str, object]] = {"erased.html": erased, "shared.html": shared}
+    for template, values in pages.items():
+        assert f"<dt>{label}</dt>" in show(site, template, **values), template
