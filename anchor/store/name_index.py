@@ -24,6 +24,7 @@ from anchor.evidence.search_query import (
 )
 from anchor.store.columns import Run
 from anchor.store.database import Database
+from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.file_origins import tenant_of
 from anchor.store.log_following import SLICE, count_followed, follow_log
 from anchor.store.runs import find_end, load_runs
@@ -107,12 +108,23 @@ def _list_entries(parts: Iterator[Run], start: int, end: int) -> dict[str, list[
     """Return the entries of the pieces from index ``start`` up to ``end``, by tenant."""
     entries: dict[str, list[Entry]] = {}
     for run in parts:
+        # By kind: to make the source of a piece that its digest names would cost most of a seal.
+        unnamed = {
+            code: tenant_of(kind.prefix)
+            for code, kind in enumerate(parse_kinds(run.shared))
+            if kind.is_named_by_digest and kind.prefix is not None
+        }
         for at in range(max(start - run.first, 0), min(end, run.end) - run.first):
-            source = run.source(at)
-            tenant = tenant_of(source)
-            if tenant is not None:
+            code, name = run.kinds[at], ""
+            if code in unnamed:
+                tenant = unnamed[code]
+            else:
+                source = run.source(at)
+                tenant = tenant_of(source)
                 name = "" if run.is_named_by_digest(at) else source.partition("/")[2]
-                entries.setdefault(tenant, []).append((run.first + at, fold_name(name)))
+            if tenant is not None:
+                folded = name and fold_name(name)
+                entries.setdefault(tenant, []).append((run.first + at, folded))
     return entries
 
 
@@ -170,7 +182,7 @@ def _encode(entries: Sequence[Entry]) -> dict[str, bytes]:
     names = [name for _, name in entries]
     return {
         "places": pack(f"<{len(entries)}q", *(index for index, _ in entries)),
-        "filter": build_name_filter(names),
+        "filter": build_name_filter(set(names)),
         "body": "".join(f"{name}\n" for name in names).encode(),
     }
 

@@ -71,6 +71,8 @@ def _enter_slice(connection: Connection, start: int, end: int) -> int:
     rows: dict[bytes, Retention] = {}
     # Only records with further members are kept as they are; damage is what `anchor audit` reports.
     for run in load_runs(connection, start, end, skipped=lambda _: None):
+        if run.records is None:
+            continue
         for at in range(max(start - run.first, 0), min(end, run.end) - run.first):
             record = run.kept_record(at)
             until = None if record is None or MARK not in record else read_retention(record)
