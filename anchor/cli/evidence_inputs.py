@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -265,7 +266,7 @@ class VerificationInputs:
 
     def _list_bundle(self, bundle: Path) -> Iterator[tuple[str, Load]]:
         """Yield every receipt of a bundle with the file of its record's name beside the bundle."""
-        hint = Message("bundle-file-missing-hint", bundle=bundle)
+        hint = Message("bundle-file-missing-hint", bundle=shlex.quote(str(bundle)))
         try:
             for receipt in load_bundle(bundle):
                 try:
