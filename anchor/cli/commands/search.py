@@ -47,7 +47,7 @@ def command(
 
 
 def _explain_number(output: Output, text: str) -> None:
-    """Print what is wrong with a text that looks like a number."""
+    """Print what is wrong with a text that looks like a number, and end as bad usage if it is."""
     if is_certificate_number(text):
         output.note(Message("certificate-number-unknown"))
     try:
@@ -55,3 +55,4 @@ def _explain_number(output: Output, text: str) -> None:
     except MalformedError as error:
         if is_number(text):
             output.note_error(error)
+            raise typer.Exit(error.exit_code) from None
