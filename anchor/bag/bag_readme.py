@@ -95,7 +95,7 @@ def write_readme(packing: Packing, names: Sequence[str], language: Language) -> 
         _code(f"sha256sum {TAG_MANIFEST}", f"sha256sum -c {TAG_MANIFEST} {MANIFEST}"),
         say(Message("bag-readme-complete-limit")),
         say(Message("bag-readme-sm3", list=SM3_SUMS)),
-        _code("openssl dgst -sm3 FILE"),
+        _code("openssl dgst -sm3 < FILE"),
         f"## {say(Message('bag-readme-verify'))}",
         *_explain_standalone(packing, language),
         say(Message("bag-readme-anchor")),

@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Literal, get_args
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from typing import TYPE_CHECKING, Literal, get_args
 
 from anchor.certificate.labels import describe_claim, describe_kind, describe_result
 from anchor.certificate.model import Certificate, bilingual, encode_certificate
@@ -21,6 +19,9 @@ from anchor.certificate.statements import Declarant
 from anchor.errors import NotFinalError, UsageError
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 PaperName = Literal["us-902", "vermont", "zh"]
 PAPERS: tuple[PaperName, ...] = get_args(PaperName)
@@ -41,6 +42,8 @@ def parse_paper(name: str) -> PaperName:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     return Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,

@@ -84,7 +84,7 @@ def _check_file(record: Record) -> Iterator[Command]:
             )
             yield _command(
                 Message("certificate-check-record-digest", algorithm=name),
-                f"jq -r '.record | fromjson | .digests.{member}' \"$RECEIPT\"",
+                f"jq -r '.record | fromjson | .digests.{member}' < \"$RECEIPT\"",
                 value.hex(),
             )
 
@@ -93,7 +93,7 @@ def _check_path(receipt: Receipt, path: Path) -> Iterator[Command]:
     leaf = merkle.hash_leaf(receipt.record).hex()
     yield _command(
         Message("certificate-check-leaf"),
-        'h=$( (printf \'\\000\'; jq -j .record "$RECEIPT") | sha256sum | cut -c1-64 )\necho "$h"',
+        'h=$( (printf \'\\000\'; jq -j .record < "$RECEIPT") | sha256sum | cut -c1-64 )\necho "$h"',
         leaf,
     )
     if not path.steps:
@@ -149,15 +149,16 @@ def _check_state(
     said = str(Message("verdict-by-your-block", headline=headline))
     yield _command(
         Message("certificate-check-header-hash"),
-        f"jq -j '.anchors[{place}].state.header[2:]' \"$RECEIPT\" | hex | keccak",
+        f"jq -j '.anchors[{place}].state.header[2:]' < \"$RECEIPT\" | hex | keccak",
         proven.final_block_hash.hex(),
     )
     yield _command(
         Message("certificate-check-state-proof"),
-        'python3 verify.py "$RECEIPT" "$FILE" --lang en \\\n'
+        "python3 verify.py --lang en \\\n"
         f"  --block-hash 0x{proven.final_block_hash.hex()} \\\n"
         f"  --log 0x{receipt.log.hex()} \\\n"
         f"  --registry 0x{proven.registry.hex()} --chain-id {proven.chain_id} \\\n"
-        f"  --code-hash 0x{code_hash.hex()} --time-slack {slack} | tail -n 1",
+        f"  --code-hash 0x{code_hash.hex()} --time-slack {slack} \\\n"
+        '  -- "$RECEIPT" "$FILE" | tail -n 1',
         f"{said.replace('verified', 'VERIFIED', 1)} (exit code 0)",
     )

@@ -17,46 +17,14 @@ from anchor.cli.argument_errors import (
     describe_usage,
     is_help,
 )
+from anchor.cli.command_extras import name_extras
+from anchor.cli.command_table import COMMANDS
 from anchor.cli.console import Output
 from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
 from anchor.cli.typer_app import GroupedCommands, add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.system.os_errors import explain_os_error
-
-# The extra that installs each package that some commands need and a verifier may lack.
-_EXTRAS = {
-    "web3": "rpc",
-    "requests": "rpc",
-    "eth_abi": "rpc",
-    "tomlkit": "rpc",
-    "eth_account": "operator",
-    "sqlalchemy": "operator",
-    "alembic": "operator",
-    "pydantic_settings": "operator",
-    "typst": "certificate",
-    "fontTools": "certificate",
-    "jinja2": "certificate",
-    "segno": "certificate",
-    "pyhanko": "sign",
-    "pkcs11": "pkcs11",
-    "playwright": "capture",
-    "warcio": "capture",
-    "dns": "capture",
-    "h11": "capture",
-    "PIL": "capture",
-    "cryptography": "capture",
-    "authlib": "platform",
-    "joserfc": "platform",
-    "webauthn": "platform",
-    "fastapi": "service",
-    "uvicorn": "service",
-    "prometheus_client": "service",
-    "httpx": "service",
-    "psycopg": "postgresql",
-    "pyarrow": "objects",
-    "rfc3161_client": "timestamps",
-}
 
 _typer = typer.Typer(
     name="anchor",
@@ -135,7 +103,7 @@ def _run() -> int:
         )
         return _fail(explain_os_error(text, error, is_named=False))
     except ModuleNotFoundError as error:
-        extra = _EXTRAS.get((error.name or "").split(".")[0])
+        extra = name_extras(_find_command(), (error.name or "").split(".")[0])
         if extra is None:
             raise
         return _fail(
@@ -146,6 +114,10 @@ def _run() -> int:
         )
     except (KeyboardInterrupt, typer.Abort):
         return ExitCode.INTERRUPTED
+
+
+def _find_command() -> str | None:
+    return next((word for word in sys.argv[1:] if word in COMMANDS), None)
 
 
 def _fail(error: AnchorError) -> int:

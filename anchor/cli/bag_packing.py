@@ -37,7 +37,7 @@ from anchor.ethereum.header import parse_header
 from anchor.evidence.digests import Digests
 from anchor.messages.message import Message
 from anchor.page import load_page
-from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME
+from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME, receipts_file
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.system.clock import format_time
@@ -80,7 +80,7 @@ def verify_files(
     for name, load in inputs.list_inputs(receipts, receipt=None, digest=None):
         if isinstance(name, Message):
             raise UsageError(Message("pack-standard-input"))
-        path = Path(name.removesuffix(RECEIPT_SUFFIX))
+        path = receipts_file(Path(name)) or Path(name)
         try:
             receipt, digests = load()
             report = inputs.judge(receipt, digests)

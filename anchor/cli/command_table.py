@@ -1,7 +1,8 @@
 """The commands of ``anchor`` in the order and the groups of ``anchor --help``.
 
 The module of a command, ``anchor.cli.commands.NAME``, is imported when the command runs, so that it
-can import heavy packages at its top.
+can import heavy packages at its top.  Its help is made without those that its signature does not
+name (``command_signatures``).
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -34,7 +35,7 @@ from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
-from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME, evidence_path
+from anchor.project.files import SIGNATURE_NAME, evidence_path, receipts_file
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
@@ -265,7 +266,7 @@ class VerificationInputs:
 
     def _list_bundle(self, bundle: Path) -> Iterator[tuple[str, Load]]:
         """Yield every receipt of a bundle with the file of its record's name beside the bundle."""
-        hint = Message("bundle-file-missing-hint", bundle=bundle)
+        hint = Message("bundle-file-missing-hint", bundle=shlex.quote(str(bundle)))
         try:
             for receipt in load_bundle(bundle):
                 try:
@@ -295,8 +296,8 @@ class VerificationInputs:
 
         ``hint`` is the hint of the error if the file is missing.
         """
-        if receipt is None and file.name.endswith(RECEIPT_SUFFIX):
-            receipt, file = file, file.with_name(file.name.removesuffix(RECEIPT_SUFFIX))
+        if receipt is None and (named := receipts_file(file)) is not None:
+            receipt, file = file, named
         digests = self._digest(file, hint)
         return self._find_receipt(receipt, file, digests), digests
 
@@ -358,8 +359,8 @@ def _pair(receipt: Receipt, digests: Digests) -> tuple[Receipt, Digests]:
 def _lies_beside(path: Path) -> bool:
     """Return whether a file is the receipt of the file beside it, or a signature of its record."""
     signed = SIGNATURE_NAME.fullmatch(path.name)
-    name = path.name.removesuffix(RECEIPT_SUFFIX) if signed is None else signed[1]
-    return name not in ("", path.name) and is_regular_file(path.with_name(name))
+    file = receipts_file(path) if signed is None else path.with_name(signed[1])
+    return file is not None and is_regular_file(file)
 
 
 def _raise(error: AnchorError) -> NoReturn:

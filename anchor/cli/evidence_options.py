@@ -1,19 +1,10 @@
-"""Options that select evidence, for ``anchor erase`` and ``anchor hold``."""
+"""Options of commands about evidence: what is selected or listed, and what a notice says."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import Annotated
 
 import typer
-
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests, parse_digest
-from anchor.evidence.file_hashing import digest_file
-from anchor.evidence.record import source_of
-from anchor.messages.message import Message
-from anchor.operate.evidence_selection import Selection
 
 DigestsOption = Annotated[
     list[str] | None,
@@ -45,37 +36,24 @@ NamesArgument = Annotated[
     ),
 ]
 
-_HASH = re.compile(r"[0-9A-Fa-f]{64}")
+LimitOption = Annotated[
+    int,
+    typer.Option(
+        "--limit", min=1, max=1_000_000, metavar="N", help="Maximum number of pieces to show."
+    ),
+]
+ListedTenantOption = Annotated[
+    str | None,
+    typer.Option(
+        "--tenant", metavar="NAME", help="Only show evidence of this tenant of the service."
+    ),
+]
 
-
-def parse_selection(
-    names: list[str] | None,
-    digests: list[str] | None,
-    leaves: list[str] | None,
-    tenant: str | None,
-) -> Selection:
-    """Return the selection of evidence that the arguments name.
-
-    Raises:
-        UsageError: An argument is malformed, or a file cannot be read.
-    """
-    ids, wanted_digests, sources = [], [], []
-    for text in names or ():
-        path = Path(text)
-        if path.exists():
-            wanted_digests.append(digest_file(path))
-        elif _HASH.fullmatch(text):
-            ids.append(bytes.fromhex(text))
-        else:
-            sources.append(source_of(path))
-    wanted_digests += [Digests.bare(*parse_digest(text)) for text in digests or ()]
-    for text in leaves or ():
-        if not _HASH.fullmatch(text):
-            raise UsageError(Message("leaf-hash-malformed", actual=text[:80]))
-    return Selection(
-        ids=ids,
-        digests=wanted_digests,
-        sources=sources,
-        leaves=[bytes.fromhex(text) for text in leaves or ()],
-        tenant=tenant,
-    )
+ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, as everybody may read it.")]
+ActorOption = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Who decided it; default: your user name.")
+]
+AtOption = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="When, such as 2026-01-02T03:04:05Z; default: now."),
+]

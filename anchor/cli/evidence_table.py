@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from anchor.cli.console import Output
 from anchor.evidence.printed_number import NumberKind
@@ -25,19 +23,6 @@ from anchor.store.number_search import NumberedItem
 from anchor.system.clock import format_time
 from anchor.types import Stage
 from anchor.units import format_bytes
-
-LimitOption = Annotated[
-    int,
-    typer.Option(
-        "--limit", min=1, max=1_000_000, metavar="N", help="Maximum number of pieces to show."
-    ),
-]
-TenantOption = Annotated[
-    str | None,
-    typer.Option(
-        "--tenant", metavar="NAME", help="Only show evidence of this tenant of the service."
-    ),
-]
 
 # Columns of the table; the name comes last.
 _WIDTHS = (19, 8, -10, 21)

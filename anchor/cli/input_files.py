@@ -8,7 +8,7 @@ from pathlib import Path
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
-from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, sidecar_path
+from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, receipts_file, sidecar_path
 from anchor.receipt.bundle import is_bundle_file
 from anchor.receipt.format import MAX_RECEIPT_BYTES
 from anchor.system.os_errors import explain_os_error
@@ -21,7 +21,7 @@ def receipt_path(argument: Path) -> Path:
         UsageError: The path beside it is not a regular file; reading a pipe could wait for ever.
             Or it is a folder, which no receipt lies beside.
     """
-    if argument.name.endswith(RECEIPT_SUFFIX):
+    if receipts_file(argument) is not None:
         return argument
     path = sidecar_path(argument)
     if is_folder(argument) and not os.path.lexists(path):
@@ -46,7 +46,7 @@ def list_receipts(arguments: Sequence[Path]) -> list[Path]:
         if not is_folder(argument):
             paths.append(receipt_path(argument))
             continue
-        within = sorted(path for path in argument.rglob(f"*{RECEIPT_SUFFIX}") if path.is_file())
+        within = sorted(path for path in argument.rglob(f"?*{RECEIPT_SUFFIX}") if path.is_file())
         if not within:
             raise UsageError(
                 Message("folder-without-receipts", path=argument),

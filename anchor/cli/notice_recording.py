@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
-
-import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_user
 from anchor.operate.record_notices import record_notice
-
-ReasonOption = Annotated[str, typer.Option(metavar="TEXT", help="Why, as everybody may read it.")]
-ActorOption = Annotated[
-    str | None, typer.Option(metavar="TEXT", help="Who decided it; default: your user name.")
-]
-AtOption = Annotated[
-    str | None,
-    typer.Option(metavar="TIME", help="When, such as 2026-01-02T03:04:05Z; default: now."),
-]
 
 
 def record_and_print(

@@ -17,6 +17,9 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document instead of text.")
 ]
 
+DEVNET_VARIABLE = "ANCHOR_DEVNET_URL"
+"""Names the chain of ``anchor devnet --exec`` to its command."""
+
 ConfigOption = Annotated[
     Path | None,
     typer.Option(

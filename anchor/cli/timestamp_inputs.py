@@ -48,10 +48,7 @@ class TimestampInputs:
     def __init__(self, paths: Sequence[Path], checkpoint: Path | None) -> None:
         if checkpoint is not None and not paths:
             raise UsageError(Message("option-checkpoint-alone"))
-        self._given = [
-            _read(path, checkpoint or path.with_suffix(_CHECKPOINT_SUFFIX), is_demanded=True)
-            for path in paths
-        ]
+        self._given = [_read(path, checkpoint, is_demanded=True) for path in paths]
         self._named: list[JudgedTimestamp] | None = None
         self._in_bags: dict[Path, list[JudgedTimestamp]] = {}
         self._kept: dict[Path, JudgedTimestamp] = {}
@@ -81,7 +78,7 @@ class TimestampInputs:
                 judged += self._in_bags[opened.path]
         for path in _list_tokens(folders, report):
             if path not in self._kept:
-                given = _read(path, path.with_suffix(_CHECKPOINT_SUFFIX), is_demanded=False)
+                given = _read(path, None, is_demanded=False)
                 self._kept[path] = judge_timestamp(given, authorities)
             if not any(_is_same(self._kept[path], each) for each in judged):
                 judged.append(self._kept[path])
@@ -135,11 +132,14 @@ def _is_same(one: JudgedTimestamp, other: JudgedTimestamp) -> bool:
     return one.finding.token_sha256 == other.finding.token_sha256
 
 
-def _read(path: Path, checkpoint: Path, *, is_demanded: bool) -> GivenTimestamp:
+def _read(path: Path, checkpoint: Path | None, *, is_demanded: bool) -> GivenTimestamp:
+    """Read a token, and its checkpoint and revocation lists, which else lie beside it."""
+    token = read_bounded(path, MAX_TOKEN_BYTES + 1)  # after this the path has a name to add to
+    checkpoint = checkpoint or path.with_suffix(_CHECKPOINT_SUFFIX)
     lists = path.with_suffix(_LISTS_SUFFIX)
     return GivenTimestamp(
         token_name=str(path),
-        token=read_bounded(path, MAX_TOKEN_BYTES + 1),
+        token=token,
         checkpoint_name=str(checkpoint),
         checkpoint=read_bounded(checkpoint, _MAX_CHECKPOINT_BYTES),
         revocation_lists=(

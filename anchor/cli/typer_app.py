@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
+from anchor.cli.command_signatures import load_signatures
 from anchor.cli.command_table import COMMANDS, EXAMPLES, GROUPS
 from anchor.cli.console import name_command
 
 _SENTENCE = 300
+_HELP = {"-h", "--help"}
 
 
 class NamedCommand(TyperCommand):
@@ -55,9 +61,9 @@ class GroupedCommands(TyperGroup):
 class LazyCommand(TyperCommand):
     """A command with a name and a one-line description, whose module is imported when it runs."""
 
-    def load(self) -> Any:
+    def load(self, load_module: Callable[[str], ModuleType] = import_module) -> Any:
         """Import the command's module, and return the command or group that it defines."""
-        module = import_module(f"anchor.cli.commands.{str(self.name).replace('-', '_')}")
+        module = load_module(f"anchor.cli.commands.{str(self.name).replace('-', '_')}")
         app = getattr(module, "app", None)
         if app is None:
             app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -70,7 +76,20 @@ class LazyCommand(TyperCommand):
         self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any
     ) -> Any:
         """Parse the arguments with the loaded command; its context runs that command."""
+        if not _HELP.isdisjoint(args):
+            self._show_help(info_name, args, parent)
         return self.load().make_context(info_name, args, parent, **extra)
+
+    def _show_help(self, info_name: str | None, args: list[str], parent: Any) -> None:
+        """Show the help and end the program, if that is what the arguments ask for."""
+        command = self.load(load_signatures)
+        # A mistake in the arguments is reported by the command itself.
+        with suppress(TyperException):
+            context = command.make_context(info_name, list(args), parent)
+            if isinstance(command, TyperGroup):
+                name, found, rest = command.resolve_command(context, list(args))
+                assert found is not None  # else it has raised
+                found.make_context(name, rest, parent=context)
 
 
 def make_group(name: str) -> typer.Typer:

@@ -9,6 +9,7 @@ the next ``anchor erase`` or ``anchor run`` does the rest.
 from __future__ import annotations
 
 import secrets
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -119,7 +120,7 @@ def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:
             ),
             hint=Message("erasure-refused-by-case-hint")
             if hold.name.startswith(CASE)
-            else Message("erasure-refused-by-hold-hint", name=hold.name),
+            else Message("erasure-refused-by-hold-hint", name=shlex.quote(hold.name)),
         )
     statements = {erasure.statement for erasure in load_erasures(connection)}
     for piece in pieces:

@@ -12,9 +12,9 @@ from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
 from anchor.project.files import (
     BUNDLE_SUFFIX,
-    RECEIPT_SUFFIX,
     SIGNATURE_NAME,
     evidence_path,
+    receipts_file,
     sidecar_path,
 )
 from anchor.receipt.bundle import load_bundle_log
@@ -74,15 +74,13 @@ def skip_receipts(sources: Iterable[Discovered], log: LogId) -> Iterator[Discove
     """Skip the receipts of ``log`` beside their files, bundles of them, and their signatures."""
     for source in sources:
         name = source.path.name if isinstance(source, SourceFile) else ""
-        base, signed = name.removesuffix(RECEIPT_SUFFIX), SIGNATURE_NAME.fullmatch(name)
+        base, signed = receipts_file(Path(name)), SIGNATURE_NAME.fullmatch(name)
         if name.endswith(BUNDLE_SUFFIX) and is_bundle_of(source.path, log):
             yield Skipped(path=source.path, reason=Message("file-is-bundle"))
-        elif (
-            name.endswith(RECEIPT_SUFFIX)
-            and base
-            and _is_receipt_of(source.path.with_name(base), source.path, log)
+        elif base is not None and _is_receipt_of(
+            source.path.with_name(base.name), source.path, log
         ):
-            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base))
+            yield Skipped(path=source.path, reason=Message("file-is-receipt", name=base.name))
         elif signed is not None and _is_receipt_of(
             source.path.with_name(signed[1]), sidecar_path(source.path.with_name(signed[1])), log
         ):

@@ -1,4 +1,4 @@
-"""How long sessions, invitations and links to cases are valid.
+"""How long sessions, invitations, links to cases and API keys are valid.
 
 Times are the texts of the store's columns (RFC 3339, UTC, milliseconds), which sort as they follow.
 """
@@ -17,6 +17,8 @@ MAX_INVITATION_DAYS: Final = 90
 LINK_DAYS: Final = 14
 """The default validity of a link to a case."""
 MAX_LINK_DAYS: Final = 90
+MAX_KEY_DAYS: Final = 3_650
+"""The longest validity of a key that expires."""
 
 _DAY: Final = 86_400
 

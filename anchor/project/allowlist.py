@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -198,7 +199,11 @@ def check_policy_allowed(config: Path, sha256: str) -> None:
 
 
 def _hint(config: Path) -> Message:
-    return Message("project-not-allowed-hint", folder=config.parent, path=config)
+    return Message(
+        "project-not-allowed-hint",
+        folder=shlex.quote(str(config.parent)),
+        path=shlex.quote(str(config)),
+    )
 
 
 def named_config(option: Path | None) -> Path | None:

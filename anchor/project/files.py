@@ -65,3 +65,9 @@ def sidecar_path(file: Path) -> Path:
     if file.name in ("", ".."):  # a folder named by its place, such as the bag "."
         file = file.resolve()
     return file.parent / f"{file.name}{RECEIPT_SUFFIX}"
+
+
+def receipts_file(path: Path) -> Path | None:
+    """Return the file that a receipt with this path is for; None if it is no receipt's path."""
+    name = path.name.removesuffix(RECEIPT_SUFFIX)
+    return None if name in ("", path.name) else path.with_name(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +19,8 @@ def describe_missing_policy(config: Config) -> tuple[Message, Message]:
         owner=format_address(log_owner(config.log)),
         number=log_number(config.log),
         registry=format_address(config.registry),
-        path=config.trust,
-        folder=config.folder,
+        path=shlex.quote(str(config.trust)),
+        folder=shlex.quote(str(config.folder)),
     )
     return Message("policy-file-missing", path=config.trust), hint
 

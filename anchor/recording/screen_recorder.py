@@ -65,7 +65,7 @@ def record_screen(display: str, folder: Path, seconds: int, stopping: Event) -> 
         "-f", "x11grab", "-framerate", str(FRAMES_A_SECOND), "-draw_mouse", "1", "-i", display,
         "-map", "0:v", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-fps_mode", "passthrough",
         "-c:v", "libx264", "-preset", "veryfast", "-crf", "18", "-bf", "0", "-pix_fmt", "yuv420p",
-        "-t", str(seconds), str(folder / VIDEO),
+        "-t", str(seconds), str((folder / VIDEO).absolute()),
     ]  # fmt: skip
     scratch = folder / "scratch"
     with (folder / LOG).open("wb") as log:

@@ -15,7 +15,7 @@ from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH
 from anchor.operate.acceptance import identify, receipt_input
 from anchor.operate.receipt_files import read_receipt
-from anchor.project.files import RECEIPT_SUFFIX
+from anchor.project.files import receipts_file
 from anchor.recovery.owners import LeafOwners
 from anchor.recovery.remains import Remains
 from anchor.store.acknowledged_log_frames import Entry, EntryBlock
@@ -217,7 +217,7 @@ def row_of_receipt(path: Path, leaf: Hash32 | None) -> EvidenceRow | None:
     receipt = read_receipt(path)
     if receipt is None or leaf not in (None, hash_leaf(receipt.record)):
         return None
-    return _row_of_record(receipt.record, path.with_name(path.name.removesuffix(RECEIPT_SUFFIX)))
+    return _row_of_record(receipt.record, receipts_file(path))
 
 
 def _row_of_record(encoded: bytes, file: Path | None = None) -> EvidenceRow | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def render_replay(facts: ReplayFacts, language: Language) -> bytes:
         capture=capture,
         origin=facts.replay_url.partition("/capture/")[0],
         count=len(capture.bag.payload),
+        command=shlex.join(("anchor", "verify", "--", capture.path.name)),
         picture=None if picture is None else embed_png(picture),
         words=MappingProxyType(
             {

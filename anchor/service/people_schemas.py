@@ -11,13 +11,12 @@ from anchor.canonical import MAX_INTEGER, parse_strict
 from anchor.errors import MalformedError
 from anchor.messages.message import Message
 from anchor.messages.validation import describe_fault
-from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS
+from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS, MAX_KEY_DAYS
 from anchor.people.roles import Role
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.schemas import NextPage
 from anchor.service.worker import Service
-from anchor.store.tenant_keys import MAX_KEY_DAYS
 
 _MAX_BYTES = 64 * 1024
 _ID = r"^[0-9a-f]{1,32}$"

@@ -120,8 +120,9 @@ def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
         LeaseHeldError: Another process is filling the folder.
         StorageError: The disk is full or failing.
     """
-    partial = partial or folder.with_name(f".{folder.name}{_PARTIAL}")
     _check_free(folder)
+    folder = folder.absolute()  # the working directory has no name otherwise
+    partial = partial or folder.with_name(f".{folder.name}{_PARTIAL}")
     descriptor = _hold(partial)
     try:
         try:

@@ -23,10 +23,6 @@ from anchor.store.list_position import ListPosition
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_events import note_tenant_event
 
-MAX_KEY_DAYS = 3_650
-"""The longest validity of a key that expires."""
-
-
 # A key with this scope is the operator's own, whatever its tenant.
 _OPERATORS = "admin"
 

@@ -56,7 +56,7 @@ def explain_receipt(receipt: Receipt) -> Explanation:
     explanation.steps.append({"what": "record", "hash": digest, "number": number})
     for name, value in (("sha256", record.digests.sha256), ("sm3", record.digests.sm3)):
         if value is not None:
-            tool = "sha256sum FILE" if name == "sha256" else "openssl dgst -sm3 FILE"
+            tool = "sha256sum < FILE" if name == "sha256" else "openssl dgst -sm3 < FILE"
             lines.append(
                 Message("explanation-file-digest", algorithm=name, digest=value.hex(), command=tool)
             )

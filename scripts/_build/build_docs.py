@@ -89,7 +89,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 | `LANGUAGE`, `LC_ALL`, `LC_MESSAGES`, `LANG` | the first that is set decides: Chinese if it begins with `zh`, else English; JSON, `--help` and stored data are always English |
 | `NO_COLOR` | no colours |
 | `ANCHOR_CONFIG`, `ANCHOR_TRUST` | default of `--config`, `--trust` |
-| `ANCHOR_DEVNET_URL` | set by `anchor devnet --exec` for its command: the chain's URL |
+| `ANCHOR_DEVNET_URL` | set by `anchor devnet --exec` for its command: the chain's URL, which `anchor init --devnet` uses |
 | `SOURCE_DATE_EPOCH` | default of `anchor certify --issued-at` |
 
 ## Common options

@@ -71,13 +71,13 @@ def find_signer(key: Path) -> list[str]:
 
 def sign(path: Path, key: Path) -> None:
     """Sign a file with the key's program, which asks for the key's password itself."""
-    _run([*find_signer(key), str(path)], f"{path.name} could not be signed with {key}")
+    _run([*find_signer(key), str(path.absolute())], f"{path.name} could not be signed with {key}")
 
 
 def anchor(path: Path, project: Path) -> None:
     """Anchor a file in the log of a project, and leave its receipt beside it."""
     command = [str(Path(sys.executable).with_name("anchor")), "stamp"]
-    command += ["--config", str(project / "anchor.toml"), str(path)]
+    command += ["--config", str(project / "anchor.toml"), "--", str(path)]
     _run(command, f"{path.name} could not be anchored with the project {project}")
 
 

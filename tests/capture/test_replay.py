@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import html
 import http.client
 import importlib.util
 import io
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -38,8 +40,10 @@ from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_files import write_capture_files
 from anchor.capture.capture_options import CaptureOptions
 from anchor.capture.page_capture import capture_page
+from anchor.comparison.capture_bag import open_capture
 from anchor.comparison.picture_difference import compare_pictures
 from anchor.evidence.file_hashing import digest_file
+from anchor.replay.replay_page import ReplayFacts, describe_receipt, render_replay
 
 __all__ = ["tab"]
 
@@ -232,6 +236,22 @@ def test_pywb_is_no_part_of_this_package_and_its_absence_is_one_sentence(tmp_pat
     chinese = {"PATH": "/usr/bin:/bin", "LANGUAGE": "", "LC_ALL": "zh_CN.UTF-8"}
     ran = run_in_process("replay", "bag", cwd=tmp_path, env=chinese)
     assert what_is_english(re.sub(r"PATH|pywb|`.*`|错误：", "", ran.err)) is None
+
+
+@pytest.mark.parametrize("name", ["--trust=evil.toml", "@x", "two\nlines", "x; rm -r bag"])
+def test_the_page_prints_a_command_in_which_the_bags_name_is_one_word(
+    tmp_path: Path, name: str
+) -> None:
+    bag = make_capture(tmp_path / name, make_account(), {"page.txt": b"x"})
+    capture = open_capture(bag)
+    facts = ReplayFacts(
+        capture=capture, receipt=describe_receipt(capture), replay_url="http://127.0.0.1/capture/"
+    )
+    printed = re.search(
+        r"<code>(anchor verify .*?)</code>", render_replay(facts, "en").decode(), re.S
+    )
+    assert printed
+    assert shlex.split(html.unescape(printed[1])) == ["anchor", "verify", "--", name]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support import fixtures
-from support.command import start_anchor
+from support.command import run_anchor, start_anchor
 from support.crashes import crashing
 from support.disasters import anchor_final
 from support.disks import small_disk
@@ -72,6 +72,18 @@ def contents(folder: Path) -> dict[str, bytes]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def test_a_backup_is_made_in_the_working_directory_by_its_short_name(
+    site: Site, tmp_path: Path
+) -> None:
+    (tmp_path / "empty").mkdir()
+    config = str(site.folder / "anchor.toml")
+    run_anchor("backup", ".", "--config", config, cwd=tmp_path / "empty").expect(0)
+    run_anchor("backup", ".", "--check", cwd=tmp_path / "empty").expect(0)
+    for full in ("..", "/", "./", "empty/.."):
+        ran = run_anchor("backup", full, "--config", config, cwd=tmp_path / "empty")
+        ran.refused(2)
 
 
 @pytest.mark.release

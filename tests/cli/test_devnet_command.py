@@ -48,6 +48,13 @@ def test_a_command_runs_while_the_chain_answers_and_its_code_is_returned(tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_project_that_the_command_makes_is_on_its_chain(tmp_path: Path) -> None:
+    run_anchor(*EMBEDDED, "--exec", "sh", "-ec", """
+        "$0" -m anchor init --devnet project
+        grep -F "$ANCHOR_DEVNET_URL" project/anchor.toml
+    """, sys.executable, cwd=tmp_path).expect(0, "http://127.0.0.1:")  # fmt: skip
+
+
 def end(running: Running, name: signal.Signals) -> int | None:
     running.process.send_signal(name)
     running.process.wait(90)

@@ -12,8 +12,11 @@ from pkgutil import iter_modules
 import pytest
 from support.command import environment, run_anchor
 from support.in_process import run_in_process
+from support.paths import ROOT
+from support.wheels import make_environment
 
 import anchor.cli.commands
+from anchor.cli.command_extras import EXTRAS
 from anchor.cli.command_table import COMMANDS, EXAMPLES
 from anchor.cli.command_table import GROUPS as HEADINGS
 from anchor.cli.typer_app import LazyCommand
@@ -76,25 +79,50 @@ def commands_in(modules: set[str]) -> set[str]:
 
 
 TYPERS_OWN = {"annotated_doc", "shellingham", "click", "typing_extensions"}
-HEAVY = {"web3", "requests", "sqlalchemy", "alembic", "eth_account"}
+EVERY_HELP = """\
+import sys
+from anchor.cli import app
+from anchor.cli.command_table import COMMANDS, EXAMPLES
+
+for words in sorted({*COMMANDS, *EXAMPLES}):
+    assert app.main([*words.split(), "--help"], standalone_mode=False) == 0
+print("loaded", *sys.modules)
+"""
+
+
+def test_every_help_is_there_without_extras_and_loads_no_store(tmp_path: Path) -> None:
+    programs = make_environment(tmp_path / "environment", [])
+    done = subprocess.run(
+        [programs / "python", "-c", EVERY_HELP],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.splitlines()[-1].split()[1:])
+    assert {"anchor.cli.command_table", "typer"} <= loaded
+    assert packages(loaded) & {"rich", *EXTRAS} == set()
+    assert not [name for name in loaded if name.startswith("anchor.store")]
+    assert subprocess.run(
+        [programs / "python", "-c", "import sqlalchemy"], capture_output=True, check=False
+    ).returncode
+
+
+def test_no_help_loads_a_package_of_an_extra_that_is_installed(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_HELP],
+        cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert packages(set(done.stdout.splitlines()[-1].split())) & {"rich", *EXTRAS} == set()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "heavy"),
-    [
-        (["--help"], HEAVY | {"pydantic", "rich"}),
-        # Typer itself checks a command's arguments with pydantic.
-        (["verify", "--help"], HEAVY),
-        # The store is what this command is about; what it asks nodes with is loaded when it does.
-        (["run", "--help"], HEAVY - {"sqlalchemy"}),
-        # A bag needs nothing of what sets certificates on paper.
-        (["pack", "--help"], {"typst", "jinja2", "segno"}),
-    ],
+    "words",
+    [("verify", "--", "--help"), ("hold", "remove", "--", "-h"), ("trust", "show", "--", "--help")],
 )
-def test_help_loads_no_heavy_package(arguments: list[str], heavy: set[str], tmp_path: Path) -> None:
-    loaded = loaded_by(*arguments, cwd=tmp_path)
-    assert heavy & packages(loaded) == set()
-    assert commands_in(loaded) <= {"cli.commands", f"cli.commands.{arguments[0]}"}
+def test_a_name_that_looks_like_a_request_for_help_is_a_name(
+    words: tuple[str, ...], tmp_path: Path
+) -> None:
+    ran = run_anchor(*words, cwd=tmp_path)
+    assert ran.code not in (0, 1) and "Usage" not in ran.out
 
 
 def test_every_module_of_a_command_is_in_the_table() -> None:

@@ -87,7 +87,8 @@ def test_it_is_found_by_its_name_and_by_each_of_its_hashes(filled: Site) -> None
     filled.run("search", "nothing of the kind").expect(0, "no evidence matches")
     filled.run("search", " ").refused(2, "give a search text")
     wrong = piece["number"][:-1] + ("0" if piece["number"][-1] != "0" else "1")
-    filled.run("search", wrong).expect(0, "no evidence matches", "check character does not match")
+    filled.run("search", wrong).expect(2, "no evidence matches", "check character does not match")
+    assert filled.run("search", wrong, "--json").expect(2).document["evidence"] == []
     said = "certificates that `anchor certify` wrote are not recorded"
     filled.run("search", "AC-20261128-0123456789ABCDEF").expect(0, "no evidence matches", said)
 

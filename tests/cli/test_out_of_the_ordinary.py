@@ -376,3 +376,31 @@ def test_a_pipe_in_the_receipts_place_is_not_waited_for(site: Site) -> None:
     os.mkfifo(f"{file}.anchor.json")
     for command in ("explain", "upgrade", "verify"):
         site.run(command, file).refused(2, "is not a regular file")
+
+
+def test_a_file_whose_whole_name_is_the_receipts_suffix_is_no_receipt(
+    site: Site, tmp_path: Path
+) -> None:
+    name = ".anchor.json"
+    site.write("deed.txt", b"one field, two cows")
+    site.run("stamp", "deed.txt").expect(0)
+    site.write(name, (site.folder / "deed.txt.anchor.json").read_bytes())
+    site.run("verify", name).refused(2, name)
+    site.run("certify", name).refused(2, name)
+    site.run("explain", name).refused(2, name)
+    site.run("stamp", name).expect(0)
+    site.run("verify", name).expect(0, "VERIFIED")
+    # A stranger's file of that name spoils no other's verification.
+    (tmp_path / "folder").mkdir()
+    for each in ("deed.txt", "deed.txt.anchor.json", name):
+        (tmp_path / "folder" / each).write_bytes((site.folder / each).read_bytes())
+    ran = site.run("verify", str(tmp_path / "folder"), "--json")
+    codes = {Path(each["file"]).name: each["exit_code"] for each in ran.document["files"]}
+    assert codes["deed.txt"] == 0 and name in codes
+
+
+@pytest.mark.parametrize("path", [".", "./", "", ".."])
+def test_a_token_or_a_signature_that_is_a_folder_is_bad_usage(site: Site, path: str) -> None:
+    site.write("deed.txt", b"one field, two cows")
+    for option in ("--timestamp", "--signature", "--custody", "--receipt", "--trust", "--config"):
+        site.run("verify", "deed.txt", option, path).refused(2)

@@ -5,11 +5,15 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from functools import partial
+from importlib.metadata import distribution
 from pathlib import Path
 
+import pytest
 from support.command import environment
 from support.paths import ROOT
 from support.projects import Site
+from support.wheels import make_environment
 
 # What only the extras `operator`, `devnet` and `ape` bring.
 OPERATOR_PACKAGES = ("sqlalchemy", "alembic", "pydantic_settings", "eth", "eth_tester", "ape")
@@ -80,6 +84,39 @@ def test_what_a_verifier_runs_needs_no_operator_packages(tmp_path: Path):
     refused = run_verifier("audit", cwd=tmp_path)
     assert refused.returncode == 2
     assert "pip install '.[operator]'" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "extras"),
+    [
+        (("stamp", "x"), "operator"),
+        (("list",), "operator"),
+        (("serve",), "service"),
+        (("copies", "init"), "copies"),
+        (("capture", "https://example.org"), "capture"),
+        (("timestamp",), "operator,timestamps"),
+        (("certify", "x"), "certificate"),
+        (("demo",), "devnet"),
+        (("trust", "pin"), "rpc"),
+    ],
+)
+def test_a_command_names_all_its_extras_at_once(
+    words: tuple[str, ...], extras: str, tmp_path: Path
+) -> None:
+    bare = make_environment(tmp_path / "bare", [])
+    [packages] = bare.parent.glob("lib/python*/site-packages")
+    ours = packages / "anchor_evidence-0.dist-info" / "METADATA"
+    ours.parent.mkdir()
+    ours.write_text(distribution("anchor-evidence").read_text("METADATA") or "")
+    run = partial(
+        subprocess.run, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
+    )
+    refused = run([bare / "python", "-m", "anchor", *words])
+    assert refused.returncode == 2, refused
+    assert f"pip install '.[{extras}]'" in refused.stderr
+    installed = make_environment(tmp_path / "installed", extras.split(","))
+    module = f"anchor.cli.commands.{words[0]}"
+    assert run([installed / "python", "-c", f"import {module}"]).returncode == 0
 
 
 def test_a_replay_says_which_extra_it_needs(tmp_path: Path) -> None:

@@ -96,6 +96,7 @@ def test_a_wheel_with_another_hash_is_not_installed(release: Release, tmp_path: 
     environment["ANCHOR_WHEEL_SHA256"] = "00" * 32
     install = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"][0]["run"]
     environment |= {name: environment[f"ANCHOR_{name}"] for name in ("WHEEL", "WHEEL_SHA256")}
+    environment["GITHUB_ACTION_PATH"] = str(ROOT)
     assert "HASH" in run(install, tmp_path, environment, code=1)
 
 
@@ -215,6 +216,7 @@ def test_the_github_workflow_stamps_and_verifies_by_our_action(
         work = tmp_path / f"run-{attempt}"
         work.mkdir()
         shutil.copy(ROOT / "action.yml", work)
+        (work / "requirements").symlink_to(ROOT / "requirements")
         contexts["github"]["run_attempt"] = str(attempt)
         pipeline = Pipeline(repository=repository, work=work, environment=bare, between=between)
         pipeline.run_github(workflow, contexts)
@@ -232,6 +234,7 @@ def test_the_gitlab_pipeline_stamps_and_verifies(
     user: dict[str, str], network: Devnet, secrets: dict[str, Path], tmp_path: Path
 ) -> None:
     repository = copy("gitlab-ci", tmp_path)
+    shutil.copy(ROOT / "requirements/operator.txt", repository)
     for path in secrets.values():
         path.chmod(0o644)  # as GitLab writes variables of the type File
     environment = without_wheel(user, tmp_path) | {

@@ -143,7 +143,12 @@ class Pipeline:
         done = subprocess.run(
             ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", script],
             cwd=folder,
-            env={**self.environment, "RUNNER_TEMP": str(scratch), **variables},
+            env={
+                **self.environment,
+                "RUNNER_TEMP": str(scratch),
+                "GITHUB_ACTION_PATH": str(self.work),
+                **variables,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -45,7 +45,7 @@ def make_environment(folder: Path, extras: Iterable[str], tools: Iterable[str] =
     [packages] = folder.glob("lib/python*/site-packages")
     wanted = [Requirement(f"{OURS}[{','.join(extras)}]")]
     wanted += [Requirement(name) for name in ("pip", *tools)]
-    for package in _find_required(wanted):
+    for package in find_required(wanted):
         for file in package.files or ():
             if file.parts[0] not in ("..", "__pycache__") and file.suffix != ".pth":
                 _link(Path(str(package.locate_file(file.parts[0]))), packages / file.parts[0])
@@ -60,7 +60,7 @@ def make_environment(folder: Path, extras: Iterable[str], tools: Iterable[str] =
     return folder / "bin"
 
 
-def _find_required(wanted: Iterable[Requirement]) -> list[Distribution]:
+def find_required(wanted: Iterable[Requirement]) -> list[Distribution]:
     """Return the distributions of the requirements and of all that these require, but for ours."""
     waiting = [(one.name, extra) for one in wanted for extra in ("", *one.extras)]
     seen: set[tuple[str, str]] = set()

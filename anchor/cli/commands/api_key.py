@@ -16,8 +16,9 @@ from anchor.errors import UsageError
 from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.people.actors import Actor
+from anchor.people.lifetimes import MAX_KEY_DAYS
 from anchor.store.api_keys import Quota, describe_key_state, load_keys
-from anchor.store.tenant_keys import MAX_KEY_DAYS, issue_key, key_id_of, withdraw_key
+from anchor.store.tenant_keys import issue_key, key_id_of, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")

@@ -17,7 +17,7 @@ import typer
 from anchor.canonical import parse_strict
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output, document_format
-from anchor.cli.options import EmbeddedOption, JsonOption
+from anchor.cli.options import DEVNET_VARIABLE, EmbeddedOption, JsonOption
 from anchor.errors import AnchorError, UsageError
 from anchor.messages.message import Message
 from anchor.project.files import find_checkout
@@ -26,7 +26,6 @@ from anchor.system.forwarded_command import run_forwarding
 from anchor.system.regular_files import read_regular_file
 from anchor.system.signals import STOP_SIGNALS
 
-URL_VARIABLE = "ANCHOR_DEVNET_URL"
 # A ready file has about 150 bytes.
 _MAX_READY_BYTES = 4_096
 
@@ -44,7 +43,7 @@ def command(
         bool,
         typer.Option(
             "--exec",
-            help=f"Run CMD with the chain's URL in {URL_VARIABLE}, and end with its exit code.",
+            help=f"Run CMD with the chain's URL in {DEVNET_VARIABLE}, and end with its exit code.",
         ),
     ] = False,
     port: Annotated[
@@ -83,7 +82,7 @@ def command(
     anvil = None if embedded else find_anvil(find_checkout())
     with open_devnet(port=port, anvil=anvil, state=state) as chain, _announced(chain, ready_file):
         if words:
-            environment = {**os.environ, URL_VARIABLE: chain.url}
+            environment = {**os.environ, DEVNET_VARIABLE: chain.url}
             report = partial(output.note, mark=Message("error-mark"), colour=Colour.RED)
             raise typer.Exit(run_forwarding(words, environment, report))
         output.line(Message("devnet-started", kind=chain.kind, chain=chain.chain_id, url=chain.url))

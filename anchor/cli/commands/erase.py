@@ -9,12 +9,12 @@ import typer
 from anchor.cli.confirmation import confirm
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
+from anchor.cli.evidence_arguments import parse_selection
 from anchor.cli.evidence_options import (
     DigestsOption,
     LeavesOption,
     NamesArgument,
     TenantOption,
-    parse_selection,
 )
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError

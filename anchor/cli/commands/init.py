@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +18,13 @@ from anchor.chain.signer.keystore import (
 from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import note_project
-from anchor.cli.options import ApeAccountOption, JsonOption, parse_finality, parse_network
+from anchor.cli.options import (
+    DEVNET_VARIABLE,
+    ApeAccountOption,
+    JsonOption,
+    parse_finality,
+    parse_network,
+)
 from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.ethereum.known_chains import find_chain, label_chain
@@ -132,7 +139,7 @@ def command(
                 "--finality": finality,
             }
         )
-        url = rpc or DEVNET_URL
+        url = rpc or os.environ.get(DEVNET_VARIABLE) or DEVNET_URL
         node = open_node(url)
         config = plan_dev_project(
             folder,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
+from anchor.cli.evidence_options import LimitOption, ListedTenantOption
+from anchor.cli.evidence_table import print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.messages.message import Message
 
 
 def command(
-    tenant: TenantOption = None,
+    tenant: ListedTenantOption = None,
     limit: LimitOption = 50,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,

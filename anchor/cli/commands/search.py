@@ -8,7 +8,8 @@ import typer
 
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.cli.evidence_table import LimitOption, TenantOption, print_evidence
+from anchor.cli.evidence_options import LimitOption, ListedTenantOption
+from anchor.cli.evidence_table import print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import MalformedError, UsageError
 from anchor.evidence.preservation_number import is_number
@@ -26,7 +27,7 @@ def command(
             "of the last two. Or part of a name or path.",
         ),
     ],
-    tenant: TenantOption = None,
+    tenant: ListedTenantOption = None,
     limit: LimitOption = 50,
     config_path: ConfigOption = None,
     as_json: JsonOption = False,
@@ -46,7 +47,7 @@ def command(
 
 
 def _explain_number(output: Output, text: str) -> None:
-    """Print what is wrong with a text that looks like a number."""
+    """Print what is wrong with a text that looks like a number, and end as bad usage if it is."""
     if is_certificate_number(text):
         output.note(Message("certificate-number-unknown"))
     try:
@@ -54,3 +55,4 @@ def _explain_number(output: Output, text: str) -> None:
     except MalformedError as error:
         if is_number(text):
             output.note_error(error)
+            raise typer.Exit(error.exit_code) from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated, cast, get_args
 
@@ -176,7 +177,7 @@ def pin(
         output.note(Message("policy-time-slack-unknown-hint"))
     if not are_plain:
         output.note(Message("policy-nodes-omitted"))
-    output.note(Message("policy-next", path=out))
+    output.note(Message("policy-next", path=shlex.quote(str(out))))
     output.result(
         {
             "policy": str(out),

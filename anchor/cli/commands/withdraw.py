@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.notice_recording import ActorOption, AtOption, ReasonOption, record_and_print
+from anchor.cli.evidence_options import ActorOption, AtOption, ReasonOption
+from anchor.cli.notice_recording import record_and_print
 from anchor.cli.options import ConfigOption, JsonOption
 
 

@@ -9,6 +9,7 @@ from fastapi.responses import RedirectResponse, Response
 
 from anchor.errors import UsageError
 from anchor.messages.message import Message
+from anchor.people.lifetimes import MAX_KEY_DAYS
 from anchor.people.roles import GRANTED_SCOPES
 from anchor.service.caller import Caller
 from anchor.service.pages.forms import Form, read_days, read_form
@@ -21,7 +22,7 @@ from anchor.service.pages.tenant_access import need_caller
 from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import describe_key_state
-from anchor.store.tenant_keys import MAX_KEY_DAYS, issue_key, load_tenant_keys, withdraw_key
+from anchor.store.tenant_keys import issue_key, load_tenant_keys, withdraw_key
 from anchor.system.clock import format_time, utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
