@@ -10,6 +10,7 @@ The tree::
     ├── MismatchError            10  file, record, path or root does not match
     ├── NotAnchoredError         11  the registry does not hold this root
     ├── NotTrustedError          12  other chain, registry, code or log than pinned
+    │   └── ProjectChangedError  12  a project is not as its user allowed it
     ├── AbandonedError           13  anchored, but the log's owner abandoned the anchor
     ├── SupersededError          14  superseded or withdrawn by a later record
     ├── CannotCheckError         20  the question could not be answered
@@ -192,6 +193,17 @@ class NotTrustedError(AnchorError):
         self.chain_id = chain_id
         self.expected = expected
         self.actual = actual
+
+
+class ProjectChangedError(NotTrustedError):
+    """A project, or its trust policy, was changed since the user allowed it.
+
+    ``config`` is the path of its configuration.
+    """
+
+    def __init__(self, message: Message, *, hint: Message, config: Path) -> None:
+        super().__init__(message, hint=hint)
+        self.config = config
 
 
 class AbandonedError(AnchorError):

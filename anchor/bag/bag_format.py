@@ -126,7 +126,8 @@ def check_name(name: str) -> None:
 
 def fold_name(name: str) -> str:
     """Return what is equal for names that file systems may take for the same one."""
-    return unicodedata.normalize("NFC", name.upper())
+    # Upper-casing alone leaves U+1E9E apart from U+00DF, and U+03F4 from U+03B8.
+    return unicodedata.normalize("NFC", name.lower().upper())
 
 
 def find_capture(name: str) -> str:
@@ -219,11 +220,13 @@ def parse_info(data: bytes) -> dict[str, str]:
         UnknownVersionError: The bag has another format.
     """
     members: dict[str, str] = {}
+    labels: set[str] = set()
     for number, line in enumerate(_split_lines(data, INFO), 1):
         match = _INFO_LINE.fullmatch(line)
-        if match is None or match[1] in members:
+        if match is None or match[1].lower() in labels:
             raise MalformedError(Message("bag-list-line", list=INFO, line=number))
         members[match[1]] = match[2]
+        labels.add(match[1].lower())
     stated = members.get(FORMAT_LABEL)
     if stated is None:
         raise MalformedError(

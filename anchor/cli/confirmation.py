@@ -1,15 +1,20 @@
-"""Confirmation of commands that cannot be undone."""
+"""Confirmation of commands that cannot be undone, and of projects that were changed."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
 
 import typer
 
 from anchor.cli.console import Output
-from anchor.errors import UsageError
+from anchor.errors import ProjectChangedError, UsageError
 from anchor.messages.message import Message
+from anchor.project.allowlist import allow_project, find_config
+
+T = TypeVar("T")
 
 
 def confirm(
@@ -30,3 +35,27 @@ def confirm(
     show()
     if not typer.confirm(output.say(question), err=True):
         raise UsageError(declined)
+
+
+def choose_config(option: Path | None) -> Path:
+    """Return what ``find_config`` does, after asking about a project that was changed."""
+    return ask_about_change(lambda: find_config(option))
+
+
+def ask_about_change(choose: Callable[[], T]) -> T:
+    """Return what ``choose`` does; ask at the terminal whether a changed project still counts.
+
+    Raises:
+        ProjectChangedError: The user declines, or there is no terminal.
+    """
+    try:
+        return choose()
+    except ProjectChangedError as error:
+        if not (sys.stdin.isatty() and sys.stderr.isatty()):
+            raise
+        output = Output(as_json=False)
+        output.note(error.message, mark=Message("warning-mark"))
+        if not typer.confirm(output.say(Message("project-changed-question")), err=True):
+            raise
+        allow_project(error.config)
+    return ask_about_change(choose)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.chain.signer import Signer
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.errors import (
     AnchorError,
@@ -21,7 +22,7 @@ from anchor.errors import (
 from anchor.messages.message import Message
 from anchor.operate.erasure_cleanup import clean_up
 from anchor.project import signing_key
-from anchor.project.allowlist import allow_project, find_allowed, find_config
+from anchor.project.allowlist import allow_project
 from anchor.project.config import Config, WaitFor, load_config
 from anchor.project.project import OpenProject, open_project
 from anchor.project.relocation import open_moved_project
@@ -36,7 +37,7 @@ def project_session(
     ``moved`` also accepts a project whose plain deployment was interrupted, at its new registry;
     ``only_reads`` also accepts one on read-only media, and prints how it is read.
     """
-    config = load_config(find_config(config_path))
+    config = load_config(choose_config(config_path))
     project = open_moved_project(config) if moved else open_project(config, only_reads=only_reads)
     try:
         if project.database.read_only_note is not None:
@@ -62,15 +63,14 @@ def finish_erasures(output: Output, project: OpenProject) -> None:
             output.note(text, mark=Message("erasure-remains-mark"))
 
 
-def note_project(output: Output, config: Path, *, again: bool = False) -> None:
+def note_project(output: Output, config: Path) -> None:
     """Register a project as the user's, so that commands in its folder use it.
 
-    ``again``: only if it was registered before.  If it cannot be registered, such as in a container
-    without a home folder, this only prints a warning.
+    If it cannot be registered, such as in a container without a home folder, this only prints a
+    warning.
     """
     try:
-        if not again or find_allowed(config) is not None:
-            allow_project(config)
+        allow_project(config)
     except AnchorError as error:
         output.note(
             Message("project-not-noted", reason=error.message), mark=Message("warning-mark")

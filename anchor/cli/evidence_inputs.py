@@ -21,6 +21,7 @@ from anchor.cli.bag_inputs import (
     names_bag,
     names_bag_zip,
 )
+from anchor.cli.confirmation import ask_about_change
 from anchor.cli.input_files import (
     is_folder,
     is_regular_file,
@@ -35,6 +36,7 @@ from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
 from anchor.messages.message import Message
+from anchor.project.allowlist import find_change
 from anchor.project.files import SIGNATURE_NAME, evidence_path, receipts_file
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
@@ -93,10 +95,9 @@ class VerificationInputs:
         offline: bool = False,
         show_progress: ShowProgress | None = None,
     ) -> None:
-        self.choice = choose_policy(trust=trust, config=config_path)
+        self.choice = ask_about_change(lambda: choose_policy(trust=trust, config=config_path))
         self.policy = self.choice.policy
         self.is_offline = offline
-        self._trust = trust
         self._show_progress = show_progress
         self._project: ProjectInputs | None = None
         self.bags: list[OpenedBag] = []
@@ -105,6 +106,9 @@ class VerificationInputs:
             report(Message("project-unused", reason=reason.message))
             if reason.hint:
                 report(reason.hint, mark="  ")
+        changed = None if self.choice.config is None else find_change(self.choice.config)
+        if changed is not None:  # named, and so used all the same
+            report(changed.message, mark=Message("warning-mark"))
         self.nodes = Nodes(rpc or (), quorum, self._list_project_nodes, report)
         self._judge = partial(
             judge,
@@ -152,18 +156,22 @@ class VerificationInputs:
         ]
 
     def note_policy_place(self, *paths: Path | None) -> tuple[Message, ...]:
-        """Return a note if the policy of ``--trust`` is in or below the folder of one of ``paths``.
+        """Return a note on each named policy that is in or below the folder of one of ``paths``.
 
         So is one in a bag.  Such a policy may be the sender's, and the verification cannot tell.
         """
-        if self._trust is None:
-            return ()
-        policy = self._trust.resolve()
         folders = [path.parent.resolve() for path in paths if path is not None]
         folders += [opened.path.resolve() for opened in self.bags]
-        if not any(policy.is_relative_to(folder) for folder in folders):
-            return ()
-        return (Message("policy-beside-evidence", path=policy),)
+        policies = [
+            file.path.resolve()
+            for file in self.choice.files
+            if file.source in ("option", "environment")
+        ]
+        return tuple(
+            Message("policy-beside-evidence", path=policy)
+            for policy in policies
+            if any(policy.is_relative_to(folder) for folder in folders)
+        )
 
     def list_policies(self) -> list[dict[str, str]]:
         """Return the policies that count as members of a JSON document."""

@@ -102,7 +102,7 @@ def allow(folder: _Folder = Path(), as_json: JsonOption = False) -> None:
     """Allow commands to use a project that was created elsewhere.
 
     Read its anchor.toml first: commands in its folder then use its policy, nodes, store and key.
-    Allow it again if it is moved, or if its chain, registry, log or policy changes.
+    Allow it again if it is moved, or after you changed its anchor.toml or its policy.
     """
     output = Output(as_json=as_json)
     note = allow_project(_config_in(folder))

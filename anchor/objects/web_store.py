@@ -26,6 +26,7 @@ from anchor.objects.object_store import (
     describe_failure,
 )
 from anchor.objects.object_url import ObjectUrl
+from anchor.system.file_ownership import find_named_path
 
 # urllib3 copies what it reads, which is cheaper while it stays in the processor's cache.
 _READ_BYTES = 256 * 1024
@@ -96,7 +97,7 @@ class WebStore:
 
 def _open_pool() -> PoolManager:
     """Return connections that use neither ``~/.netrc`` nor the proxies of other programs."""
-    bundle = Path(os.environ.get("REQUESTS_CA_BUNDLE") or DEFAULT_CA_BUNDLE_PATH)
+    bundle = find_named_path("REQUESTS_CA_BUNDLE") or Path(DEFAULT_CA_BUNDLE_PATH)
     context = ssl.create_default_context(
         cafile=None if bundle.is_dir() else bundle, capath=bundle if bundle.is_dir() else None
     )

@@ -3,8 +3,8 @@
 A project is never trusted because of its location: a folder received with evidence may hold an
 ``anchor.toml`` that names the sender's own policy, nodes and store.  Like git's ``safe.directory``
 and direnv, the user's configuration folder therefore lists the user's projects, by real path, log
-and registry.  A project's trust policy is recorded by its digest, because evidence that is unpacked
-in a project may overwrite the file.
+and registry.  Its trust policy and each other member of its configuration are recorded by their
+digests, because evidence that is unpacked in a project may overwrite both files.
 """
 
 from __future__ import annotations
@@ -13,15 +13,22 @@ import hashlib
 import json
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anchor.errors import ConfigError, MalformedError, NotTrustedError
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    MalformedError,
+    NotTrustedError,
+    ProjectChangedError,
+)
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.project.files import CONFIG, TRUST_POLICY
-from anchor.system.file_ownership import read_own_file
+from anchor.system.file_ownership import find_named_path, read_own_file
 from anchor.system.toml_text import parse_toml
 from anchor.system.user_folder import list_files, remove_file, save_file, user_folder
 from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
@@ -32,6 +39,7 @@ MAX_CONFIG_BYTES = 1 << 20
 _Value = TypeVar("_Value", int, str)
 _FOLDER = "projects"
 _SUFFIX = ".json"
+_IDENTITY = {"chain.chain_id", "chain.registry", "log.owner", "log.number"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +55,14 @@ class ProjectIdentity:
 class AllowedProject:
     """A project that the user made or allowed, by the real path of its configuration.
 
-    It has several ``identities`` only while it is moved to another registry. ``policy_sha256`` is
-    the digest of its trust policy, None if it had no policy.
+    It has several ``identities`` only while it is moved to another registry. ``members`` are the
+    digests of the configuration's other members; None in a note of an earlier release.
+    ``policy_sha256`` is the digest of its trust policy, None if it had no policy.
     """
 
     config: Path
     identities: tuple[ProjectIdentity, ...]
+    members: Mapping[str, str] | None
     policy_sha256: str | None
 
 
@@ -63,7 +73,10 @@ def read_identity(config: Path) -> ProjectIdentity:
         NotTrustedError: The file or its folder is another user's, or others may write to it.
         ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
-    members = _read_members(config, in_shared_folder=False)
+    return _parse_config(config, _read_members(config, in_shared_folder=False))
+
+
+def _parse_config(config: Path, members: dict[str, Any]) -> ProjectIdentity:
     owner = _member(config, members, "log", "owner", str)
     number = _member(config, {"log": {"number": 0} | members["log"]}, "log", "number", int)
     if not 0 <= number < 2**96:
@@ -98,6 +111,21 @@ def _read_members(config: Path, *, in_shared_folder: bool) -> dict[str, Any]:
         raise ConfigError(Message("config-not-toml", path=config, reason=error.message)) from error
 
 
+def _digest_members(members: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of each member but those of the identity, by its dotted name."""
+    values: dict[str, Any] = {}
+    for name, value in members.items():
+        if isinstance(value, dict):
+            values |= {f"{name}.{inner}": value[inner] for inner in value}
+        else:
+            values[name] = value
+    return {
+        name: hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+        for name, value in values.items()
+        if name not in _IDENTITY
+    }
+
+
 def _digest_policy(config: Path) -> str | None:
     path = find_policy_path(config)
     if not path.is_file():
@@ -122,9 +150,12 @@ def allow_project(config: Path) -> AllowedProject:
     Raises:
         AnchorError: Others may write the project's files, or the entry cannot be written.
     """
-    identities = (read_identity(config),)
+    members = _read_members(config, in_shared_folder=False)
     allowed = AllowedProject(
-        config=config.resolve(), identities=identities, policy_sha256=_digest_policy(config)
+        config=config.resolve(),
+        identities=(_parse_config(config, members),),
+        members=_digest_members(members),
+        policy_sha256=_digest_policy(config),
     )
     _save(allowed)
     return allowed
@@ -169,33 +200,62 @@ def check_allowed(config: Path) -> None:
     """Check that the user made or allowed the project of that configuration, in its present state.
 
     Raises:
-        NotTrustedError: The project is not allowed in its present state, or others may write the
-            configuration.
+        NotTrustedError: The project is not allowed, or others may write the configuration.
+        ProjectChangedError: The configuration was changed since the project was allowed.
         ConfigError: The configuration cannot be read.
     """
     allowed = find_allowed(config)
-    hint = _hint(config)
     if allowed is None:
-        raise NotTrustedError(Message("project-not-allowed", path=config), hint=hint)
-    if read_identity(config) not in allowed.identities:
-        raise NotTrustedError(
-            Message("project-identity-changed", path=config),
-            hint=hint,
+        raise NotTrustedError(Message("project-not-allowed", path=config), hint=_hint(config))
+    members = _read_members(config, in_shared_folder=False)
+    if _parse_config(config, members) not in allowed.identities:
+        raise _changed(config, Message("project-identity-changed", path=config))
+    if allowed.members is None:
+        raise _changed(config, Message("project-members-unknown", path=config))
+    # A member that was added or removed differs, too.
+    odd = {name for name, _ in allowed.members.items() ^ _digest_members(members).items()}
+    if odd:
+        raise _changed(
+            config, Message("project-members-changed", path=config, members=join(sorted(odd)))
         )
 
 
-def check_policy_allowed(config: Path, sha256: str) -> None:
+def check_policy_allowed(config: Path, sha256: str | None) -> None:
     """Check that an allowed project's trust policy has not changed.
 
     Raises:
-        NotTrustedError: The policy was changed since the project was allowed.
+        ProjectChangedError: The policy was changed since the project was allowed.
     """
     allowed = find_allowed(config)
     if allowed is None or allowed.policy_sha256 != sha256:
-        raise NotTrustedError(
-            Message("project-policy-changed", path=config),
-            hint=Message("project-policy-changed-hint", detail=_hint(config)),
+        raise _changed(
+            config,
+            Message("project-policy-changed", path=config, policy=find_policy_path(config)),
         )
+
+
+def find_change(config: Path) -> ProjectChangedError | None:
+    """Return how a listed project differs from what its user allowed.
+
+    None: it does not, or it is not on the list, or neither can be told.
+    """
+    try:
+        if find_allowed(config) is not None:
+            check_allowed(config)
+            check_policy_allowed(config, _digest_policy(config))
+    except ProjectChangedError as error:
+        return error
+    except AnchorError:
+        pass
+    return None
+
+
+def _changed(config: Path, message: Message) -> ProjectChangedError:
+    return ProjectChangedError(
+        message,
+        hint=Message("project-changed-hint", folder=shlex.quote(str(config.parent))),
+        config=config,
+    )
 
 
 def _hint(config: Path) -> Message:
@@ -208,10 +268,7 @@ def _hint(config: Path) -> Message:
 
 def named_config(option: Path | None) -> Path | None:
     """Return the configuration that the option names, or else the environment variable."""
-    named = os.environ.get("ANCHOR_CONFIG")
-    if option is not None:
-        return option
-    return Path(named) if named else None
+    return option if option is not None else find_named_path("ANCHOR_CONFIG")
 
 
 def discover_config() -> Path | None:
@@ -238,6 +295,7 @@ def find_config(option: Path | None = None) -> Path:
     Raises:
         ConfigError: There is no configuration.
         NotTrustedError: The nearest project is not one that the user made or allowed.
+        ProjectChangedError: It was changed since.
     """
     named = named_config(option)
     if named is not None:
@@ -262,6 +320,7 @@ def _save(allowed: AllowedProject) -> None:
         "format": FORMAT,
         "config": str(allowed.config),
         "policy_sha256": allowed.policy_sha256,
+        "members": allowed.members,
         "pins": [
             {
                 "chain_id": identity.chain_id,
@@ -283,6 +342,7 @@ def _read(path: Path) -> AllowedProject:
         return AllowedProject(
             config=Path(document["config"]),
             identities=tuple(_parse_identity(identity) for identity in document["pins"]),
+            members=None if document.get("members") is None else dict(document["members"]),
             policy_sha256=document.get("policy_sha256"),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:

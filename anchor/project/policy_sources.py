@@ -8,14 +8,13 @@ working directory.  A policy never counts because of its location.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from anchor.errors import ConfigError, MalformedError, NotTrustedError
+from anchor.errors import ConfigError, MalformedError, NotTrustedError, ProjectChangedError
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
 from anchor.project.allowlist import (
@@ -25,6 +24,7 @@ from anchor.project.allowlist import (
     find_policy_path,
     named_config,
 )
+from anchor.system.file_ownership import find_named_path
 from anchor.system.user_folder import list_files, remove_file, save_file
 from anchor.types import Address
 from anchor.verification.policy import (
@@ -90,7 +90,9 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
     With ``trust``, a project is used only if ``config`` names it as well.
 
     Raises:
-        NotTrustedError: Users other than the caller and root may write a named file.
+        NotTrustedError: Users other than the caller and root may write a named file, or a variable
+            names a relative path.
+        ProjectChangedError: The user's own project was changed since the user allowed it.
         UsageError: A policy cannot be read or breaks its format, or two contradict each other.
     """
     if trust is not None:
@@ -98,18 +100,15 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
     if config is not None:
         return _choice([_load_project_policy(config, "option")], config, None)
     own, unused = _find_own_project()
-    named = os.environ.get("ANCHOR_TRUST")
-    if named:
-        return _choice([load_policy(Path(named), "environment")], own, unused)
+    named = find_named_path("ANCHOR_TRUST")
+    if named is not None:
+        return _choice([load_policy(named, "environment")], own, unused)
     files = list_policies()
     if own is not None:
         source: PolicySource = "project" if named_config(None) is None else "environment"
         file = _load_project_policy(own, source)
-        try:
-            if source == "project":
-                check_policy_allowed(own, file.sha256)
-        except NotTrustedError as error:
-            return _choice(files, None, UnusedProject(config=own, reason=error))
+        if source == "project":
+            check_policy_allowed(own, file.sha256)
         files.append(file)
     return _choice(files, own, unused)
 
@@ -265,6 +264,8 @@ def _find_own_project() -> tuple[Path | None, UnusedProject | None]:
         return None, None
     try:
         check_allowed(config)
+    except ProjectChangedError:
+        raise
     except NotTrustedError as error:
         return None, UnusedProject(config=config, reason=error)
     return config, None

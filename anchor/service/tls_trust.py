@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import ssl
-from pathlib import Path
 
 import httpx
+
+from anchor.system.file_ownership import find_named_path
 
 
 def make_tls_context() -> ssl.SSLContext:
@@ -14,10 +14,10 @@ def make_tls_context() -> ssl.SSLContext:
 
     ``REQUESTS_CA_BUNDLE`` names other authorities, as for nodes.
     """
-    bundle = os.environ.get("REQUESTS_CA_BUNDLE")
-    if not bundle:
+    bundle = find_named_path("REQUESTS_CA_BUNDLE")
+    if bundle is None:
         return httpx.create_ssl_context(trust_env=False)
-    is_folder = Path(bundle).is_dir()
+    is_folder = bundle.is_dir()
     return ssl.create_default_context(
         cafile=None if is_folder else bundle, capath=bundle if is_folder else None
     )

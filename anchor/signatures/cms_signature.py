@@ -110,9 +110,10 @@ def list_chain_options(roots: str, at: datetime | None) -> list[str]:
     """Return OpenSSL's options for a chain to the roots in a file, and to no other.
 
     Purposes of certificates differ by authority, so that any is accepted; the signer's key usage is
-    checked apart.
+    checked apart.  Level 2 wants 112 bits of security, so no RSA key below 2048 bits and no SHA-1.
     """
     options = ["-CAfile", roots, "-no-CApath", "-no-CAstore", "-purpose", "any"]
+    options += ["-auth_level", "2"]
     return options if at is None else [*options, "-attime", str(int(at.timestamp()))]
 
 

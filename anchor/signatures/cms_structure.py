@@ -5,24 +5,17 @@ Only DER is read: definite lengths, one value and nothing after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anchor.errors import CannotCheckError, MalformedError
 from anchor.messages.message import Message
+from anchor.timestamps.token_envelope import SIGNING_CERTIFICATE, Value, expect, list_values
 
 _OCTETS, _OID, _SEQUENCE, _SET = 0x04, 0x06, 0x30, 0x31
 _FIRST = 0xA0
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _MESSAGE_DIGEST = bytes.fromhex("2a864886f70d010904")
-# signingCertificate and signingCertificateV2 (RFC 5035), one of which makes CMS CAdES-BES.
-_SIGNING_CERTIFICATE = (
-    bytes.fromhex("2a864886f70d010910020c"),
-    bytes.fromhex("2a864886f70d010910022f"),
-)
 SHA256_OID = bytes.fromhex("608648016503040201")
-
-_Value = tuple[int, bytes]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,11 +39,11 @@ def read_cms(data: bytes) -> CmsStructure:
         CannotCheckError: It has several signers, or is not in DER.
     """
     try:
-        (outer, *more) = _list_values(data)
+        (outer, *more) = list_values(data)
         if more:
             raise MalformedError(Message("signature-followed"))
-        (_, (_, explicit)) = _expect(outer, _SEQUENCE)
-        ((kind, body),) = _list_values(explicit)
+        (_, (_, explicit)) = expect(outer, _SEQUENCE)
+        ((kind, body),) = list_values(explicit)
         content, signers = _read_signed_data(body if kind == _SEQUENCE else b"")
         if len(content) != 1:
             raise MalformedError(Message("signature-not-detached"))
@@ -61,58 +54,28 @@ def read_cms(data: bytes) -> CmsStructure:
         raise CannotCheckError(Message("signature-not-der")) from error
 
 
-def _read_signed_data(body: bytes) -> tuple[list[_Value], list[_Value]]:
+def _read_signed_data(body: bytes) -> tuple[list[Value], list[Value]]:
     """Return the parts of the encapsulated content, and the signers."""
-    parts = list(_list_values(body))
-    content = _expect(parts[2] if len(parts) > 3 else (0, b""), _SEQUENCE)
-    return content, _expect(parts[-1], _SET)
+    parts = list(list_values(body))
+    content = expect(parts[2] if len(parts) > 3 else (0, b""), _SEQUENCE)
+    return content, expect(parts[-1], _SET)
 
 
-def _read_signer(signer: _Value) -> CmsStructure:
-    _, _, algorithm, signed, *_ = _expect(signer, _SEQUENCE)
-    (kind, oid), *_ = _expect(algorithm, _SEQUENCE)
+def _read_signer(signer: Value) -> CmsStructure:
+    _, _, algorithm, signed, *_ = expect(signer, _SEQUENCE)
+    (kind, oid), *_ = expect(algorithm, _SEQUENCE)
     if kind != _OID or signed[0] != _FIRST:
         # Without signed attributes there is no messageDigest, and no signing certificate.
         raise MalformedError(Message("signature-not-cades"))
-    attributes = [_expect(each, _SEQUENCE) for each in _list_values(signed[1])]
+    attributes = [expect(each, _SEQUENCE) for each in list_values(signed[1])]
     named = {
         each: [values for (_, name), values in attributes if name == each]
-        for each in (_MESSAGE_DIGEST, *_SIGNING_CERTIFICATE)
+        for each in (_MESSAGE_DIGEST, *SIGNING_CERTIFICATE)
     }
-    if not any(named[each] for each in _SIGNING_CERTIFICATE):
+    if not any(named[each] for each in SIGNING_CERTIFICATE):
         raise MalformedError(Message("signature-not-cades"))
     (values,) = named[_MESSAGE_DIGEST]
-    ((tag, digest),) = _expect(values, _SET)
+    ((tag, digest),) = expect(values, _SET)
     if tag != _OCTETS:
         raise ValueError("no digest")
     return CmsStructure(algorithm=oid, message_digest=digest)
-
-
-def _expect(value: _Value, tag: int) -> list[_Value]:
-    """Return the values inside one that has this tag."""
-    if value[0] != tag:
-        raise ValueError("another tag")
-    return list(_list_values(value[1]))
-
-
-def _list_values(data: bytes) -> Iterator[_Value]:
-    """Yield the tag and the content of each value (X.690, 8.1).
-
-    Raises:
-        ValueError: A length is indefinite or leads beyond the data, or a tag is long.
-    """
-    at = 0
-    while at < len(data):
-        header = data[at : at + 2]
-        if len(header) < 2 or header[0] & 0x1F == 0x1F:
-            raise ValueError("no header")
-        at, length = at + 2, header[1]
-        if length & 0x80:
-            more = length & 0x7F
-            if not 1 <= more <= 4 or at + more > len(data):
-                raise ValueError("no definite length")
-            length, at = int.from_bytes(data[at : at + more], "big"), at + more
-        if at + length > len(data):
-            raise ValueError("cut short")
-        yield header[0], data[at : at + length]
-        at += length

@@ -35,6 +35,14 @@ _ARMOUR = re.compile(
 )
 _MAGIC, _VERSION = b"SSHSIG", 1
 _WRONG = "incorrect signature"
+# The kinds of signatures that a key of that kind can make; others are left to ssh-keygen.
+_MADE_BY = {
+    "ssh-ed25519": ("ssh-ed25519",),
+    "ssh-rsa": ("rsa-sha2-256", "rsa-sha2-512"),
+    "ecdsa-sha2-nistp256": ("ecdsa-sha2-nistp256",),
+    "ecdsa-sha2-nistp384": ("ecdsa-sha2-nistp384",),
+    "ecdsa-sha2-nistp521": ("ecdsa-sha2-nistp521",),
+}
 _PRINCIPAL = "signer"
 
 
@@ -52,7 +60,7 @@ def read_ssh_signature(data: bytes) -> SshSignature:
     Raises:
         MalformedError: The bytes are not one armoured signature.
         UnknownVersionError: The signature's version is another than 1.
-        MismatchError: It was made for another namespace.
+        MismatchError: It was made for another namespace, or by another kind of key than it states.
     """
     match = _ARMOUR.fullmatch(data)
     if match is None:
@@ -65,15 +73,18 @@ def read_ssh_signature(data: bytes) -> SshSignature:
         version = int.from_bytes(blob[len(_MAGIC) : start], "big")
         if version != _VERSION:
             raise UnknownVersionError(Message("signature-version-unknown", version=version))
-        key, namespace, _, _, _ = _list_strings(blob[start:])
-        (kind, *_) = _list_strings(key)
+        key, namespace, _, _, signature = _list_strings(blob[start:])
+        (kind, *_), (made, *_) = _list_strings(key), _list_strings(signature)
         shown, named = namespace.decode("utf-8"), kind.decode("ascii")
+        form = made.decode("ascii")
     except (binascii.Error, ValueError) as error:
         raise MalformedError(Message("signature-armour-broken")) from error
     if shown != NAMESPACE:
         raise MismatchError(
             Message("signature-namespace-differs", actual=shown[:80], expected=NAMESPACE)
         )
+    if form not in _MADE_BY.get(named, (form,)) and form in sum(_MADE_BY.values(), ()):
+        raise MismatchError(Message("signature-wrong"))
     fingerprint = base64.b64encode(hashlib.sha256(key).digest()).decode().rstrip("=")
     return SshSignature(
         key=f"{named} {base64.b64encode(key).decode()}", fingerprint=f"SHA256:{fingerprint}"

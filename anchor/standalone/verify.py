@@ -2257,7 +2257,7 @@ def check_name(name: str) -> None:
 
 def fold_name(name: str) -> str:
     """Return what two names have in common if a file system may take them for the same."""
-    return unicodedata.normalize("NFC", name.upper())
+    return unicodedata.normalize("NFC", name.lower().upper())
 
 
 class Folder:
@@ -2623,11 +2623,13 @@ def match_captures(
 def check_info(source: Source) -> dict[str, str]:
     """Part 4: check the format that the bag names; return what else bag-info.txt states."""
     info: dict[str, str] = {}
+    labels: set[str] = set()
     for number, line in enumerate(read_lines(source, "bag-info.txt"), 1):
         match = re.fullmatch(r"([A-Za-z][A-Za-z0-9-]*): ([^\r\n]*)", line)
-        if match is None or match[1] in info:
+        if match is None or match[1].lower() in labels:
             raise malformed(f"line {number} of bag-info.txt is malformed")
         info[match[1]] = match[2]
+        labels.add(match[1].lower())
     if "Bag-Format" not in info:
         raise malformed("bag-info.txt has no Bag-Format")
     if info["Bag-Format"] not in ("anchor-bag/1", EVIDENCE_BAG):
@@ -2807,6 +2809,7 @@ def explain_signatures(source: Folder | ZipFile) -> Iterator[str]:
             command = (
                 f"openssl cms -verify -cades -binary -inform DER -in {file} -content {record}"
                 " -out /dev/null -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any"
+                " -auth_level 2"
             )
         yield f"signature {name!r}: cannot tell here; with the signer's own key or root: {command}"
 

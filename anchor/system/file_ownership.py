@@ -43,6 +43,23 @@ def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> b
         raise UsageError(Message("file-link-loop", path=path)) from error
 
 
+def find_named_path(variable: str) -> Path | None:
+    """Return the path that an environment variable names; None if it is not set.
+
+    Raises:
+        NotTrustedError: It is relative: in the working directory lies what came with the evidence.
+    """
+    value = os.environ.get(variable)
+    if not value:
+        return None
+    if not os.path.isabs(value):
+        raise NotTrustedError(
+            Message("variable-path-relative", name=variable, path=value),
+            hint=Message("variable-path-relative-hint", name=variable),
+        )
+    return Path(value)
+
+
 def check_own_folder(path: Path) -> None:
     """Check that a folder belongs to the caller or root, and that no others may write to it.
 

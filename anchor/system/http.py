@@ -21,6 +21,7 @@ import requests
 from urllib3.exceptions import NameResolutionError
 
 from anchor.messages.message import Message
+from anchor.system.file_ownership import find_named_path
 from anchor.system.http_deadline import Deadline, WatchedAdapter
 
 _CHUNK = 1 << 16
@@ -58,7 +59,8 @@ class BoundedSession(requests.Session):
         self.trust_env = False
         if proxy := os.environ.get("ANCHOR_PROXY"):
             self.proxies = {"http": proxy, "https": proxy} | _DIRECT
-        self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or True
+        bundle = find_named_path("REQUESTS_CA_BUNDLE")
+        self.verify = True if bundle is None else str(bundle)
         for scheme in ("http://", "https://"):
             self.mount(scheme, WatchedAdapter())
         self.headers["Accept-Encoding"] = "identity"

@@ -6,9 +6,10 @@ A token is verified in this order (docs/timestamps.md):
 2. The token is the DER encoding of CMS signed data.
 3. Its imprint is by SHA-256.
 4. Its imprint is that of the checkpoint.
-5. The signer's certificate is in it, once.
+5. The signer's certificate is in it, once, and the signer's digest is of the SHA-2 family.
 6. The signature, and the chain of certificates to a root that the verifier named, as of the token's
-   own time; the signer's certificate is for timestamping only.
+   own time; the signer's certificate is for timestamping only, and is the one that the signature
+   covers (RFC 3161, 2.4.1): another one of the same key may be valid at another time.
 7. No revocation list given says that one of these certificates was revoked, in a way in which the
    token does not stand.  Without a list that can be used, that is not judged.
 
@@ -37,7 +38,13 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message, join
 from anchor.timestamps.revocation_lists import check_revocation
-from anchor.timestamps.token_envelope import is_signed_data, reading, wrap_token
+from anchor.timestamps.token_envelope import (
+    StatedSigner,
+    is_signed_data,
+    read_signer,
+    reading,
+    wrap_token,
+)
 from anchor.timestamps.trusted_tsa import TrustedTsa
 
 if TYPE_CHECKING:
@@ -51,6 +58,13 @@ _PACKAGE = "rfc3161-client"
 _LEAST_VERSION = (1, 0, 9)
 _VERSION = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)")
 _SHA256_OID = "2.16.840.1.101.3.4.2.1"
+# By which a signer may sign, and name its certificate; RFC 3161's first form names it by SHA-1.
+_DIGESTS = {
+    bytes.fromhex("608648016503040201"): hashlib.sha256,
+    bytes.fromhex("608648016503040202"): hashlib.sha384,
+    bytes.fromhex("608648016503040203"): hashlib.sha512,
+}
+_NAMING = _DIGESTS | {bytes.fromhex("2b0e03021a"): hashlib.sha1}
 # OpenSSL's words, as the library passes them on: the chain is verified before the signature.
 _CHAIN_FAILED = "certificate verify error"
 _SIGNATURE_FAILED = ("digest failure", "signature failure")
@@ -98,7 +112,8 @@ def verify_timestamp(
 
     Raises:
         MalformedError: The bytes are not a token.
-        UnknownVersionError: The imprint is by another algorithm than SHA-256.
+        UnknownVersionError: The imprint is by another algorithm than SHA-256, or the signature by
+            one that is not of SHA-2.
         MismatchError: The token is over other bytes, or was altered.
         NotTrustedError: No root in ``authorities`` stands behind the token, or a certificate of it
             was revoked.
@@ -111,6 +126,10 @@ def verify_timestamp(
             Message("timestamp-no-tsa-trusted"), hint=Message("timestamp-no-tsa-trusted-hint")
         )
     certificates = _find_signer(parsed)
+    with reading():
+        stated = read_signer(data)
+    if stated.algorithm not in _DIGESTS:
+        raise UnknownVersionError(Message("timestamp-digest-algorithm"))
     refusals: list[AnchorError] = []
     for authority in authorities:
         try:
@@ -118,6 +137,7 @@ def verify_timestamp(
         except NotTrustedError as error:
             refusals.append(error)
         else:
+            _check_signed_certificate(stated, certificates[0])
             with reading():
                 return _describe(parsed, authority, certificates, revocation_lists)
     names = join([authority.name for authority in authorities])
@@ -227,6 +247,20 @@ def _find_signer(parsed: TimeStampResponse) -> tuple[x509.Certificate, list[x509
             return certificates.pop(names.index(signers[0])), certificates
         case _:
             raise NotTrustedError(Message("timestamp-certificates-several"))
+
+
+def _check_signed_certificate(stated: StatedSigner, signer: x509.Certificate) -> None:
+    """Check that the signature covers the digest of the certificate that verifies it."""
+    from cryptography.hazmat.primitives.serialization import Encoding
+
+    if not stated.certificates:
+        raise NotTrustedError(Message("timestamp-certificate-not-signed"))
+    certificate = signer.public_bytes(Encoding.DER)
+    for algorithm, digest in stated.certificates:
+        if algorithm not in _NAMING:
+            raise UnknownVersionError(Message("timestamp-digest-algorithm"))
+        if _NAMING[algorithm](certificate).digest() != digest:
+            raise NotTrustedError(Message("timestamp-certificate-swapped"))
 
 
 def _verify_chain(parsed: TimeStampResponse, checkpoint: bytes, authority: TrustedTsa) -> None:

@@ -140,10 +140,12 @@ def test_state_proofs_are_not_given_up(site: Site, tmp_path: Path) -> None:
     text = config.read_text("utf-8")
     try:
         config.write_text(text.replace(site.url, "http://127.0.0.1:9"), "utf-8")
+        site.run("trust", "allow").expect(0)
         site.run("prove", "--all", "--bundle", "-o", path).expect(2, "holds state proofs")
         site.run("prove", "--all", "--bundle", "-o", tmp_path / "other").expect(0)
     finally:
         config.write_text(text, "utf-8")
+        site.run("trust", "allow").expect(0)
     assert path.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir() if path.name.endswith("tmp")] == []
 

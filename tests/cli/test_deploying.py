@@ -242,6 +242,7 @@ def test_a_plain_deployment_points_the_project_at_its_registry(
     policy = site.folder / "trust.toml"
     policy.chmod(0o640)
     policy.write_text(policy.read_text("utf-8").replace(LINE, f"  {LINE.lower()}  # ours"), "utf-8")
+    site.run("trust", "allow").expect(0)
     number = nonce(site.url)
     # What is accepted, but not sealed, names no registry yet.
     file = site.add("a.txt", b"a")

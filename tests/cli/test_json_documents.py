@@ -83,6 +83,7 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
     make_key(anchored.folder)
     with (anchored.folder / "anchor.toml").open("a", encoding="utf-8") as config:
         config.write(COPIES)
+    anchored.run("trust", "allow").expect(0)
     key = anchored.run("api-key", "list", "--json").expect(0).document["keys"][0]["id"]
     policy = anchored.folder / "trust.toml"
     words: dict[str, tuple[str | Path, ...]] = {

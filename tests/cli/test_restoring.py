@@ -398,6 +398,7 @@ def test_files_that_are_missing_beside_the_store_are_named_with_a_way_out(site: 
     config = site.folder / "anchor.toml"
     tables = config.read_text() + SECRETS
     config.write_text(tables)
+    site.run("trust", "allow").expect(0)
     (site.folder / "mail-password").write_text("p")
     said = " ".join(site.run("restore").expect(0).err.split())
     for text in (

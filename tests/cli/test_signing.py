@@ -557,3 +557,29 @@ def test_a_policy_with_a_bad_signer_is_refused(desk: Desk, signers: Signers, mem
     entry = members.replace("{key}", signers.li.public)
     policy.write_text(f"{policy.read_text()}\n[[signer]]\n{entry}\n")
     desk.run("verify", desk.names[0], *desk.trust).refused(2)
+
+
+def check_chain(signer: CertifiedSigner) -> None:
+    roots = parse_roots(signer.root.read_text())
+    check_cms_chain(signer.sign(b"{}"), b"{}", roots, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("bits", [None, 2048])
+def test_a_chain_of_112_bits_of_security_ends_at_the_root(tmp_path: Path, bits: int | None) -> None:
+    check_chain(CertifiedSigner(tmp_path, "strong", rsa_bits=bits))
+
+
+@pytest.mark.parametrize(
+    ("bits", "digest", "reason"),
+    [
+        (512, "sha256", "key too weak"),
+        (1024, "sha256", "key too weak"),
+        (None, "sha1", "digest algorithm too weak"),
+    ],
+)
+def test_a_chain_with_a_weak_key_or_digest_is_not_trusted(
+    tmp_path: Path, bits: int | None, digest: str, reason: str
+) -> None:
+    with pytest.raises(NotTrustedError) as caught:
+        check_chain(CertifiedSigner(tmp_path, "weak", rsa_bits=bits, digest=digest))
+    assert reason in caught.value.message

@@ -7,15 +7,18 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
 from support.command import Ran, run_anchor
 from support.projects import Site, make_site
+from support.terminal import in_terminal
 
 from anchor.chain.devnet import Devnet
 
 STRANGER = 12_345
+NUMBERS = count(100)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +258,7 @@ def test_a_project_is_allowed_by_hand_and_disallowed_again(evil: Site, victim: V
     config = victim.folder / "anchor.toml"
     text = config.read_text()
     config.write_text(text.replace("number = 7", "number = 8"))
-    victim.run("verify", "deed.txt").expect(20, "another log or registry")
+    victim.run("verify", "deed.txt").refused(12, "another log or registry", "trust allow")
     victim.run("status").refused(12, "another log or registry", "trust allow")
     config.write_text(text)
     victim.run("status").expect(0)
@@ -277,9 +280,79 @@ def test_a_project_that_is_named_needs_no_allowance(evil: Site, victim: Victim) 
     victim.run("status", ANCHOR_CONFIG=str(config)).expect(0)
     victim.run("verify", "deed.txt", "--config", config).expect(0, "named on the command line")
     victim.run("verify", "deed.txt", ANCHOR_CONFIG=str(config)).expect(0, "in the environment")
+    ran = victim.run("verify", "deed.txt", "--config", config).expect(0)
+    assert f"{victim.folder / 'trust.toml'} lies in the folder of the evidence" in ran.out
+    ran = victim.run("verify", "deed.txt", ANCHOR_CONFIG=str(config)).expect(0)
+    assert f"{victim.folder / 'trust.toml'} lies in the folder of the evidence" in ran.out
+    for name in ("ANCHOR_CONFIG", "ANCHOR_TRUST"):
+        relative = {name: "anchor.toml" if name == "ANCHOR_CONFIG" else "trust.toml"}
+        victim.run("verify", "deed.txt", **relative).refused(12, f"{name} names a relative path")
+    victim.run("status", ANCHOR_CONFIG="anchor.toml").refused(12, "names a relative path")
     os.chown(config, STRANGER, -1)
     victim.run("status", "--config", config).refused(12, "belongs to the user")
     victim.run("verify", "deed.txt", "--config", config).refused(12, "belongs to the user")
+
+
+# ------------------------------------------------------------------------------------------------
+# Evidence unpacked over one's own project
+
+
+@pytest.fixture
+def own(module_anvil: Devnet, tmp_path: Path) -> Victim:
+    """A project whose policy names no nodes, because its URL holds a key."""
+    victim = Victim(folder=tmp_path / "project", own=tmp_path / "own", url=module_anvil.url)
+    url = f"{victim.url}/?key=abc"
+    init = ("init", "--devnet", "--rpc", url, "--number", str(next(NUMBERS)), "project")
+    victim.run(*init, cwd=tmp_path).expect(0)
+    assert "rpc = []" in (victim.folder / "trust.toml").read_text()
+    config = victim.folder / "anchor.toml"
+    config.write_text(config.read_text().replace(f'"{victim.url}"', f'"{url}"'))
+    victim.run("trust", "allow").expect(0)
+    victim.run("deploy").expect(0)
+    (victim.folder / "a.txt").write_bytes(b"a")
+    victim.run("stamp", "a.txt", "--wait", "final").expect(0)
+    victim.run("verify", "a.txt").expect(0, "from your own project")
+    return victim
+
+
+def test_evidence_unpacked_over_an_allowed_project_does_not_choose_the_nodes(
+    module_anvil: Devnet, own: Victim
+) -> None:
+    config = own.folder / "anchor.toml"
+    mine = config.read_text()
+    theirs = mine.replace("?key=abc", "?key=theirs")
+    assert theirs != mine
+    config.write_text(theirs)
+    named = (str(config), "was changed since you allowed the project: chain.rpc", "trust allow")
+    for words in (
+        ("verify", "a.txt"), ("verify", "a.txt", "--offline"), ("certify", "a.txt", "--no-pdf"),
+        ("status",), ("run", "--once"), ("add", "a.txt"), ("doctor",), ("estimate", "5"),
+    ):  # fmt: skip
+        own.run(*words).refused(12, *named)
+    # What was named all the same is used, and the change is told.
+    ran = own.run("verify", "a.txt", "--config", config).expect(0)
+    assert "was changed since you allowed the project: chain.rpc" in ran.err
+    own.run("restore").refused(12, *named)
+    config.write_text(mine)
+    own.run("verify", "a.txt").expect(0)
+    policy = own.folder / "trust.toml"
+    policy.write_text(policy.read_text() + "# theirs\n")
+    own.run("verify", "a.txt").refused(12, f"the trust policy {policy}", "trust allow")
+    own.run("trust", "allow").expect(0)
+    own.run("verify", "a.txt").expect(0)
+
+
+def test_a_change_of_ones_own_project_is_asked_about_at_a_terminal(
+    own: Victim, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(own.own))
+    config = own.folder / "anchor.toml"
+    config.write_text(config.read_text().replace("wait_seconds = 600", "wait_seconds = 500"))
+    code, screen = in_terminal(own.folder, "verify", "a.txt", answers=("n",))
+    assert (code, "chain.wait_seconds" in screen) == (12, True)
+    code, screen = in_terminal(own.folder, "verify", "a.txt", answers=("y",))
+    assert (code, "Is this change yours" in screen) == (0, True)
+    own.run("verify", "a.txt").expect(0, "from your own project")
 
 
 # ------------------------------------------------------------------------------------------------

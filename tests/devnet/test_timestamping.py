@@ -60,6 +60,7 @@ def configure(site: Site, urls: dict[str, str]) -> None:
     config = site.folder / "anchor.toml"
     text = config.read_text().partition("[[tsa]]\nname = ")[0]
     config.write_text(text + "\n" + sections)
+    site.run("trust", "allow").expect(0)
 
 
 def trust(site: Site, *authorities: TimestampAuthority) -> None:

@@ -60,6 +60,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Site]:
                 f'\n[copies]\nurl = "file://{tmp_path / "bucket"}"\ntenant_bytes = 1_000_000_000\n'
                 f'keyset = "{tmp_path / "keyset.json"}"\nscan = ["{scanner}"]\n'
             )
+        site.run("trust", "allow").expect(0)
         site.run("copies", "init").expect(0)
         yield site
 

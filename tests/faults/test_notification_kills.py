@@ -40,6 +40,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Site:
         site = make_site(tmp_path / "project", node, number=960, store=store)
     with (site.folder / "anchor.toml").open("a") as file:
         file.write("\n[webhooks]\nallow_private = true\n")
+    site.run("trust", "allow").expect(0)
     return site
 
 

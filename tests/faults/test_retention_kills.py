@@ -32,6 +32,7 @@ EFFECTS = [
 def test_a_killed_daemon_erases_what_is_due_once(anchored: Site, crash: tuple[str, ...]) -> None:
     with (anchored.folder / "anchor.toml").open("a") as file:
         file.write("\n[retention]\nacts = true\ngrace_days = 0\n")
+    anchored.run("trust", "allow").expect(0)
     with anchored.open() as project, project.database.write() as connection:
         identity = next(iter(load_all(connection))).identity
         date = Retention(

@@ -176,6 +176,7 @@ def place(
             f'\n[copies]\nurl = "file://{folder / "bucket"}"\ntenant_bytes = 1_000_000\n'
             f'keyset = "{folder / "keyset.json"}"\n'
         )
+    site.run("trust", "allow").expect(0)
     site.run("copies", "init").expect(0)
     (folder / "scratch").mkdir()
     key = bearer(make_key(site.folder, "acme", "submit", "read", "manage"))

@@ -151,13 +151,13 @@ func readList(s source, name string) map[string]string {
 }
 
 func readInfo(s source) map[string]string {
-	info := map[string]string{}
+	info, labels := map[string]string{}, map[string]bool{}
 	for _, line := range readLines(s, infoName) {
 		match := infoLine.FindStringSubmatch(line)
 		require(match != nil, malformed, "a line of %s", infoName)
-		_, twice := info[match[1]]
-		require(!twice, malformed, "the label %s twice", match[1])
-		info[match[1]] = match[2]
+		label := strings.ToLower(match[1])
+		require(!labels[label], malformed, "the label %s twice", match[1])
+		info[match[1]], labels[label] = match[2], true
 	}
 	return info
 }

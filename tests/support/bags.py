@@ -257,6 +257,12 @@ CONTENTS: dict[str, Bent] = {
         2, relisted("bag-info.txt", lambda data: data.replace(b"Oxum: ", b"Oxum: 0"))
     ),
     "a label twice": Bent(2, relisted("bag-info.txt", lambda data: data + data)),
+    "a label twice, in another case": Bent(2, relisted(
+        "bag-info.txt", lambda data: data + b"bag-format: anchor-evidence-bag/1\n"
+    )),
+    "a format in another case": Bent(2, relisted(
+        "bag-info.txt", lambda data: data.replace(b"Bag-F", b"Bag-f")
+    )),
     "a folded line": Bent(2, relisted("bag-info.txt", lambda data: data + b" more\n")),
     "no format": Bent(2, relisted("bag-info.txt", lambda data: data.replace(b"Bag-F", b"F"))),
     "another format": Bent(22, relisted("bag-info.txt", lambda data: data.replace(b"/1", b"/2"))),
@@ -272,6 +278,14 @@ CONTENTS: dict[str, Bent] = {
     "names that differ by ß": Bent(2, with_files(**{
         "data/originals/straße": b"x", "data/originals/STRASSE": b"y",
         "receipts/straße.anchor.json": b"{}", "receipts/STRASSE.anchor.json": b"{}",
+    })),
+    "names that differ by a capital ß": Bent(2, with_files(**{
+        "data/originals/stra\u1e9ee": b"x", "data/originals/straße": b"y",
+        "receipts/stra\u1e9ee.anchor.json": b"{}", "receipts/straße.anchor.json": b"{}",
+    })),
+    "names that differ by a theta": Bent(2, with_files(**{
+        "data/originals/\u03f4": b"x", "data/originals/θ": b"y",
+        "receipts/\u03f4.anchor.json": b"{}", "receipts/θ.anchor.json": b"{}",
     })),
     "a decomposed name": Bent(2, renamed(E_ACUTE)),
     "a decomposed name on the list": Bent(

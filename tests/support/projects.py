@@ -128,11 +128,12 @@ class Site:
             manager.send(Intent(to=config.registry, data=call, head_size=None))
 
     def edit(self, old: str, new: str) -> None:
-        """Change the configuration's text."""
+        """Change the configuration's text, and allow what it is then."""
         path = self.folder / "anchor.toml"
         text = path.read_text("utf-8")
         assert old in text
         path.write_text(text.replace(old, new), "utf-8")
+        allow_project(path)
 
     @contextmanager
     def open(self) -> Iterator[OpenProject]:

@@ -48,12 +48,17 @@ class CertifiedSigner:
         below: CertifiedSigner | None = None,
         extensions: str = _USAGE,
         validity: tuple[str, str] = ("20000101000000Z", "21000101000000Z"),
+        rsa_bits: int | None = None,
+        digest: str = "sha256",
     ) -> None:
         self.name, self.folder = name, folder / name
         self.folder.mkdir()
         self.root: Path = below.root if below else self._make_root()
         self.key, self.certificate = self.folder / "key.pem", self.folder / "certificate.pem"
-        _make_key(self.key)
+        if rsa_bits is None:
+            _make_key(self.key)
+        else:
+            run_openssl("genrsa", "-traditional", "-out", self.key, str(rsa_bits))
         (self.folder / "extensions").write_text(extensions)
         request = self.folder / "request.pem"
         run_openssl("req", "-new", "-key", self.key, "-out", request, "-utf8", "-subj", subject)
@@ -61,7 +66,7 @@ class CertifiedSigner:
             "x509", "-req", "-in", request, "-CA", self.root, "-CAkey",
             self.root.with_suffix(".key"), "-out", self.certificate, "-set_serial", "7",
             "-not_before", validity[0], "-not_after", validity[1],
-            "-extfile", self.folder / "extensions",
+            "-extfile", self.folder / "extensions", f"-{digest}",
         )  # fmt: skip
 
     @property

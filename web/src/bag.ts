@@ -59,7 +59,7 @@ export function listSignatures(bag: ValidBag): { readonly name: string; readonly
     const command = form === "sshsig"
       ? `ssh-keygen -Y verify -f ALLOWED_SIGNERS -I SIGNER -n anchor-evidence-record -s ${file} < ${record}`
       : `openssl cms -verify -cades -binary -inform DER -in ${file} -content ${record} -out /dev/null`
-        + " -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any";
+        + " -CAfile ROOTS.pem -no-CApath -no-CAstore -purpose any -auth_level 2";
     return [{ name, command }];
   });
 }

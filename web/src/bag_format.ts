@@ -61,7 +61,8 @@ export function checkNames(sizes: ReadonlyMap<string, number>, folders: readonly
 }
 
 /** What is equal for names that a file system may take for the same one. */
-export const fold = (name: string) => name.toUpperCase().normalize("NFC");
+export const fold = (name: string) => 
+  name.toLowerCase().toUpperCase().normalize("NFC");
 
 /** Check that a name is that of one file below the bag's folder on every system. */
 export function checkName(name: string): void {
@@ -138,13 +139,14 @@ export function checkDeclaration(data: Uint8Array): void {
 
 /** Parse `bag-info.txt`, and check that it names one of the two formats. */
 export function parseInfo(data: Uint8Array): Map<string, string> {
-  const members = new Map<string, string>();
+  const [members, labels] = [new Map<string, string>(), new Set<string>()];
   for (const [at, line] of splitLines(data, INFO).entries()) {
     const [, label, value] = /^([A-Za-z][A-Za-z0-9-]*): ([^\r\n]*)$/.exec(line) ?? [];
-    if (label === undefined || members.has(label)) {
+    if (label === undefined || labels.has(label.toLowerCase())) {
       throw malformed(message("bag-list-line", { list: INFO, line: at + 1 }));
     }
     members.set(label, value!);
+    labels.add(label.toLowerCase());
   }
   const [label, actual] = ["Bag-Format", members.get("Bag-Format")];
   if (actual === undefined) {

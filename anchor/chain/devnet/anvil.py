@@ -17,6 +17,7 @@ from typing import IO, Literal
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.errors import NodeUnreachableError, UsageError
 from anchor.messages.message import Message
+from anchor.system.file_ownership import find_named_path
 from anchor.system.guarded_process import end_guarded, start_guarded
 from anchor.types import ChainId
 
@@ -57,13 +58,13 @@ def find_anvil(root: Path | None = None) -> Path | None:
     Raises:
         UsageError: ``ANCHOR_ANVIL`` names a file that does not run as anvil.
     """
-    if named := os.environ.get(ANVIL_VARIABLE):
-        if not _is_working(Path(named)):
+    if named := find_named_path(ANVIL_VARIABLE):
+        if not _is_working(named):
             raise UsageError(
                 Message("anvil-variable-wrong", variable=ANVIL_VARIABLE, path=named),
                 hint=Message("anvil-variable-wrong-hint", variable=ANVIL_VARIABLE),
             )
-        return Path(named)
+        return named
     candidates: list[Path] = []
     if root is not None:
         candidates += sorted(root.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))

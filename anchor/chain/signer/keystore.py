@@ -21,6 +21,7 @@ from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.messages.message import Message
 from anchor.system.durable_files import sync_folder
+from anchor.system.file_ownership import find_named_path
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.system.regular_files import open_regular_file, read_regular_file
 from anchor.types import Address
@@ -195,7 +196,7 @@ def find_ape_keyfile(alias: str) -> Path:
     Raises:
         SignerError: The data folder of ape has no such account.
     """
-    folder = Path(os.environ.get("APE_DATA_FOLDER") or Path.home() / ".ape") / "accounts"
+    folder = (find_named_path("APE_DATA_FOLDER") or Path.home() / ".ape") / "accounts"
     path = folder / f"{alias}.json"
     if Path(alias).name != alias or not path.is_file():
         raise SignerError(

@@ -12,6 +12,7 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
 from anchor.operate.deployment import deploy, deploy_plainly
+from anchor.project.allowlist import find_allowed, find_change
 from anchor.project.nodes import open_chain
 from anchor.registry.artifact import registry_address
 from anchor.system.clock import SystemClock
@@ -36,12 +37,15 @@ def command(
         project.database.hold_lease(),
     ):
         config = project.config
+        # What others changed before does not count because the registry is changed now.
+        is_listed = find_allowed(config.file) is not None and find_change(config.file) is None
         node = open_chain(config, output.note)
         deploy_registry = deploy_plainly if plain else deploy
         deployed = deploy_registry(
             project, node, lambda: open_signer(config), SystemClock(), output.note
         )
-    note_project(output, config.file, again=True)  # a listed project gets its new registry
+    if plain and is_listed:
+        note_project(output, config.file)  # with its new registry
     standard = deployed.registry == registry_address()
     location = Message(
         "registry-on-chain-location",

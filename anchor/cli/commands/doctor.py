@@ -8,6 +8,7 @@ from pathlib import Path
 import typer
 
 from anchor.chain.verifier_nodes import open_node
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output, pad
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.report_text import COLOURS
@@ -15,7 +16,7 @@ from anchor.errors import ConfigError
 from anchor.messages.message import Message
 from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
-from anchor.project.allowlist import discover_config, find_allowed, find_config
+from anchor.project.allowlist import discover_config, find_allowed
 from anchor.verification.report import verdict_message
 
 
@@ -63,7 +64,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 def _find_config(option: Path | None) -> Path:
     """Return the project's configuration file, even if it is unreadable, which is a finding."""
     try:
-        return find_config(option)
+        return choose_config(option)
     except ConfigError:
         config = discover_config()
         if config is None or find_allowed(config) is None:

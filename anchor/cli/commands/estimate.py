@@ -10,12 +10,12 @@ import typer
 
 from anchor.chain.cost_estimate import ChainCost, Plan, estimate_cost
 from anchor.chain.verifier_nodes import open_node
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import UsageError
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.messages.message import Message
-from anchor.project.allowlist import find_config
 from anchor.project.config import load_config
 from anchor.units import ETHER, format_gas_price, format_wei
 
@@ -69,7 +69,7 @@ def command(
     price, currency = _parse_price(ether_price)
     output = Output(as_json=as_json)
     plan = Plan(pieces=pieces, heads=heads, size=size)
-    urls = rpc or [load_config(find_config(config_path)).rpc]
+    urls = rpc or [load_config(choose_config(config_path)).rpc]
     output.line(Message("estimate-plan", pieces=pieces, heads=heads, gas=plan.gas))
     chains: list[dict[str, Any]] = []
     for url in urls:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
@@ -15,7 +16,7 @@ from anchor.errors import ChainGuardError, UsageError
 from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_noted_holds
 from anchor.operate.preconditions import check_chain, check_registry
-from anchor.project.allowlist import find_config, named_config
+from anchor.project.allowlist import find_allowed, named_config
 from anchor.project.config import load_config
 from anchor.project.files import CONFIG
 from anchor.project.missing_files import list_missing_files
@@ -124,7 +125,8 @@ def command(
         left = store if exists else find_replaced_store(store)
         remains = gather_remains(stack, config, node, options, left, output.note)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
-    note_project(output, file)
+    if find_allowed(file) is None:
+        note_project(output, file)
     with project_session(file) as project:  # after the lock on the new store is released
         finish_erasures(output, project)
         _report_lost_holds(output, project)
@@ -203,9 +205,9 @@ def _find_own_config(config_path: Path | None) -> Path:
     A project in a folder above counts only if it is the user's already.
     """
     local = Path(CONFIG).absolute()
-    if named_config(config_path) is None and local.is_file():
+    if named_config(config_path) is None and local.is_file() and find_allowed(local) is None:
         return local
-    return find_config(config_path)
+    return choose_config(config_path)
 
 
 def _check_replaceable(store: StoreLocation, *, is_replacing: bool) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 import anchor
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output, document_format, pad
 from anchor.cli.context import (
     ProjectKey,
@@ -36,7 +37,6 @@ from anchor.operate.recent_block import choose_block
 from anchor.operate.single_run import run_state_message
 from anchor.operate.store_outage import StoreWait, run_through_outages
 from anchor.operate.timestamper import Timestamper
-from anchor.project.allowlist import find_config
 from anchor.project.config import Config, load_config
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject, open_project
@@ -158,7 +158,7 @@ def command(
                 _record_audit_trails(output, opened)
                 _run_once(output, project, wait)
     else:
-        config = load_config(find_config(config_path))
+        config = load_config(choose_config(config_path))
         pace = Pace(seconds=every or 60.0, leaves=leaves or 16_384, size=size)
         _run_on(as_json, config, pace, publish or config.publish, standby=standby)
 

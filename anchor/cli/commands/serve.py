@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.demo_site import open_demo_site
@@ -16,7 +17,6 @@ from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.standard_streams import EventLines
 from anchor.errors import StorageError, StoreBusyError, UsageError
 from anchor.messages.message import Message
-from anchor.project.allowlist import find_config
 from anchor.service.app import check_captures, make_ceremony, make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve
@@ -126,7 +126,7 @@ def command(
                 workers,
             )
         return
-    file = find_config(config_path).resolve()
+    file = choose_config(config_path).resolve()
     try:
         # Opened once here, so that a faulty project is reported at once.
         with project_session(file) as project:

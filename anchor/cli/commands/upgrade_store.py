@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.messages.message import Message
-from anchor.project.allowlist import find_config
 from anchor.project.config import load_config
 from anchor.recovery.store_upgrade import upgrade_store
 from anchor.store.database import MIGRATION_HEAD
@@ -33,7 +33,7 @@ def command(
     migrated completely or not at all.
     """
     output = Output(as_json=as_json)
-    config = load_config(find_config(config_path))
+    config = load_config(choose_config(config_path))
     upgraded = upgrade_store(config, backup, output.note)
     if upgraded is None:
         output.line(Message("store-schema-current", store=config.store, schema=MIGRATION_HEAD))

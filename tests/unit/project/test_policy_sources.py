@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from support.policies import ENTRY
 
-from anchor.errors import AnchorError, ConfigError, MalformedError, NotTrustedError, UsageError
+from anchor.errors import (
+    AnchorError,
+    ConfigError,
+    MalformedError,
+    NotTrustedError,
+    ProjectChangedError,
+    UsageError,
+)
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import (
     allow_project,
@@ -20,6 +27,7 @@ from anchor.project.allowlist import (
     disallow_project,
     discover_config,
     find_allowed,
+    find_change,
     find_config,
     list_allowed,
 )
@@ -189,7 +197,7 @@ def test_a_project_that_names_another_log_or_registry_is_not_allowed_any_more(
     config = write_project(tmp_path / "project")
     allow_project(config)
     config.write_text(config.read_text().replace(old, new))
-    error = refused(lambda: check_allowed(config), NotTrustedError)
+    error = refused(lambda: check_allowed(config), ProjectChangedError)
     assert "another log or registry" in error.message
     allow_project(config)
     check_allowed(config)
@@ -204,7 +212,7 @@ def test_a_project_is_the_one_at_its_real_path(tmp_path: Path) -> None:
     refused(lambda: check_allowed(tmp_path / "moved" / "anchor.toml"), NotTrustedError)
     # Another one at the path of an allowed project is another project.
     write_project(tmp_path / "project", number=5)
-    refused(lambda: check_allowed(config), NotTrustedError)
+    refused(lambda: check_allowed(config), ProjectChangedError)
 
 
 @pytest.mark.parametrize("name", ["trust.toml", "other.toml"])
@@ -217,13 +225,83 @@ def test_a_policy_that_was_unpacked_over_the_projects_own_does_not_count(
     assert [file.source for file in choose_policy(trust=None, config=None).files] == ["project"]
     config.write_text(config.read_text().replace("trust.toml", name))
     (tmp_path / "project" / name).write_bytes(encode_policy([another(logs=(7,))]))
-    choice = choose_policy(trust=None, config=None)
-    assert (choice.policy, choice.files, choice.config) == (None, (), None)
-    assert choice.unused is not None
-    assert "changed since you allowed it" in choice.unused.reason.message
+    error = refused(lambda: choose_policy(trust=None, config=None), ProjectChangedError)
+    assert ("changed since you allowed the project: trust" in error.message) is (
+        name == "other.toml"
+    )
+    assert str(tmp_path / "project" / name) in error.message or name == "other.toml"
     assert choose_policy(trust=None, config=config).policy is not None
     allow_project(config)
     assert choose_policy(trust=None, config=None).policy is not None
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "named"),
+    [
+        ('rpc = "http://one/"', 'rpc = "http://other/"', "chain.rpc"),
+        ('witnesses = ["http://two/"]', "witnesses = []", "chain.witnesses"),
+        ("quorum = 2\n", "", "chain.quorum"),
+        ("quorum = 2", 'quorum = 2\nfinality = "latest"', "chain.finality"),
+        ('store = "anchor.db"', 'store = "theirs.db"', "store"),
+        ("[log]", "[publish]\ntarget = 's3://theirs/'\n[log]", "publish.target"),
+        ("[log]", "[[tsa]]\nname = 'theirs'\n[log]", "tsa"),
+    ],
+)
+def test_whatever_was_changed_in_an_allowed_configuration_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, old: str, new: str, named: str
+) -> None:
+    config = write_project(tmp_path / "project")
+    nodes = 'rpc = "http://one/"\nwitnesses = ["http://two/"]\nquorum = 2\n'
+    text = 'store = "anchor.db"\n' + config.read_text().replace("[chain]\n", f"[chain]\n{nodes}")
+    config.write_text(text)
+    allow_project(config)
+    config.write_text(text.replace("[chain]", "# a remark, and spaces\n[chain]  "))
+    check_allowed(config)
+    assert find_change(config) is None
+    assert old in text
+    config.write_text(text.replace(old, new))
+    monkeypatch.chdir(tmp_path / "project")
+    for use in (find_config, lambda: choose_policy(trust=None, config=None)):
+        error = refused(use, ProjectChangedError)
+        assert error.message == f"{config} was changed since you allowed the project: {named}"
+        assert f"anchor trust allow {config.parent}" in (error.hint or "")
+    assert find_change(config) is not None
+    # The user's own policy, named, needs no project.
+    policy = choose_policy(trust=tmp_path / "project" / "trust.toml", config=None)
+    assert policy.config is None
+    allow_project(config)
+    check_allowed(config)
+
+
+def test_a_note_of_an_earlier_release_asks_to_allow_the_project_again(
+    tmp_path: Path, own_folder: Path
+) -> None:
+    config = write_project(tmp_path / "project")
+    allow_project(config)
+    note = next((own_folder / "projects").iterdir())
+    document = json.loads(note.read_text())
+    del document["members"]
+    note.write_text(json.dumps(document))
+    error = refused(lambda: check_allowed(config), ProjectChangedError)
+    assert "earlier release" in error.message
+    allow_project(config)
+    check_allowed(config)
+
+
+@pytest.mark.parametrize("variable", ["ANCHOR_TRUST", "ANCHOR_CONFIG"])
+@pytest.mark.parametrize("value", ["trust.toml", "./anchor.toml", "../work/anchor.toml", "~/x"])
+def test_a_variable_that_names_a_file_of_the_working_directory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    write_project(tmp_path / "work")
+    monkeypatch.setenv(variable, value)
+    error = refused(lambda: choose_policy(trust=None, config=None), NotTrustedError)
+    assert f"{variable} names a relative path, {value}" in error.message
+    assert "absolute" in (error.hint or "")
+    if variable == "ANCHOR_CONFIG":
+        refused(find_config, NotTrustedError)
+    monkeypatch.setenv(variable, "")
+    assert choose_policy(trust=None, config=None).policy is None
 
 
 def test_what_others_may_write_cannot_be_allowed(tmp_path: Path) -> None:
@@ -248,7 +326,7 @@ def test_an_allowed_project_may_be_moved_to_another_registry(tmp_path: Path) -> 
     check_allowed(config)
     allow_project(config)
     config.write_text(config.read_text().replace(format_address(registry), REGISTRY))
-    refused(lambda: check_allowed(config), NotTrustedError)
+    refused(lambda: check_allowed(config), ProjectChangedError)
 
 
 @pytest.mark.parametrize("part", ["", "projects", "note"])

@@ -23,8 +23,14 @@ def armour(blob: bytes) -> bytes:
     return MARK + b"\n" + base64.encodebytes(blob) + b"-----END SSH SIGNATURE-----\n"
 
 
-def sshsig(namespace: bytes = NAMESPACE.encode(), *, version: int = 1, key: bytes = KEY) -> bytes:
-    parts = (key, namespace, b"", b"sha512", b"signature")
+def sshsig(
+    namespace: bytes = NAMESPACE.encode(),
+    *,
+    version: int = 1,
+    key: bytes = KEY,
+    kind: bytes = b"ssh-ed25519",
+) -> bytes:
+    parts = (key, namespace, b"", b"sha512", string(kind) + string(bytes(64)))
     return b"SSHSIG" + version.to_bytes(4, "big") + b"".join(map(string, parts))
 
 
@@ -51,6 +57,9 @@ def test_the_key_and_its_fingerprint_are_those_that_openssh_shows() -> None:
         (armour(sshsig()).replace(b"U1NI", b"U1N=", 1), MalformedError),
         (armour(sshsig(version=2)), UnknownVersionError),
         (armour(sshsig(b"git")), MismatchError),
+        (armour(sshsig(kind=b"rsa-sha2-512")), MismatchError),
+        (armour(sshsig(key=string(b"ssh-rsa") + KEY[15:])), MismatchError),
+        (armour(sshsig(kind=b"")[:-1]), MalformedError),
         (armour(sshsig(b"")), MismatchError),
         (armour(sshsig(NAMESPACE.encode() + b"\0")), MismatchError),
     ],
@@ -87,3 +96,7 @@ def test_bytes_of_any_kind_are_read_or_refused(data: bytes, start: int, end: int
 def test_what_is_no_public_key_names_no_signer(text: str) -> None:
     with pytest.raises(MalformedError):
         parse_ssh_key(text)
+
+
+def test_a_kind_of_signature_that_is_not_known_is_left_to_openssh() -> None:
+    assert read_ssh_signature(armour(sshsig(kind=b"new-kind@openssh.com"))).key

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.timestamp_authority import TimestampAuthority, arrange, load_der
+from support.timestamp_authority import TimestampAuthority, arrange, load_der, run_openssl
 
 from anchor.errors import (
     AnchorError,
@@ -305,3 +305,94 @@ def test_a_root_that_is_no_certificate_is_named(token: bytes):
     with pytest.raises(MalformedError) as caught:
         verify_timestamp(token, CHECKPOINT, [TrustedTsa(name="bad", roots=(b"\x30\x00",))])
     assert caught.value.message.id == "tsa-root-not-certificate"
+
+
+def _sign_again(authority: TimestampAuthority, token: bytes, *options: str) -> bytes:
+    """Return a token over the same content, which ``openssl cms`` signed by the authority's key."""
+    folder = authority.folder
+    (folder / "good.tst").write_bytes(token)
+    run_openssl(
+        "cms", "-verify", "-noverify", "-inform", "DER", "-in", folder / "good.tst",
+        "-out", folder / "content",
+    )  # fmt: skip
+    run_openssl(
+        "cms", "-sign", "-binary", "-nodetach", "-econtent_type", "1.2.840.113549.1.9.16.1.4",
+        "-in", folder / "content", "-signer", folder / "signer.pem", "-inkey",
+        folder / "signer.key", "-outform", "DER", "-out", folder / "again.tst", *options,
+    )  # fmt: skip
+    return (folder / "again.tst").read_bytes()
+
+
+def _with_certificate(token: bytes, old: bytes, new: bytes) -> bytes:
+    """Return a token with another certificate in place of its own; all lengths take two octets."""
+    at, more = token.index(old), len(new) - len(old)
+    bent = bytearray(token.replace(old, new))
+    # The outermost sequence, its explicit member, the signed data, and the set of certificates.
+    outer = [0, token.index(b"\xa0\x82"), token.index(b"\xa0\x82") + 4, at - 4]
+    for header in outer:
+        length = int.from_bytes(token[header + 2 : header + 4], "big") + more
+        bent[header + 1 : header + 4] = b"\x82" + length.to_bytes(2, "big")
+    return bytes(bent)
+
+
+def _does_openssl_accept(authority: TimestampAuthority, token: bytes, folder: Path) -> bool:
+    (folder / "t.tst").write_bytes(token)
+    (folder / "t.checkpoint").write_bytes(CHECKPOINT)
+    (folder / "ROOTS.pem").write_text(authority.root_pem)
+    command = format_command("t.tst", "t.checkpoint", None)
+    return subprocess.run(shlex.split(command), cwd=folder, capture_output=True).returncode == 0
+
+
+@pytest.mark.parametrize("digest", ["sha256", "sha384", "sha512"])
+def test_a_signature_that_covers_its_certificate_is_good_by_whatever_tool(
+    authority: TimestampAuthority, token: bytes, tmp_path: Path, digest: str
+):
+    again = _sign_again(authority, token, "-cades", "-md", digest)
+    assert verify_timestamp(again, CHECKPOINT, [authority.trusted]).tsa == "first"
+    assert _does_openssl_accept(authority, again, tmp_path)
+
+
+def test_a_signature_that_does_not_cover_its_certificate_is_refused(
+    authority: TimestampAuthority, token: bytes, tmp_path: Path
+):
+    again = _sign_again(authority, token, "-md", "sha256")
+    with pytest.raises(NotTrustedError) as caught:
+        verify_timestamp(again, CHECKPOINT, [authority.trusted])
+    assert caught.value.message.id == "timestamp-certificate-not-signed"
+    assert not _does_openssl_accept(authority, again, tmp_path)
+
+
+@pytest.mark.parametrize("form", ["sha1", "sha256", "sha512"])
+def test_another_certificate_of_the_same_key_does_not_stand_behind_a_token(
+    place: Path, form: str, tmp_path: Path
+):
+    authority = TimestampAuthority(place / f"renewed {form}", "renewed")
+    folder = authority.folder
+    config = folder / "tsa.cnf"
+    config.write_text(config.read_text().replace("_alg = sha256", f"_alg = {form}"))
+    token = authority.stamp(CHECKPOINT)
+    verify_timestamp(token, CHECKPOINT, [authority.trusted])
+    assert _does_openssl_accept(authority, token, tmp_path)
+    signed = load_der(folder / "signer.pem")
+    # The same name, number and key, valid longer: only its digest tells it from the first.
+    run_openssl(
+        "x509", "-req", "-in", folder / "signer.csr", "-CA", folder / "root.pem",
+        "-CAkey", folder / "root.key", "-out", folder / "signer.pem", "-days", "366",
+        "-extfile", folder / "extensions", "-set_serial", "7",
+    )  # fmt: skip
+    renewed = load_der(folder / "signer.pem")
+    bent = _with_certificate(token, signed, renewed)
+    with pytest.raises(NotTrustedError) as caught:
+        verify_timestamp(bent, CHECKPOINT, [authority.trusted])
+    assert caught.value.message.id == "timestamp-certificate-swapped"
+    assert not _does_openssl_accept(authority, bent, tmp_path)
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha224"])
+def test_a_signature_by_a_digest_that_is_none_of_three_is_refused(
+    authority: TimestampAuthority, token: bytes, digest: str
+):
+    again = _sign_again(authority, token, "-cades", "-md", digest)
+    with pytest.raises(UnknownVersionError) as caught:
+        verify_timestamp(again, CHECKPOINT, [authority.trusted])
+    assert caught.value.message.id == "timestamp-digest-algorithm"
