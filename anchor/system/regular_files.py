@@ -1,4 +1,8 @@
-"""Reading files that a user named, without waiting for a pipe in a file's place."""
+"""Reading files that others may replace meanwhile, without waiting for a pipe in a file's place.
+
+A file is opened once, and what is checked, hashed and kept is read through that descriptor: a name
+that is looked up again may lead to another file.
+"""
 
 from __future__ import annotations
 
@@ -21,15 +25,16 @@ def read_regular_file(path: Path, most: int) -> bytes:
         return file.read(most)
 
 
-def open_regular_file(path: Path) -> int:
-    """Return the descriptor of a file opened for reading.
+def open_regular_file(path: Path, flags: int = 0, *, folder: int | None = None) -> int:
+    """Return the descriptor of a file opened for reading, below ``folder`` if that is given.
 
     Raises:
         UsageError: The path is a folder, a pipe or a device.
         OSError: The file cannot be opened.
     """
     # Not blocking: opening a pipe would wait for a writer.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    flags |= os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+    descriptor = os.open(path, flags, dir_fd=folder)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise UsageError(Message("file-not-regular", path=path), path=path)
