@@ -7,7 +7,6 @@ which is written last.
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -15,8 +14,9 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO, Final, Self, TypeAlias, cast
+from typing import BinaryIO, Final, Self, TypeAlias
 
 from anchor.canonical import JsonValue, encode_canonical, parse_strict
 from anchor.errors import ConfigError, MalformedError, UsageError
@@ -232,7 +232,7 @@ class CaptureSpool:
             return None
         return _parse_object(data, MAX_RESULT_BYTES)
 
-    def take_bag(self, id: str, most: int) -> BinaryIO:
+    def take_bag(self, id: str, most: int) -> BufferedRandom:
         """Return a copy of a result's ZIP file that has no name, so that nobody else can change it.
 
         Raises:
@@ -245,7 +245,7 @@ class CaptureSpool:
         except FileNotFoundError:
             raise MalformedError(Message("capture-spool-malformed")) from None
         with given:
-            copy = cast("BinaryIO", tempfile.TemporaryFile(dir=self.folder))  # noqa: SIM115 (it is returned)
+            copy = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it is returned)
             try:
                 while data := given.read(_CHUNK_BYTES):
                     copy.write(data)
@@ -320,15 +320,11 @@ def _open(path: Path) -> BinaryIO:
     try:
         folder = os.open(path.parent, _FOLDER_ONLY)
         try:
-            descriptor = open_regular_file(Path(path.name), os.O_NOFOLLOW, folder=folder)
+            descriptor = open_regular_file(Path(path.name), follows_links=False, folder=folder)
         finally:
             os.close(folder)
-    except UsageError:
-        raise malformed from None
-    except OSError as error:
-        if error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EACCES, errno.ENXIO):
-            raise malformed from error
-        raise
+    except (UsageError, NotADirectoryError, PermissionError) as error:
+        raise malformed from error
     if os.fstat(descriptor).st_nlink > 1:  # a second name of a file elsewhere
         os.close(descriptor)
         raise malformed

@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, BinaryIO
+from io import BufferedRandom
+from typing import Any
 
 from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_zip import BagZip
@@ -78,7 +79,7 @@ _BAD = (MalformedError, MismatchError, UnknownVersionError, UsageError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CheckedBag:
-    file: BinaryIO
+    file: BufferedRandom
     length: int
     sha256: bytes
     evidence: NewEvidence
@@ -193,7 +194,7 @@ class CaptureDesk:
         return partial(save_recorded, id=capture.id, account=checked.account, at=utc_now())
 
     def _check(
-        self, capture: OrderedCapture, result: CaptureResult, file: BinaryIO
+        self, capture: OrderedCapture, result: CaptureResult, file: BufferedRandom
     ) -> _CheckedBag:
         with BagZip(file) as source:
             bag = validate_bag(source)
@@ -279,7 +280,7 @@ class CaptureDesk:
         self._service.copy_jobs.wake()
 
 
-def _read_at(file: BinaryIO, offset: int) -> bytes:
+def _read_at(file: BufferedRandom, offset: int) -> bytes:
     file.seek(offset)
     return file.read(PART_BYTES)
 

@@ -65,6 +65,13 @@ def evidence_of(client: CaptureClient) -> list[dict[str, Any]]:
     return pieces
 
 
+def read_kept(client: CaptureClient, evidence: str) -> bytes:
+    status = f"/v1/evidence/{evidence}"
+    until(lambda: client.ask(status).json()["kept_copy"]["state"] == "kept")
+    content: bytes = client.ask(f"{status}/copy").content
+    return content
+
+
 def order_running(client: CaptureClient, **members: Any) -> str:
     id = client.accepted(PAGE, **members)
     client.wait(id, "running")
@@ -220,9 +227,7 @@ def test_a_link_put_over_a_bag_never_leads_to_a_file_of_the_service(
     pieces = evidence_of(acme)
     assert (state, len(pieces)) == (("refused", 0) if at == 1 else ("recorded", 1))
     for piece in pieces:
-        status = f"/v1/evidence/{piece['id']}"
-        until(lambda: acme.ask(status).json()["kept_copy"]["state"] != "checking")
-        assert acme.ask(f"{status}/copy").content == kept
+        assert read_kept(acme, piece["id"]) == kept
 
 
 def test_a_bag_that_is_shortened_while_it_is_checked_is_kept_as_it_was_checked(
@@ -230,15 +235,13 @@ def test_a_bag_that_is_shortened_while_it_is_checked_is_kept_as_it_was_checked(
 ) -> None:
     def check(source: Any) -> Any:
         valid = validate_bag(source)
-        os.truncate(spool.bag_path(id), 5)
+        os.truncate(spool.bag_path(order), 5)
         return valid
 
     monkeypatch.setattr(capture_desk, "validate_bag", check)
-    id, kept = put_watched(spool, acme, lambda *_: None)
-    assert acme.wait(id, seconds=60)["state"] == "recorded"
-    status = f"/v1/evidence/{evidence_of(acme)[0]['id']}"
-    until(lambda: acme.ask(status).json()["kept_copy"]["state"] == "kept")
-    assert acme.ask(f"{status}/copy").content == kept
+    order, kept = put_watched(spool, acme, lambda *_: None)
+    assert acme.wait(order, seconds=60)["state"] == "recorded"
+    assert read_kept(acme, evidence_of(acme)[0]["id"]) == kept
 
 
 def test_a_shorter_bag_than_that_whose_copy_was_begun_is_refused(
