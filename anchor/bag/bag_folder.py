@@ -11,11 +11,12 @@ from typing import BinaryIO
 
 from anchor.bag.bag_format import check_count, check_name, check_names
 from anchor.errors import MalformedError, UsageError
+from anchor.evidence.discovery import open_guarded
 from anchor.messages.message import Message
 from anchor.system.os_errors import describe_os_error
 
-# O_NOFOLLOW and O_NONBLOCK: the file may have been replaced by a link or a pipe since.
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW
+# O_NONBLOCK: the file may have been replaced by a pipe since.
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class BagFolder:
@@ -34,7 +35,9 @@ class BagFolder:
 
     def open(self, name: str) -> AbstractContextManager[BinaryIO]:
         """Open a file of the listing."""
-        descriptor = os.open(self._path / name, _READ)
+        parts = name.split("/")
+        # Neither it nor a folder above it may have been replaced by a link since.
+        descriptor = open_guarded((str(self._path), *parts), len(parts), _READ)
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise MalformedError(Message("bag-file-kind", name=name))

@@ -39,7 +39,7 @@ def is_bag_zip(path: Path) -> bool:
 
 
 class BagZip:
-    """The files of the one folder in a ZIP file.
+    """The files of the one folder in a ZIP file, which is named or open.
 
     Raises:
         MalformedError: ``read_directory`` or ``check_names`` refuses, or there is more than one
@@ -48,10 +48,12 @@ class BagZip:
         UsageError: The file cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | BinaryIO) -> None:
         self._descriptor = -1
         try:
-            self._descriptor = open_regular_file(path)
+            self._descriptor = (
+                open_regular_file(path) if isinstance(path, Path) else os.dup(path.fileno())
+            )
             length = os.fstat(self._descriptor).st_size
             self._read_at = read_at_in(self._descriptor)
             files, folders = read_directory(self._read_at, length)

@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields
+from io import BufferedRandom
 from pathlib import Path
-from typing import Final, Self, TypeAlias
+from typing import BinaryIO, Final, Self, TypeAlias
 
 from anchor.canonical import JsonValue, encode_canonical, parse_strict
-from anchor.errors import ConfigError, MalformedError
+from anchor.errors import ConfigError, MalformedError, UsageError
 from anchor.messages.message import Message, translate
 from anchor.system.durable_files import is_temporary, sync_folder, write_file
 from anchor.system.os_errors import describe_os_error, explain_os_error
@@ -32,12 +34,14 @@ Texts: TypeAlias = dict[str, str]
 
 _MAX_ORDER_BYTES = 64 << 10
 _MAX_TEXT = 300
+_CHUNK_BYTES = 1 << 18
 _FOLDERS = ("orders", "running", "results")
 _NAME = re.compile(r"([0-9a-f]{32})\.json")
 _CLAIMED = re.compile(r"([0-9a-f]{32})\.([1-9])\.json")
 # For the group of the folder, which holds the service's user and the worker's; never for others.
 # Folders keep the group (set-group-ID) as the one above does.
 _FOLDER_MODE, _FILE_MODE = 0o770, 0o660
+_FOLDER_ONLY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,8 +232,34 @@ class CaptureSpool:
             return None
         return _parse_object(data, MAX_RESULT_BYTES)
 
+    def take_bag(self, id: str, most: int) -> BufferedRandom:
+        """Return a copy of a result's ZIP file that has no name, so that nobody else can change it.
+
+        Raises:
+            MalformedError: There is none.
+            UsageError: It has more than ``most`` bytes.
+            OSError: It cannot be read or copied now.
+        """
+        try:
+            given = _open(self.bag_path(id))
+        except FileNotFoundError:
+            raise MalformedError(Message("capture-spool-malformed")) from None
+        with given:
+            copy = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115 (it is returned)
+            try:
+                while data := given.read(_CHUNK_BYTES):
+                    copy.write(data)
+                    if copy.tell() > most:
+                        length = max(copy.tell(), os.fstat(given.fileno()).st_size)
+                        raise UsageError(Message("capture-bag-too-large", bytes=length))
+                copy.flush()
+            except BaseException:
+                copy.close()
+                raise
+        return copy
+
     def bag_path(self, id: str) -> Path:
-        """Return the path of a result's ZIP file."""
+        """Return the path of a result's ZIP file, which the worker may replace at any time."""
         return self._results / f"{id}.zip"
 
     def remove(self, id: str) -> None:
@@ -274,10 +304,31 @@ def encode_refusal(id: str, reason: str) -> bytes:
 
 
 def _read(path: Path, most: int) -> bytes:
-    if path.is_symlink():
-        raise MalformedError(Message("capture-spool-malformed"))
-    with open(open_regular_file(path), "rb") as file:
+    with _open(path) as file:
         return file.read(most + 1)
+
+
+def _open(path: Path) -> BinaryIO:
+    """Open a file that the other user can replace, by a link to a file that only we may read.
+
+    Raises:
+        MalformedError: It is no file of that user's own, or may not be read.
+        FileNotFoundError: There is none.
+        OSError: It cannot be read now.
+    """
+    malformed = MalformedError(Message("capture-spool-malformed"))
+    try:
+        folder = os.open(path.parent, _FOLDER_ONLY)
+        try:
+            descriptor = open_regular_file(Path(path.name), follows_links=False, folder=folder)
+        finally:
+            os.close(folder)
+    except (UsageError, NotADirectoryError, PermissionError) as error:
+        raise malformed from error
+    if os.fstat(descriptor).st_nlink > 1:  # a second name of a file elsewhere
+        os.close(descriptor)
+        raise malformed
+    return open(descriptor, "rb")
 
 
 def _parse_object(data: bytes, most: int) -> dict[str, JsonValue]:

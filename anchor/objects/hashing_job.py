@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
@@ -32,6 +33,7 @@ from anchor.objects.object_url import ObjectUrl, parse_object_url
 from anchor.objects.store_choice import open_object_store
 from anchor.system.durable_files import is_temporary, write_chunks, write_file
 from anchor.system.os_errors import explain_os_error
+from anchor.system.regular_files import read_regular_file
 
 SCHEMA = "anchor-object-job/1"
 PART_ROWS = 10_000
@@ -223,11 +225,13 @@ def open_job(
         StorageError: The disk is full, fails or cannot be written.
     """
     chosen, path = parse_algorithms(algorithms), folder / _JOB
+    data = None
     if urls is None and not path.exists():
         raise UsageError(Message("object-job-none", path=folder))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        data = path.read_bytes()[: _MAX_JOB_BYTES + 1] if path.exists() else None
+        with suppress(FileNotFoundError):
+            data = read_regular_file(path, _MAX_JOB_BYTES + 1)
         others = [] if data else [each for each in folder.iterdir() if not _is_remains(each)]
     except OSError as error:
         failure = Message("folder-unusable", path=folder)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,17 @@ def read_listing(path: Path) -> tuple[list[ListedObject], int]:
     Raises:
         MalformedError: The file is damaged.
     """
-    file = _open(path)
-    position = (file.schema_arrow.metadata or {}).get(b"position", b"")
-    if not position.isdigit():
-        raise _malformed(path, Message("manifest-not-parquet"))
-    objects = [
-        ListedObject(url=parse_object_url(row["key"]), size=row["size"], revision=row["revision"])
-        for row in _read_raw(file, path)
-    ]
+    with ExitStack() as stack:
+        file = _open(path, stack)
+        position = (file.schema_arrow.metadata or {}).get(b"position", b"")
+        if not position.isdigit():
+            raise _malformed(path, Message("manifest-not-parquet"))
+        objects = [
+            ListedObject(
+                url=parse_object_url(row["key"]), size=row["size"], revision=row["revision"]
+            )
+            for row in _read_raw(file, path)
+        ]
     return objects, int(position)
 
 
@@ -86,9 +90,17 @@ def read_rows(path: Path) -> Iterator[ObjectRow]:
         MalformedError: A row or a column is not of the format; the message names it.
         UsageError: The file cannot be read, or the package that reads Parquet is not installed.
     """
-    for _ in _parse(path):
-        pass
-    return _parse(path)
+    with ExitStack() as stack:
+        file = _open(path, stack)
+        _check_columns(path, file)
+        for _ in _parse(path, file):
+            pass
+        return _close_after(stack.pop_all(), _parse(path, file))
+
+
+def _close_after(stack: ExitStack, rows: Iterator[ObjectRow]) -> Iterator[ObjectRow]:
+    with stack:
+        yield from rows
 
 
 def list_manifests(path: Path) -> list[Path]:
@@ -122,7 +134,7 @@ def _encode(table: Any, details: dict[str, str]) -> bytes:
     return sink.getvalue()
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path, stack: ExitStack) -> Any:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -131,8 +143,8 @@ def _open(path: Path) -> Any:
             Message("manifest-package-missing"), hint=Message("object-package-missing-hint")
         ) from None
     try:
-        os.close(open_regular_file(path))
-        return pq.ParquetFile(path, page_checksum_verification=True)
+        source = stack.enter_context(os.fdopen(open_regular_file(path), "rb"))
+        return pq.ParquetFile(source, page_checksum_verification=True)
     except OSError as error:
         if error.errno is None:
             raise _malformed(path, Message("manifest-not-parquet")) from None
@@ -143,9 +155,7 @@ def _open(path: Path) -> Any:
         raise _malformed(path, Message("manifest-not-parquet")) from None
 
 
-def _parse(path: Path) -> Iterator[ObjectRow]:
-    file = _open(path)
-    _check_columns(path, file)
+def _parse(path: Path, file: Any) -> Iterator[ObjectRow]:
     for number, row in enumerate(_read_raw(file, path), 1):
         try:
             yield _parse_row(row)

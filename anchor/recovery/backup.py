@@ -30,6 +30,7 @@ from anchor.store.snapshot import open_copy
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary
+from anchor.system.regular_files import open_regular_file
 from anchor.types import Head
 
 
@@ -119,14 +120,23 @@ def _copy_files(config: Config, folder: Path, report: Callable[[Message], None])
     _cut_tail(folder / SIDE_FILE)
     try:
         for statement in config.erasures.glob("*.json"):
-            if not is_name(statement.name) or not statement.is_file():
+            is_plain = statement.is_file() and not statement.is_symlink()
+            if not is_name(statement.name) or not is_plain:
                 report(Message("backup-skips-foreign-statement", path=statement))
                 continue
             (folder / ERASURES).mkdir(exist_ok=True)
-            shutil.copyfile(statement, folder / ERASURES / statement.name)
+            _copy_plain(statement, folder / ERASURES / statement.name)
     except OSError as error:
         raise disk_error(config.erasures, error) from error
     _copy_timestamps(config, folder)
+
+
+def _copy_plain(source: Path, target: Path) -> None:
+    with (
+        open(open_regular_file(source, follows_links=False), "rb") as file,
+        target.open("xb") as copy,
+    ):
+        shutil.copyfileobj(file, copy)
 
 
 def _copy_timestamps(config: Config, folder: Path) -> None:
@@ -135,7 +145,7 @@ def _copy_timestamps(config: Config, folder: Path) -> None:
         for path in sorted(config.timestamps.glob("*")):
             if path.is_file() and not path.is_symlink() and not is_temporary(path.name):
                 (folder / TIMESTAMPS).mkdir(exist_ok=True)
-                shutil.copyfile(path, folder / TIMESTAMPS / path.name)
+                _copy_plain(path, folder / TIMESTAMPS / path.name)
     except OSError as error:
         raise disk_error(config.timestamps, error) from error
 

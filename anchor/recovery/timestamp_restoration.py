@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from anchor.system.durable_files import write_files
+from anchor.system.regular_files import read_regular_file
 
 # A head that has a token is not stamped again, so the token comes after the files beside it.
 _LAST = ".tst"
@@ -15,6 +16,7 @@ def restore_timestamps(backup: Path, target: Path) -> int:
     """Copy the timestamps that ``target`` lacks from a backup's folder of them; return the tokens.
 
     Raises:
+        UsageError: A file was replaced by a link.
         StorageError: The disk is full or failing.
     """
     missing = [
@@ -27,6 +29,8 @@ def restore_timestamps(backup: Path, target: Path) -> int:
     tokens = [path for path in missing if path.suffix == _LAST]
     for part in ([path for path in missing if path not in tokens], tokens):
         # A crash between the two leaves heads that are stamped again, or restored once more.
-        copies = ((target / path.name, path.read_bytes()) for path in part)
+        copies = (
+            (target / path.name, read_regular_file(path, follows_links=False)) for path in part
+        )
         write_files(copies, is_named=False)
     return len(tokens)

@@ -1,6 +1,7 @@
 """Rate limits by address for requests without a usable key, kept in this worker's memory.
 
-Requests with a usable key have the quotas of its tenant instead.  Each worker counts for itself, so
+Requests with a usable key have the quotas of its tenant instead: each request takes a token, and
+one whose key is accepted gets it back.  Each worker counts for itself, so
 that a service of two workers allows twice as much.
 """
 
@@ -18,6 +19,9 @@ from anchor.service.client_address import group_address
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 from anchor.store.limited_addresses import MOST_LIMITED
+
+COUNTED = "anchor.counted"
+"""In the scope: whether the request has taken a token of those without a key."""
 
 # Addresses that are remembered; a client that has more addresses than this evades the limits.
 _MOST_ADDRESSES = 10_000
@@ -59,6 +63,12 @@ class TokenBuckets:
         if len(self._tokens) > _MOST_ADDRESSES:
             self._tokens.popitem(last=False)
         return 0.0
+
+    def give_back(self, address: str) -> None:
+        """Give a token back that was taken."""
+        group = group_address(address)
+        if group in self._tokens:
+            self._tokens[group] = (self._count(address) + 1, self._clock())
 
     def is_too_many(self, count: int) -> bool:
         """Return whether no address ever has so many tokens at once."""

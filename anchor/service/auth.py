@@ -25,7 +25,7 @@ from starlette.types import Scope
 
 from anchor.messages.message import Message
 from anchor.people.roles import Permission
-from anchor.service.address_limits import TokenBuckets, limits_of, too_many
+from anchor.service.address_limits import COUNTED, TokenBuckets, limits_of, too_many
 from anchor.service.caller import Caller, caller_of_key, load_session_callers
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
@@ -101,6 +101,8 @@ async def authenticate(service: Service, request: Request, token: str | None) ->
         raise Problem(403, Message("tenant-suspended"), headers=CLOSE)
     if not key.stands_at(utc_now()):
         raise _refuse(request, token)
+    if request.scope.pop(COUNTED, False):
+        limits_of(request).anonymous.give_back(client_of(request.scope))
     request.scope["anchor.tenant"], request.scope["anchor.key"] = key.tenant, key.id  # for logs
     return key
 

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from io import BufferedRandom
 from typing import Any
 
 from anchor.bag.bag_validation import validate_bag
@@ -79,7 +79,7 @@ _BAD = (MalformedError, MismatchError, UnknownVersionError, UsageError)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _CheckedBag:
-    path: Path
+    file: BufferedRandom
     length: int
     sha256: bytes
     evidence: NewEvidence
@@ -169,7 +169,12 @@ class CaptureDesk:
             self._service.check_intake()
         except Problem:
             raise NotYet(_INTAKE_POLL) from None
-        checked = await asyncio.to_thread(self._check, capture, result)
+        limit = self._settings.bag_bytes
+        with await asyncio.to_thread(self._spool.take_bag, capture.id, limit) as bag:
+            checked = await asyncio.to_thread(self._check, capture, result, bag)
+            return await self._record(capture, checked)
+
+    async def _record(self, capture: OrderedCapture, checked: _CheckedBag) -> Record:
         identity = checked.evidence.identity
         try:
             copy = await self._begin_copy(capture, checked)
@@ -188,20 +193,16 @@ class CaptureDesk:
         await self._fill(copy, checked)
         return partial(save_recorded, id=capture.id, account=checked.account, at=utc_now())
 
-    def _check(self, capture: OrderedCapture, result: CaptureResult) -> _CheckedBag:
-        path = self._spool.bag_path(capture.id)
-        if path.is_symlink() or not path.is_file():
-            raise MalformedError(Message("capture-result-malformed"))
-        length = path.stat().st_size
-        if length > self._settings.bag_bytes:
-            raise UsageError(Message("capture-bag-too-large", bytes=length))
-        with BagZip(path) as source:
+    def _check(
+        self, capture: OrderedCapture, result: CaptureResult, file: BufferedRandom
+    ) -> _CheckedBag:
+        with BagZip(file) as source:
             bag = validate_bag(source)
             assert capture.url is not None, "it is not erased"
             check_result(result, bag, capture.url)
             manifest = bag.manifest
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").digest()
+        file.seek(0)
+        sha256 = hashlib.file_digest(file, "sha256").digest()
         origin = _origin(self._service, capture)
         submission = EvidenceInput(
             source=origin.source(result.name),
@@ -218,8 +219,8 @@ class CaptureDesk:
             origin.not_before,
         )
         return _CheckedBag(
-            path=path,
-            length=length,
+            file=file,
+            length=file.tell(),
             sha256=sha256,
             evidence=evidence,
             account=dict(result.account) | {"name": result.name},
@@ -264,7 +265,9 @@ class CaptureDesk:
             return
         key = await asyncio.to_thread(self._vault.open_key, copy)
         while copy.state == "receiving":
-            data = await asyncio.to_thread(_read_at, checked.path, copy.received)
+            data = await asyncio.to_thread(_read_at, checked.file, copy.received)
+            if not data:  # the copy was begun of a longer bag, before the worker replaced it
+                raise MalformedError(Message("capture-recorded-otherwise"))
             part = await asyncio.to_thread(self._vault.write_part, key, copy, data)
             at = utc_now()
             moved = await self._service.change(
@@ -277,10 +280,9 @@ class CaptureDesk:
         self._service.copy_jobs.wake()
 
 
-def _read_at(path: Path, offset: int) -> bytes:
-    with path.open("rb") as file:
-        file.seek(offset)
-        return file.read(PART_BYTES)
+def _read_at(file: BufferedRandom, offset: int) -> bytes:
+    file.seek(offset)
+    return file.read(PART_BYTES)
 
 
 def _origin(service: Service, capture: OrderedCapture) -> Origin:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
+from fastapi.security.utils import get_authorization_scheme_param
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -29,9 +30,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
+from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.service.address_guard import AddressGuard
-from anchor.service.address_limits import AddressLimits, too_many
+from anchor.service.address_limits import COUNTED, AddressLimits, too_many
+from anchor.service.auth import authenticate
 from anchor.service.client_address import client_of, peers_of
 from anchor.service.pages.language import read_reader
 from anchor.service.pages.page_routes import answer_problem
@@ -142,7 +145,7 @@ class RequestMiddleware:
         if problem is None and scope["path"] in _HEALTH:
             await self._app(scope, receive, send)
             return
-        problem = problem or _find_block(scope) or _limit_anonymous(scope)
+        problem = problem or _find_block(scope) or await _limit_anonymous(scope)
         if problem is not None:
             await _refuse(scope, problem)(scope, receive, send)
             return
@@ -200,12 +203,23 @@ def _find_block(scope: Scope) -> Problem | None:
     return Problem(403, Message("address-blocked", until=format_stored_time(until)), headers=CLOSE)
 
 
-def _limit_anonymous(scope: Scope) -> Problem | None:
-    if any(name == b"authorization" for name, _ in scope["headers"]):
-        return None
+async def _limit_anonymous(scope: Scope) -> Problem | None:
+    """Count the request as one without a key, until one of it is accepted."""
     throttle: AddressLimits = scope["state"]["throttle"]
     seconds = throttle.anonymous.take(client_of(scope))
-    return too_many(seconds) if seconds else None
+    scope[COUNTED] = not seconds
+    if not seconds:
+        return None
+    request = Request(scope)
+    kind, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    if kind.lower() != "bearer":
+        return too_many(seconds)
+    try:
+        # Some routes do not look at keys.
+        await authenticate(request.app.state.service, request, token)
+    except (Problem, AnchorError, OSError) as error:
+        return explain(error)
+    return None
 
 
 def _complete(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

@@ -7,7 +7,7 @@ from fastapi import Request
 from anchor.errors import CannotCheckError
 from anchor.evidence.printed_number import read_number
 from anchor.messages.message import Message
-from anchor.service.address_limits import limits_of, too_many
+from anchor.service.address_limits import COUNTED, limits_of, too_many
 from anchor.service.client_address import client_of
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
@@ -16,12 +16,12 @@ from anchor.types import Stage
 
 
 def limit_guesses(request: Request) -> None:
-    """Count a request with a key against the limit of its address, as those without one are.
+    """Count a request with a usable key against the limit of its address, as the others are.
 
     Raises:
         Problem: Too much comes from this address (429).
     """
-    if "authorization" in request.headers:
+    if not request.scope.get(COUNTED):
         throttle = limits_of(request)
         seconds = throttle.anonymous.take(client_of(request.scope))
         if seconds:

@@ -27,6 +27,7 @@ from anchor.store.backup_manifest import (
 )
 from anchor.system.durable_files import sync_folder, write_file
 from anchor.system.os_errors import describe_os_error
+from anchor.system.regular_files import open_regular_file
 
 # Errors caused by the location that the user named; any other error is a fault of the disk.
 _WRONG_PLACE = frozenset(
@@ -117,14 +118,15 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[Message]:
     }
     for name, entry in sorted(manifest.files.items()):
         path = unexpected.pop(name, None)
-        # Only regular files, because reading a pipe would block.
-        if path is None or path.is_symlink() or not path.is_file():
+        try:
+            current = None if path is None else _read_entry(path)
+        except (UsageError, FileNotFoundError):
+            current = None
+        except OSError as error:
+            raise disk_error(folder / name, error) from error
+        if current is None:
             yield Message("backup-file-missing", name=name)
             continue
-        try:
-            current = _read_entry(path)
-        except OSError as error:
-            raise disk_error(path, error) from error
         if current.size != entry.size:
             yield Message(
                 "backup-file-size-differs", name=name, actual=current.size, expected=entry.size
@@ -136,7 +138,7 @@ def find_changes(folder: Path, manifest: Manifest) -> Iterator[Message]:
 
 
 def _read_entry(path: Path) -> FileEntry:
-    with path.open("rb") as file:
+    with open(open_regular_file(path, follows_links=False), "rb") as file:
         digest = hashlib.file_digest(file, "sha256")
         return FileEntry(size=file.tell(), sha256=digest.digest())
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser
 from support.accessibility import find_violations
@@ -16,6 +18,7 @@ from support.platform_tabs import open_tab
 from support.service import digest
 from support.sign_in_providers import Platform, run_mock, serve_platform
 from support.visitors import Visitor, close_browsers, invite, visit
+from support.webservers import web_server
 
 from anchor.project.notification_config import MailConfig
 from anchor.project.sign_in_config import SignInConfig
@@ -179,3 +182,47 @@ def test_somebody_signs_in_joins_and_leaves_by_keyboard(
         tab.get_by_role("button", name="End all my sessions").focus()
         tab.keyboard.press("Enter")
         tab.get_by_role("link", name="Sign in with Mock").wait_for()
+
+
+def test_no_token_of_a_link_is_in_a_log_of_the_web_server(
+    browser: Browser, platform: Platform, tmp_path: Path
+) -> None:
+    invitation = invite(platform, "guild", "owner")
+    person = visit(platform).id
+    with platform.project.database.write() as connection:
+        mail = ensure_token(connection, person)
+    shared = "5e" * 32
+    port = urlsplit(platform.url).port
+    assert port is not None
+    with web_server("nginx", tmp_path, port, tmp_path / "published") as tls_port:
+        site = f"https://127.0.0.1:{tls_port}"
+        context = browser.new_context(base_url=site, ignore_https_errors=True)
+        tab = context.new_page()
+        tab.goto(f"/unsubscribe?token={mail}")
+        tab.goto(f"/shared?token={shared}")
+        tab.goto(f"/join?token={invitation}")
+        sign_in = tab.locator("ul.choices a").first.get_attribute("href")
+        assert sign_in is not None and "next=%2Fjoin" in sign_in and invitation not in sign_in
+        context.request.get(sign_in, max_redirects=0)
+        tab.goto("/join")  # back from the provider
+        assert "as owner" in tab.locator("main").inner_text()
+        # Refused by nginx, which writes the request into the log of errors.
+        long = context.request.post(f"/join?token={invitation}", data=b" " * 600_000)
+        assert long.status == 413
+        long = context.request.post("/v1/evidence?x=named", data=b" " * 600_000)
+        assert long.status == 413
+        plain = re.search(
+            r"listen (127[.]0[.]0[.]1:[0-9]+);", (tmp_path / "anchor.conf").read_text()
+        )
+        assert plain is not None
+        moved = httpx.get(f"http://{plain[1]}/join?token={invitation}")
+        assert moved.status_code == 301 and invitation in moved.headers["Location"]
+        context.close()
+    logs = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.log")}
+    access = logs["anchor.log"]
+    for named in ("GET /join ", "GET /unsubscribe ", "GET /shared ", "GET /login/start ", ".css "):
+        assert named in access, named
+    assert "/v1/evidence?x=named" in logs["error.log"]
+    secrets = {invitation, mail, shared}
+    assert len(secrets) == 3 and all(len(each) > 30 for each in secrets)
+    assert [name for name, text in logs.items() for each in secrets if each in text] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 import threading
@@ -19,15 +20,17 @@ from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.ssrf_corpus import URLS
 
+from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_writer import write_bag
 from anchor.capture.capture_spool import MOST_ATTEMPTS, CaptureOrder, CaptureSpool
 from anchor.capture.capture_worker import CaptureLimits, CaptureWorker
-from anchor.errors import ConfigError, StorageError, StoreBusyError
+from anchor.errors import ConfigError, MalformedError, StorageError, StoreBusyError
 from anchor.service import capture_desk, job_runner
 from anchor.service.settings import CaptureSettings, Settings
 from anchor.store.captures import save_recorded
+from anchor.store.kept_copies import begin_copy
 
-PAGE = "https://example.org/"
+PAGE, ID = "https://example.org/", "0" * 32
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +63,13 @@ def acme(served: PageService) -> CaptureClient:
 def evidence_of(client: CaptureClient) -> list[dict[str, Any]]:
     pieces: list[dict[str, Any]] = client.ask("/v1/evidence").json()["evidence"]
     return pieces
+
+
+def read_kept(client: CaptureClient, evidence: str) -> bytes:
+    status = f"/v1/evidence/{evidence}"
+    until(lambda: client.ask(status).json()["kept_copy"]["state"] == "kept")
+    content: bytes = client.ask(f"{status}/copy").content
+    return content
 
 
 def order_running(client: CaptureClient, **members: Any) -> str:
@@ -157,6 +167,136 @@ def test_a_result_of_another_page_kind_or_bag_is_refused(
     assert evidence_of(acme) == []
     until(lambda: count_left(spool.folder) == 0)
     assert outside.read_bytes() == kept
+
+
+SECRET = b"A FILE THAT ONLY THE SERVICE MAY READ "
+
+
+def put_watched(
+    spool: CaptureSpool, client: CaptureClient, swap: Callable[[Path, int], object]
+) -> tuple[str, bytes]:
+    """Put a good result, and call ``swap`` whenever its bag is about to be opened; return both."""
+    id = order_running(client)
+    document, bag = make_result(id, PAGE)
+    made = spool.folder / "good.zip"
+    write_bag(made, bag)
+    path, kept = spool.bag_path(id), made.read_bytes()
+    count = itertools.count(1)
+
+    def watch(event: str, words: tuple[Any, ...]) -> None:
+        if event == "open" and str(words[0]).endswith(path.name):
+            swap(path, next(count))
+
+    WATCHES.append(watch)
+    made.rename(path)
+    put_made(spool, id, document, None)
+    return id, kept
+
+
+WATCHES: list[Callable[[str, tuple[Any, ...]], None]] = []
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _hook() -> None:
+    def call(event: str, words: tuple[Any, ...]) -> None:
+        for watch in WATCHES:
+            watch(event, words)
+
+    sys.addaudithook(call)  # for the life of the process
+
+
+@pytest.fixture(autouse=True)
+def _no_watches() -> Iterator[None]:
+    yield
+    WATCHES.clear()
+
+
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_a_link_put_over_a_bag_never_leads_to_a_file_of_the_service(
+    acme: CaptureClient, spool: CaptureSpool, at: int
+) -> None:
+    def swap(path: Path, number: int) -> None:
+        if number == at:
+            secret = spool.folder.parent / f"secret-{at}"
+            secret.write_bytes((SECRET * path.stat().st_size)[: path.stat().st_size])
+            (spool.folder / "link").symlink_to(secret)
+            (spool.folder / "link").rename(path)
+
+    id, kept = put_watched(spool, acme, swap)
+    state = acme.wait(id, seconds=60)["state"]
+    pieces = evidence_of(acme)
+    assert (state, len(pieces)) == (("refused", 0) if at == 1 else ("recorded", 1))
+    for piece in pieces:
+        assert read_kept(acme, piece["id"]) == kept
+
+
+def test_a_bag_that_is_shortened_while_it_is_checked_is_kept_as_it_was_checked(
+    acme: CaptureClient, spool: CaptureSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(source: Any) -> Any:
+        valid = validate_bag(source)
+        os.truncate(spool.bag_path(order), 5)
+        return valid
+
+    monkeypatch.setattr(capture_desk, "validate_bag", check)
+    order, kept = put_watched(spool, acme, lambda *_: None)
+    assert acme.wait(order, seconds=60)["state"] == "recorded"
+    assert read_kept(acme, evidence_of(acme)[0]["id"]) == kept
+
+
+def test_a_shorter_bag_than_that_whose_copy_was_begun_is_refused(
+    acme: CaptureClient, spool: CaptureSpool, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    lengths: list[int] = []
+
+    def promise_more(*words: Any, length: int, **named: Any) -> Any:
+        lengths.append(length)
+        return begin_copy(*words, length=length + 1, **named)
+
+    monkeypatch.setattr(capture_desk, "begin_copy", promise_more)
+    id, _ = put_watched(spool, acme, lambda *_: None)
+    assert acme.wait(id, seconds=60)["state"] == "refused"
+    assert len(lengths) == 1
+
+
+def make_fifo(path: Path, secret: Path) -> None:
+    os.mkfifo(path)
+
+
+def make_second_name(path: Path, secret: Path) -> None:
+    path.hardlink_to(secret)
+
+
+def make_link(path: Path, secret: Path) -> None:
+    path.symlink_to(secret)
+
+
+def make_folder(path: Path, secret: Path) -> None:
+    path.mkdir()
+
+
+@pytest.mark.parametrize("make", [make_fifo, make_second_name, make_link, make_folder])
+@pytest.mark.parametrize("part", ["json", "zip"])
+def test_only_a_file_of_the_worker_itself_is_read(
+    tmp_path: Path, make: Callable[[Path, Path], None], part: str
+) -> None:
+    spool = CaptureSpool(tmp_path)
+    spool.prepare()
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"{}")
+    make(tmp_path / "results" / f"{ID}.{part}", secret)
+    with pytest.raises(MalformedError, match="folder of captures"):
+        spool.read_result(ID) if part == "json" else spool.take_bag(ID, 1 << 20)
+
+
+def test_a_link_in_place_of_the_folder_of_results_is_not_followed(tmp_path: Path) -> None:
+    spool = CaptureSpool(tmp_path)
+    spool.prepare()
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+    (tmp_path / "results").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / f"{ID}.json").write_bytes(b"{}")
+    with pytest.raises(MalformedError, match="folder of captures"):
+        spool.read_result(ID)
 
 
 @pytest.mark.fault(

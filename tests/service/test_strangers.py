@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import re
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.copies import until
+from support.nginx import HOST, write_nginx
+from support.ports import free_port
 from support.projects import Site, make_site
-from support.raw_http import Address, ask, get, head, serving
+from support.raw_http import Address, ask, get, head, read_all, serving
 from support.service import bearer, digest, make_key, serve
+from support.webservers import find_program, open_tls
 
 from anchor.chain.devnet import open_devnet
 from anchor.errors import UsageError
@@ -112,6 +118,47 @@ def test_an_address_asks_without_a_key_for_so_much(place: Place):
     keyed = get("/v1/usage", f"Authorization: Bearer {key}")
     for _ in range(10):
         assert status(ask(address, keyed, peer="127.0.0.11")) == 200
+
+
+@pytest.mark.parametrize("row", ["Bearer x", "Basic x", "x", "Bearer", ""])
+def test_a_header_that_is_no_usable_key_lifts_no_limit(place: Place, row: str):
+    _, address, key = place
+    peer = f"127.0.0.{21 + len(row)}"
+    asked = get("/log", f"Authorization: {row}")
+    answers = [status(ask(address, asked, peer=peer)) for _ in range(12)]
+    assert answers[:5] == [200] * 5 and set(answers[5:]) <= {401, 429}, answers
+    # Nor does it cost whoever has a key, whose requests take nothing of the limit.
+    keyed = get("/v1/usage", f"Authorization: Bearer {key}")
+    assert status(ask(address, keyed, peer=peer)) == 200
+
+
+def test_nginx_bounds_requests_with_any_header_by_address(tmp_path: Path):
+    port = free_port()
+    command = [find_program("nginx"), *write_nginx(tmp_path, port, free_port(), tmp_path)]
+    written = tmp_path / "anchor.conf"
+    text = written.read_text("utf-8").replace("rate=500r/s", "rate=1r/m")
+    written.write_text(text.replace("zone=anchor_all burst=5000", "zone=anchor_all burst=2"))
+    asked = f"GET /log HTTP/1.1\r\nHost: {HOST}\r\nAuthorization: x\r\nConnection: close\r\n\r\n"
+    codes = []
+    with subprocess.Popen(command) as process:
+        try:
+            until(lambda: (tmp_path / "nginx.pid").exists())
+            for _ in range(5):
+                with open_tls(port) as connection:
+                    connection.sendall(asked.encode())
+                    codes.append(int(read_all(connection).split()[1]))
+        finally:
+            process.terminate()
+    assert codes == [502] * 3 + [429] * 2  # there is no service behind it
+
+
+def test_requests_with_a_key_take_nothing_from_those_without(place: Place):
+    _, address, key = place
+    keyed = get("/v1/usage", f"Authorization: Bearer {key}")
+    for _ in range(10):
+        assert status(ask(address, keyed, peer="127.0.0.41")) == 200
+    answers = [status(ask(address, get("/log"), peer="127.0.0.41")) for _ in range(6)]
+    assert answers == [200] * 5 + [429]
 
 
 def test_an_address_that_ends_with_a_line_feed_leads_nowhere(place: Place):

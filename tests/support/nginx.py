@@ -78,6 +78,7 @@ def write_nginx(
     text = text.replace("/etc/ssl/anchor/privkey.pem", str(key))
     text = text.replace("127.0.0.1:8080", f"127.0.0.1:{service}")
     text = text.replace(PUBLISHED, str(published))
+    text = text.replace("/var/log/nginx", str(folder))
     (folder / "anchor.conf").write_text(text, "utf-8")
     temporary = "".join(
         f"    {name}_temp_path {folder / name};\n"

@@ -14,7 +14,8 @@ from anchor.service.pages.people_labels import ROLE_LABELS, ROLE_MEANINGS
 from anchor.service.pages.rendering import answer_page
 from anchor.service.pages.tenant_access import need_session
 from anchor.service.problems import Problem
-from anchor.service.session_cookies import find_browser_session
+from anchor.service.session_cookies import find_browser_session, is_over_tls
+from anchor.service.sign_in_cookies import MINUTES
 from anchor.service.worker import CurrentService, Service
 from anchor.store.invitations import find_invitation, use_invitation
 from anchor.system.clock import utc_now
@@ -26,7 +27,9 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 async def invitation(
     request: Request, service: CurrentService, reader: CurrentReader, token: str = ""
 ) -> Response:
-    """Show an invitation; the token is in the query, which is not logged."""
+    """Show an invitation; its token is in the query, which is not logged, or the cookie."""
+    cookie = _cookie_name(request)
+    token = token or request.cookies.get(cookie, "")
     opened = await service.query(find_invitation, token, utc_now())
     if opened is None:
         raise _not_open()
@@ -36,12 +39,23 @@ async def invitation(
         "invitation": opened,
         "person": None if session is None else session.person,
         "providers": service.project.config.platform.providers,
-        "next": f"/join?token={token}",
+        "next": "/join",
         "token": token,
         "roles": ROLE_LABELS,
         "meanings": ROLE_MEANINGS,
     }
-    return answer_page("join.html", values, reader)
+    page = answer_page("join.html", values, reader)
+    if session is None:
+        # Until they come back from the sign-in, whose address and that of the provider are logged.
+        page.set_cookie(
+            cookie,
+            token,
+            max_age=60 * MINUTES,
+            httponly=True,
+            samesite="lax",
+            secure=is_over_tls(request),
+        )
+    return page
 
 
 @router.post("/join")
@@ -56,7 +70,15 @@ async def accept(request: Request, service: CurrentService, reader: CurrentReade
     if used is None:
         raise _not_open()
     note_event(request.scope, "invitation-used", person=person, tenant=used)
-    return RedirectResponse(reader.link(f"/tenants/{used}"), status_code=303)
+    answer = RedirectResponse(reader.link(f"/tenants/{used}"), status_code=303)
+    answer.delete_cookie(
+        _cookie_name(request), secure=is_over_tls(request), httponly=True, samesite="lax"
+    )
+    return answer
+
+
+def _cookie_name(request: Request) -> str:
+    return ("__Host-" if is_over_tls(request) else "") + "anchor_invitation"
 
 
 async def _use(service: Service, token: str, person: str) -> str | None:

@@ -91,8 +91,9 @@ def answer_page(
         media_type="text/html; charset=utf-8",
         headers={
             "Content-Security-Policy": policy,
-            # With ``no-referrer``, browsers would also omit the origin of a submitted form.
-            "Referrer-Policy": "same-origin",
+            # Addresses hold tokens, names and questions, which a log of referrers would keep.  With
+            # ``no-referrer``, browsers would also omit the origin of a submitted form.
+            "Referrer-Policy": "strict-origin",
             "Vary": "Accept-Language",
         },
     )

@@ -20,6 +20,7 @@ from support.bags import (
     write_zip,
 )
 
+from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_format import encode_list, parse_list
 from anchor.errors import MismatchError
 
@@ -83,3 +84,12 @@ def test_a_list_is_read_as_it_was_written():
     assert b"50%25\n" in data
     assert b"a%0Db%0Ac\n" in data
     assert b"%2525\n" in data
+
+
+def test_a_folder_that_is_replaced_by_a_link_after_it_was_listed_is_not_read(tmp_path: Path):
+    folder = write_folder(tmp_path / "bag", honest_bag())
+    source = BagFolder(folder)
+    (folder / "data").rename(tmp_path / "elsewhere")
+    (folder / "data").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(OSError), source.open(NAME):
+        pass

@@ -51,6 +51,15 @@ def test_what_is_written_is_read_and_is_the_same_each_time(tmp_path: Path) -> No
     assert encode_rows(ROWS) == path.read_bytes()
 
 
+def test_the_rows_are_those_that_were_checked_even_if_the_file_is_replaced(tmp_path: Path) -> None:
+    path, other = tmp_path / "part.parquet", tmp_path / "other.parquet"
+    path.write_bytes(encode_rows(ROWS))
+    other.write_bytes(encode_rows(ROWS[:1]))
+    rows = read_rows(path)
+    other.replace(path)
+    assert list(rows) == ROWS
+
+
 @pytest.mark.parametrize("digest", ["unhex('{0}')", "'{0}'", "upper('{0}')"])
 def test_duckdb_alone_writes_a_manifest(tmp_path: Path, digest: str) -> None:
     path = tmp_path / "made.parquet"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from anchor.errors import UsageError
 from anchor.recovery import timestamp_restoration
 from anchor.recovery.timestamp_restoration import restore_timestamps
 
@@ -54,3 +55,16 @@ def test_no_token_is_there_before_the_files_beside_it(
     assert {path.suffix for path in target.iterdir()} == {".checkpoint", ".crl", ".pem"}
     monkeypatch.undo()
     assert restore_timestamps(backup, target) == 2
+
+
+def test_a_link_put_in_place_of_a_timestamp_is_refused_and_never_read(
+    backup: Path, tmp_path: Path
+) -> None:
+    secret = tmp_path / "key.pem"
+    secret.write_bytes(b"a file of this user's own")
+    (backup / "4-first.pem").unlink()
+    (backup / "4-first.pem").symlink_to(secret)
+    with pytest.raises(UsageError, match="not a regular file"):
+        restore_timestamps(backup, tmp_path / "timestamps")
+    restored = [path.read_bytes() for path in (tmp_path / "timestamps").iterdir()]
+    assert secret.read_bytes() not in restored
