@@ -14,6 +14,7 @@ from anchor.errors import AnchorError
 from anchor.messages.catalogue import Language
 from anchor.monitor.alarms import Alarm, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.erasure_check import describe_unfinished
 from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
@@ -112,6 +113,7 @@ def describe_dashboard(
         if outside.published is None
         else describe_publication(outside.published, overview),
         "delivery_facts": describe_deliveries(overview.deliveries),
+        "erasure_facts": describe_unfinished(*overview.erasures),
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,
