@@ -106,7 +106,12 @@ def test_what_was_erased_through_the_service_does_not_come_back(
         with site.open() as project, project.database.read() as connection:
             stored = find_by_identity(connection, bytes.fromhex(erased))
         assert stored is not None and stored.record is not None
-        wanted = needles(stored.record, stored.identity)
+        # The tenant's audit trail and the service's own log keep the id in hex, and nothing else.
+        wanted = {
+            what: data
+            for what, data in needles(stored.record, stored.identity).items()
+            if what not in ("identity, hex", "half a digest, hex")
+        }
         assert list(search([site.folder], wanted))
         post(f"/{erased}/erasure", 202, basis="gdpr-17", reason="request 2026-17")
         assert len(list((site.folder / "erasures").iterdir())) == 1
