@@ -101,13 +101,20 @@ class RetentionCountsDocument(ReportDocument):
     beaten: Count
 
 
+class UnfinishedErasuresDocument(ReportDocument):
+    """How many erasures may have left data on disk, and when the oldest was ordered."""
+
+    unfinished: Count
+    oldest_at: Time | None
+
+
 class StatusDocument(ReportDocument):
     """The log's state.
 
     ``accepted`` counts all evidence, ``waiting`` the evidence that is not sealed yet.  ``copies``
-    is null if one server is enough.  ``retention`` counts retention dates.  ``chain`` is null if
-    the nodes could not be queried or cannot be relied on; ``error`` then states the reason, and
-    ``exit_code`` is that of the command.
+    is null if one server is enough.  ``retention`` counts retention dates, ``erasures`` unfinished
+    erasures.  ``chain`` is null if the nodes could not be queried or cannot be relied on; ``error``
+    then states the reason, and ``exit_code`` is that of the command.
     """
 
     format: Literal["anchor-status/1"]
@@ -118,6 +125,7 @@ class StatusDocument(ReportDocument):
     head: LogHeadDocument | None
     copies: CopiesDocument | None
     retention: RetentionCountsDocument
+    erasures: UnfinishedErasuresDocument
     chain: OnChainDocument | None
     error: str | None
     hint: str | None

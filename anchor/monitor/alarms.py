@@ -16,6 +16,7 @@ from anchor.chain.tx_state import REPLACE_AFTER
 from anchor.messages.message import Message
 from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
+from anchor.monitor.erasure_check import find_overdue
 from anchor.monitor.overview import Overview
 from anchor.operate.daemon import LATE
 from anchor.operate.funds import FEW
@@ -253,6 +254,11 @@ def _find_unpublished(situation: Situation) -> Message | None:
     return Message("alarm-not-publishing", published=size, final_size=due[0].head.size)
 
 
+def _find_erasures_overdue(situation: Situation) -> Message | None:
+    overview = situation.overview
+    return find_overdue(*overview.erasures, overview.read_at)
+
+
 def _describe_unknown(
     situation: Situation, sighting: Sighting[Seen] | None, subject: Message
 ) -> Message | None:
@@ -357,6 +363,12 @@ RULES = (
         severity=Severity.WARNING,
         find=_find_tiles_behind,
         hint=Message("alarm-tiles-behind-hint"),
+    ),
+    Rule(
+        name="erasures-unfinished",
+        severity=Severity.WARNING,
+        find=_find_erasures_overdue,
+        hint=Message("alarm-erasures-hint"),
     ),
     Rule(
         name="not-publishing",

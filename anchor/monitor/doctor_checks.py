@@ -34,6 +34,7 @@ from anchor.log.batch_sha256 import IMPLEMENTATION
 from anchor.messages.message import Message, join
 from anchor.monitor.delivery_check import check_deliveries
 from anchor.monitor.doctor import Check, DoctorContext, Remark
+from anchor.monitor.erasure_check import check_erasures
 from anchor.monitor.retention_check import check_retentions
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.monitor.timestamp_check import check_authorities
@@ -466,6 +467,10 @@ def _look_at_retentions(context: DoctorContext) -> Remark:
     return Remark(*check_retentions(context.project.database, context.config.retention, at))
 
 
+def _look_at_erasures(context: DoctorContext) -> Message:
+    return check_erasures(context.project.database, context.wall_time)
+
+
 _CONFIGURATION = Message("doctor-check-configuration")
 _STORE = Message("doctor-check-store")
 _SIGNER = Message("doctor-check-signer")
@@ -497,6 +502,7 @@ CHECKS = (
     Check(Message("doctor-check-timestamps"), (_CONFIGURATION,), _look_at_authorities),
     Check(Message("doctor-check-deliveries"), (_STORE,), _look_at_deliveries),
     Check(Message("doctor-check-retention"), (_STORE,), _look_at_retentions),
+    Check(Message("doctor-check-erasures"), (_STORE,), _look_at_erasures),
     Check(Message("doctor-check-budget"), (_CONFIGURATION,), _look_at_budget),
     Check(Message("doctor-check-funds"), (_STORE, _SIGNER, _CHAIN), _look_at_funds),
 )

@@ -21,6 +21,7 @@ from anchor.monitor.timeline import (
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.deliveries import NO_DELIVERIES, DeliveryCounts, count_deliveries
+from anchor.store.erasures import find_unfinished
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
@@ -95,7 +96,8 @@ class Overview:
 
     ``unanchored_since`` is when the first head without an anchor was sealed; ``tiles`` counts the
     leaves in the tree on disk, None if that cannot be read.  ``copies`` lists the servers that hold
-    the store, None if one server is enough.  ``deliveries`` counts messages to webhooks and people.
+    the store, None if one server is enough.  ``deliveries`` counts messages to webhooks and people;
+    ``erasures`` are the unfinished ones, and when the oldest of them was ordered.
     """
 
     read_at: float
@@ -113,6 +115,7 @@ class Overview:
     tiles: int | None
     copies: Copies | None = None
     deliveries: DeliveryCounts = NO_DELIVERIES
+    erasures: tuple[int, str | None] = (0, None)
 
 
 def read_overview(
@@ -145,6 +148,7 @@ def read_overview(
             tiles=_read_tiles(project),
             copies=copies,
             deliveries=count_deliveries(connection, _day_before(current_time)),
+            erasures=find_unfinished(connection),
         )
 
 

@@ -58,6 +58,7 @@ def build_overview_json(
             "failing": overview.deliveries.failing,
             "given_up_last_day": overview.deliveries.given_up,
         },
+        "erasures": dict(zip(("unfinished", "oldest_at"), overview.erasures, strict=True)),
         **_build_copies_json(overview),
         "chain": _build_chain_json(overview, external),
         "published": None

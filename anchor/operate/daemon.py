@@ -29,6 +29,7 @@ from anchor.operate.anchor_watch import ChainWatch, Clocks
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.audit_trail_evidence import AuditTrailRecorder
 from anchor.operate.backoff import Backoff
+from anchor.operate.erasure_keeper import ErasureKeeper
 from anchor.operate.events import (
     Event,
     anchoring_event,
@@ -155,6 +156,7 @@ class Daemon:
         self._timestamper = timestamper
         self._wall = wall
         self._trails = AuditTrailRecorder(project, wall=wall, steady=clock.monotonic, emit=tell)
+        self._erasures = ErasureKeeper(project, steady=clock.monotonic, emit=tell)
         self._retentions = RetentionKeeper(
             project, node, wall=wall, steady=clock.monotonic, emit=tell
         )
@@ -408,6 +410,7 @@ class Daemon:
             if not self._is_contradicted:
                 self._trails.poll()
                 self._retentions.poll()
+            self._erasures.poll()
             left = end - self._clock.monotonic()
             if left <= 0:
                 break

@@ -1,9 +1,10 @@
 """Erasure of evidence: all but its leaf and its place is deleted, and a statement is recorded.
 
 One transaction deletes the rows' content and accepts the statement as evidence: both or neither.
-The steps that follow can be repeated any number of times, until no trace is left on disk: the
-statement's file, receipts, the side file, and the database's own files.  After a crash in between,
-the next ``anchor erase`` or ``anchor run`` does the rest.
+The statement's file comes next, before the erasure is acknowledged: a restore from an older backup
+needs it.  The steps of ``clean_up`` follow, and can be repeated any number of times, until no trace
+is left on disk: receipts, the side file, and the database's own files.  After a crash in between,
+a running daemon does the rest, or the next ``anchor erase`` or ``anchor run``.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from anchor.evidence.erasure_statement import (
 from anchor.evidence.record import SALT_BYTES, source_of
 from anchor.messages.message import Message
 from anchor.operate.acceptance import prepare_record
-from anchor.operate.erasure_cleanup import remove_receipts
+from anchor.operate.erasure_cleanup import remove_receipts, write_statements
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.project.config import Config
@@ -66,21 +67,22 @@ def erase(
     """Erase the content of the selected evidence, record a statement of it, and return the pieces.
 
     Pieces that were erased before are left out.  ``step`` is given the others before they are
-    erased.  The caller has to call ``clean_up`` next.
+    erased.  ``clean_up`` has to follow, here or in the daemon.
 
     Raises:
         UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
             quotes the name of a piece.
         StoreBusyError: Another process holds the store.
+        StorageError: The evidence is erased, but its statement could not be written yet.
     """
 
-    def work(connection: Connection) -> list[Piece]:
+    def work(connection: Connection) -> tuple[list[Piece], list[bytes]]:
         lock_holds(connection)
         matching = find_pieces(connection, wanted)
         check_erasable(connection, matching)
         pieces = [piece for piece in matching if piece.source != ERASED]
         if not pieces:
-            return []
+            return [], []
         if step is not None:
             step(connection, pieces)
         if order.is_own_wording:
@@ -95,9 +97,12 @@ def erase(
         said = [(statement.leaf, erased_at) for statement, part in statements for _ in part]
         erase_rows(connection, pieces, said)
         insert_evidence(connection, [statement for statement, _ in statements])
-        return pieces
+        return pieces, [statement.record for statement, _ in statements]
 
-    return project.database.write_with_retry(work)
+    pieces, records = project.database.write_with_retry(work)
+    # A crash here: nobody was told, and `clean_up` writes the files from the records.
+    write_statements(project.config, records)
+    return pieces
 
 
 def check_erasable(connection: Connection, pieces: Sequence[Piece]) -> None:

@@ -34,7 +34,7 @@ from anchor.store.erasures import (
 from anchor.store.location import SqliteFile, find_copies
 from anchor.store.runs import lock_intake
 from anchor.system.clock import utc_now
-from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_file
+from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_files
 from anchor.system.os_errors import describe_os_error
 from anchor.types import Hash32
 
@@ -70,13 +70,13 @@ def clean_up(project: OpenProject) -> CleanupResult | None:
         said = {erasure.statement for erasure in unfinished if erasure.statement is not None}
         records = list(load_records(connection, find_by_leaves(connection, said)))
     leaves = {erasure.leaf for erasure in unfinished}
-    files = _write_statements(config, [record for _, record in records if record is not None])
+    files = write_statements(config, [record for _, record in records if record is not None])
     receipts = remove_receipts(_walk_receipts(config.receipts), leaves, config.receipts)
     remains: list[Message] = []
     _clear_side_file(project, unfinished, remains.append)
     remains += [*database.purge(), *_list_old_stores(config)]
     with database.write() as connection:
-        finish_erasures(connection, leaves, utc_now())
+        finish_erasures(connection, unfinished, utc_now())
     return CleanupResult(leaves=len(leaves), statements=files, receipts=receipts, remains=remains)
 
 
@@ -110,19 +110,22 @@ def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Pa
     return len(removed)
 
 
-def _write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
-    """Write each statement to its file, from which ``anchor prove`` makes its receipt."""
-    files = []
+def write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
+    """Write each statement to its file, from which ``anchor prove`` makes its receipt.
+
+    Raises:
+        StorageError: The disk is full, fails or cannot be written.
+    """
+    files: dict[Path, bytes] = {}
     for record in records:
         statement = find_statement(record)
         name = parse_record(record).name
         # A foreign store may hold a record with any name, even a path.
         if statement is not None and _STATEMENT.fullmatch(name):
-            path = config.erasures / name
-            if not path.exists():
-                write_file(path, statement.encode(), mode=private_mode(config.folder))
-            files.append(path)
-    return files
+            files[config.erasures / name] = statement.encode()
+    missing = [(path, data) for path, data in files.items() if not path.exists()]
+    write_files(missing, mode=private_mode(config.folder), is_named=False)
+    return list(files)
 
 
 def _clear_side_file(

@@ -28,7 +28,6 @@ from anchor.evidence.retention import (
 from anchor.messages.message import Message
 from anchor.notifications.message_body import describe_retention
 from anchor.operate.erasing import ErasureOrder, erase
-from anchor.operate.erasure_cleanup import clean_up
 from anchor.operate.evidence_selection import Selection, find_pieces
 from anchor.operate.tenant_erasing import is_audit_trail
 from anchor.people.actors import Actor
@@ -72,7 +71,6 @@ class RetentionRound:
     told: int = 0
     erased: int = 0
     beaten: int = 0
-    remains: Sequence[Message] = ()
 
 
 def act_on_due(project: OpenProject, at: float) -> RetentionRound:
@@ -112,14 +110,11 @@ def act_on_due(project: OpenProject, at: float) -> RetentionRound:
     )
     rest = [identity for identity in erasable if identity not in beaten]
     erased = _erase(project, rest, grace, at) if rest else 0
-    # A crash here leaves erased evidence on disk, which the next `anchor run` removes.
-    cleaned = clean_up(project) if erased else None
     return RetentionRound(
         looked=looked,
         told=told,
         erased=erased,
         beaten=len(erasable) - erased,
-        remains=() if cleaned is None else cleaned.remains,
     )
 
 

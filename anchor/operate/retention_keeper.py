@@ -86,8 +86,6 @@ class RetentionKeeper:
             self._next_look = self._steady()  # there may be more
         if outcome.told or outcome.erased or outcome.beaten:
             self._emit(retention_event(outcome))
-        for text in outcome.remains:
-            self._emit(Event(event="warning", text=text))
 
 
 def retention_event(outcome: RetentionRound) -> Event:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, select, true, update
+from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 
 from anchor.evidence.digests import Digests
 from anchor.store import fingerprints
@@ -209,14 +209,29 @@ def count_without_record(connection: Connection) -> tuple[int, int]:
     return erased, lost
 
 
-def finish_erasures(connection: Connection, leaves: Collection[Hash32], finished_at: str) -> None:
-    """Record that no data of these leaves is left on disk."""
-    finish = update(erasures).where(
-        erasures.c.leaf == bindparam("erased"), erasures.c.finished_at.is_(None)
+def find_unfinished(connection: Connection) -> tuple[int, str | None]:
+    """Return how many erasures may have left data on disk, and when the oldest was ordered."""
+    query = select(func.count(), func.min(erasures.c.erased_at)).where(
+        erasures.c.finished_at.is_(None)
     )
-    if leaves:
+    number, oldest = connection.execute(query).one()
+    return number, oldest
+
+
+def finish_erasures(connection: Connection, done: Sequence[Erasure], finished_at: str) -> None:
+    """Record that no data of these erasures is left on disk.
+
+    A later erasure of the same leaf, which was submitted again, stays unfinished.
+    """
+    finish = update(erasures).where(
+        erasures.c.leaf == bindparam("leaf_done"),
+        erasures.c.erased_at == bindparam("at"),
+        erasures.c.finished_at.is_(None),
+    )
+    if done:
         connection.execute(
-            finish.values(finished_at=finished_at), [{"erased": leaf} for leaf in leaves]
+            finish.values(finished_at=finished_at),
+            [{"leaf_done": each.leaf, "at": each.erased_at} for each in done],
         )
 
 

@@ -11,7 +11,7 @@ import re
 import secrets
 import stat
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 
 from anchor.messages.message import Message
@@ -105,12 +105,13 @@ def _write_batch(
     files: Iterable[tuple[Path, Iterable[bytes]]], *, durable: bool, mode: int, is_named: bool
 ) -> None:
     pending: list[tuple[int, Path, Path]] = []
+    changed: dict[Path, None] = {}
     path = Path()
     try:
         for path, chunks in files:
             # Unguessable, O_EXCL, O_NOFOLLOW: no other user can place a file or link in advance.
             temporary = path.parent / f".anchor-{secrets.token_hex(8)}.tmp"
-            path.parent.mkdir(parents=True, exist_ok=True)
+            changed |= dict.fromkeys(_make_folder(path.parent))
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             pending.append((os.open(temporary, flags, mode), temporary, path))
             for chunk in chunks:
@@ -122,7 +123,7 @@ def _write_batch(
         for _, temporary, path in pending:
             temporary.replace(path)
         if durable:
-            for folder in dict.fromkeys(path.parent for _, _, path in pending):
+            for folder in changed:
                 sync_folder(folder)
     except BaseException as error:
         for _, temporary, _ in pending:
@@ -136,6 +137,14 @@ def _write_batch(
     finally:
         for descriptor, _, _ in pending:
             os.close(descriptor)
+
+
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder for a new file; return the folders whose entries change by it."""
+    # A new folder survives a power failure only if the one above it is synced too.
+    missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    return [folder, *(each.parent for each in missing)]
 
 
 def sync_folder(folder: Path) -> None:

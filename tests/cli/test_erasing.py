@@ -342,8 +342,10 @@ INSIDE = [
     ("after", "anchor.operate.erasing", "-", "insert_evidence", "1"),
 ]
 BEHIND = [
+    ("before", "anchor.operate.erasing", "-", "write_statements", "1"),
+    ("after", "anchor.operate.erasing", "-", "write_statements", "1"),
     ("after", "anchor.operate.erasing", "-", "erase", "1"),
-    ("after", "anchor.operate.erasure_cleanup", "-", "_write_statements", "1"),
+    ("after", "anchor.operate.erasure_cleanup", "-", "write_statements", "1"),
     # That is after the receipts, whose removal the steps inside share.
     ("before", "anchor.operate.erasure_cleanup", "-", "_clear_side_file", "1"),
     ("after", "anchor.operate.erasure_cleanup", "-", "_clear_side_file", "1"),

@@ -15,8 +15,24 @@ from support.paths import ROOT
 from support.projects import Site
 from support.wheels import make_environment
 
+from anchor.people.actors import Actor
+from anchor.store.case_exhibits import ExhibitFields, add_exhibit
+from anchor.store.cases import CaseFields, create_case, place_case_hold
+from anchor.store.evidence import load_all
+from anchor.store.memberships import ensure_tenant
+from anchor.system.clock import utc_now
+
 # What only the extras `operator`, `devnet` and `ape` bring.
 OPERATOR_PACKAGES = ("sqlalchemy", "alembic", "pydantic_settings", "eth", "eth_tester", "ape")
+# What no extra but `operator` and those it needs brings, by the names of their imports.
+PLATFORM_PACKAGES = (
+    "fastapi", "starlette", "uvicorn", "httptools", "h11", "uvloop", "prometheus_client", "jinja2",
+    "httpx", "authlib", "joserfc", "webauthn", "tink", "fsspec", "pyarrow", "boto3", "playwright",
+    "warcio", "dns", "cryptography", "PIL", "typst", "segno", "fontTools", "pyhanko", "psycopg",
+    "rfc3161_client", "distributed", "eth", "eth_tester", "ape",
+)  # fmt: skip
+CASE_FIELDS = CaseFields(number="1", title="t", authority="", parties=(), is_shared=True)
+EXHIBIT = ExhibitFields(label="1", purpose="", note="")
 
 VERIFIER = """
 import sys
@@ -131,3 +147,19 @@ def test_an_operator_command_says_which_extra_it_needs(site: Site):
     assert refused.returncode == 2
     assert "pip install '.[operator]'" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_with_the_operators_packages_alone_what_a_case_holds_cannot_be_erased(site: Site) -> None:
+    piece = site.add("deed.txt", b"one field, two cows")
+    with site.open() as project, project.database.write() as connection:
+        actor, at = Actor("key", "k"), utc_now()
+        ensure_tenant(connection, "acme", actor, at)
+        case = create_case(connection, "acme", CASE_FIELDS, actor, at)
+        (stored,) = load_all(connection)
+        add_exhibit(connection, case, stored, EXHIBIT, actor, at)
+        place_case_hold(connection, case, "the court asked", actor, at)
+    words = ("erase", piece, "--basis", "other", "--reason", "asked for", "--yes")
+    refused = run_verifier(*words, cwd=site.folder, absent=PLATFORM_PACKAGES)
+    assert refused.returncode == 2, refused
+    assert "case:" in refused.stderr
+    assert site.rows("SELECT count(*) FROM erasures") == [(0,)]

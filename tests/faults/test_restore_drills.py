@@ -6,18 +6,25 @@ import itertools
 import os
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from psycopg.errors import DeadlockDetected
 from support import fixtures
+from support.command import start_anchor
 from support.disasters import lose_store
 from support.drill import Drill
+from support.needles import needles, search
+from support.nodes import wait_until
 from support.projects import Site, make_site
+from support.service import bearer, digest, make_key, serve
 from support.stores import Postgres
 
 from anchor.chain.devnet import Devnet
 from anchor.project.config import load_config
+from anchor.store.evidence import find_by_identity
 from anchor.store.location import PostgresDatabase, StoreLocation
 
 _numbers = itertools.count(9_000)
@@ -49,6 +56,83 @@ def lose_schema(site: Site, server: Postgres) -> None:
         except DeadlockDetected:
             print(f"deadlock {attempt}", flush=True)
     raise AssertionError("the schema cannot be dropped")
+
+
+@pytest.mark.release
+@pytest.mark.fault(
+    "F21",
+    how="a piece is erased through the service after a backup, the daemon finishes it, the store "
+    "is destroyed and restored from that backup; the same again with no daemon",
+    then="nothing of it is back: the statement was on disk before the erasure was acknowledged",
+)
+@PLACES
+@pytest.mark.parametrize("is_finished", [True, False], ids=["finished", "only-ordered"])
+@pytest.mark.timeout(900)
+def test_what_was_erased_through_the_service_does_not_come_back(
+    request: pytest.FixtureRequest, tmp_path: Path, anvil: Devnet, kind: str, is_finished: bool
+) -> None:
+    place, server = None, None
+    if kind == "postgresql":
+        server = request.getfixturevalue("postgres")
+        place = server.create()
+    site = make_site(tmp_path / "project", anvil, number=next(_numbers), store=place)
+    owner = bearer(make_key(site.folder, "acme", "submit", "read", "manage"))
+    with ExitStack() as running:
+        served = running.enter_context(serve(site.folder))
+        if is_finished:
+            daemon = ("run", "--every", "1")
+            log = site.folder / "daemon"
+            running.enter_context(start_anchor(*daemon, cwd=site.folder, log=log))
+
+        def post(path: str, status: int, **body: str) -> dict[str, Any]:
+            answer = served.http.post(f"/v1/evidence{path}", json=body, headers=owner)
+            assert answer.status_code == status, answer.text
+            document: dict[str, Any] = answer.json()
+            return document
+
+        name = "Aussage Mueller-Luedenscheidt.pdf"
+        kept = post("", 201, sha256=digest(1), name="kept.pdf")["id"]
+        erased = post("", 201, sha256=digest(2), name=name)["id"]
+        if not is_finished:
+            site.run("run", "--once").expect(0)
+        wait_until(
+            lambda: all(
+                served.http.get(f"/v1/evidence/{id}", headers=owner).json()["index"] is not None
+                for id in (kept, erased)
+            ),
+            seconds=240,
+        )
+        site.run("backup", tmp_path / "backup").expect(0)
+        with site.open() as project, project.database.read() as connection:
+            stored = find_by_identity(connection, bytes.fromhex(erased))
+        assert stored is not None and stored.record is not None
+        # The tenant's audit trail and the service's own log keep the id in hex, and nothing else.
+        wanted = {
+            what: data
+            for what, data in needles(stored.record, stored.identity).items()
+            if what not in ("identity, hex", "half a digest, hex")
+        }
+        assert list(search([site.folder], wanted))
+        post(f"/{erased}/erasure", 202, basis="gdpr-17", reason="request 2026-17")
+        assert len(list((site.folder / "erasures").iterdir())) == 1
+        if is_finished:
+            unfinished = "SELECT count(*) FROM erasures WHERE finished_at IS NULL"
+            wait_until(lambda: site.rows(unfinished) == [(0,)], seconds=240)
+            folders = [site.folder] if server is None else [site.folder, server.folder]
+            assert list(search(folders, wanted)) == []
+        else:
+            site.run("status").expect(0, "1 ordered since")
+
+    if server is None:
+        lose_store(site)
+    else:
+        lose_schema(site, server)
+    site.run("restore", "--backup", tmp_path / "backup").expect(0)
+    with site.open() as project, project.database.read() as connection:
+        assert find_by_identity(connection, bytes.fromhex(erased)) is None
+        assert find_by_identity(connection, bytes.fromhex(kept)) is not None
+    assert list(search([site.folder], wanted)) == []
+    site.run("audit").expect(0, "no problems found")
 
 
 def run_drills(

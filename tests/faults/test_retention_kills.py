@@ -23,8 +23,8 @@ EFFECTS = [
     ("after", ROUND, "-", "_set_aside", "1"),
     ("before", "anchor.operate.erasing", "-", "erase_rows", "1"),
     ("after", "anchor.operate.erasing", "-", "erase_rows", "1"),
-    ("before", ROUND, "-", "clean_up", "1"),
-    ("after", ROUND, "-", "clean_up", "1"),
+    ("before", "anchor.operate.erasing", "-", "write_statements", "1"),
+    ("after", "anchor.operate.erasing", "-", "write_statements", "1"),
 ]
 
 

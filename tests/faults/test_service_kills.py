@@ -63,6 +63,8 @@ ERASURE: list[Crash] = [
     ("after", ERASING, "-", "remove_receipts", "1"),
     ("after", ERASING, "-", "erase_rows", "1"),
     ("after", ERASING, "-", "insert_evidence", "1"),
+    ("before", ERASING, "-", "write_statements", "1"),
+    ("after", ERASING, "-", "write_statements", "1"),
     ("after", OWNER, "-", "erase", "1"),
     ("before", "anchor.operate.copy_vault", "CopyVault", "remove", "1"),
     ("after", "anchor.operate.copy_vault", "CopyVault", "remove", "1"),
@@ -70,8 +72,8 @@ ERASURE: list[Crash] = [
     ("after", "anchor.service.copy_keeper", "-", "forget_objects", "1"),
 ]
 CLEANING: list[Crash] = [
-    ("before", CLEANUP, "-", "_write_statements", "1"),
-    ("after", CLEANUP, "-", "_write_statements", "1"),
+    ("before", CLEANUP, "-", "write_statements", "1"),
+    ("after", CLEANUP, "-", "write_statements", "1"),
     ("after", CLEANUP, "-", "remove_receipts", "1"),
     ("after", CLEANUP, "-", "_clear_side_file", "1"),
     ("before", CLEANUP, "-", "finish_erasures", "1"),

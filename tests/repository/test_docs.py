@@ -160,3 +160,13 @@ def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
     assert find_missing(usable[0].transcript, first) is None, first
     assert (first + second).count("VERIFIED on a development chain (") == 3
     assert "exit code 10" in first
+
+
+def test_each_row_of_what_an_erasure_reaches_names_a_test_that_exists():
+    page = (ROOT / "docs" / "erasure.md").read_text("utf-8")
+    table = page.partition("| where | what goes | when | shown by |\n")[2].partition("\n\n")[0]
+    rows = [row.strip("| ").split(" | ") for row in table.splitlines()[1:]]
+    assert len(rows) >= 18 and {len(row) for row in rows} == {4}
+    for row in rows:
+        file, _, name = row[3].strip("`").partition("::")
+        assert f"\ndef {name}(" in (ROOT / file).read_text("utf-8"), row

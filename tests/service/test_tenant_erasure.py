@@ -20,6 +20,7 @@ from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day, record_due_days
 from anchor.operate.erasing import ErasureOrder
 from anchor.operate.erasing import erase as erase_by_operator
+from anchor.operate.erasure_cleanup import clean_up
 from anchor.operate.evidence_selection import Selection
 from anchor.people.actors import Actor
 from anchor.store.api_keys import create_key
@@ -228,3 +229,29 @@ def test_a_malformed_order_is_refused_and_erases_nothing(
     id = submit(served, owner, sha256=digest(1), name="合同2026.pdf")
     assert erase(served, owner, id, **members).status_code == 422
     assert is_kept(served, id) and "evidence-erased" not in list_actions(served)
+
+
+def test_the_statement_is_on_disk_before_the_answer(served: PageService) -> None:
+    owner = make_manager(served)
+    id = submit(served, owner, sha256=digest(1))
+    answer = erase(served, owner, id)
+    (file,) = served.project.config.erasures.iterdir()
+    said = json.loads(file.read_bytes())
+    assert [piece["leaf"] for piece in said["pieces"]] == [answer.json()["leaf"]]
+    assert said["reason"] == WHY["reason"]
+
+
+def test_an_erasure_whose_statement_cannot_be_written_is_not_acknowledged_and_made_good(
+    served: PageService,
+) -> None:
+    owner = make_manager(served)
+    id = submit(served, owner, sha256=digest(1))
+    folder = served.project.config.erasures
+    folder.write_text("in the way")
+    assert erase(served, owner, id).status_code == 503
+    # It was applied nevertheless: the repeated order says so, and the daemon writes the statement.
+    assert not is_kept(served, id)
+    assert erase(served, owner, id).status_code == 410
+    folder.unlink()
+    cleaned = clean_up(served.project)
+    assert cleaned is not None and list(folder.iterdir()) == cleaned.statements

@@ -55,6 +55,7 @@ _EVENT_NAMES = {
     "anchored": Message("event-name-anchored"),
     "audit-trail": Message("event-name-audit-trail"),
     "cut off": Message("event-name-cut-off"),
+    "erasure": Message("event-name-erasure"),
     "failed": Message("event-name-failed"),
     "final": Message("event-name-final"),
     "included": Message("event-name-included"),

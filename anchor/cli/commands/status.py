@@ -19,10 +19,12 @@ from anchor.cli.status_json import (
     OnChainDocument,
     RetentionCountsDocument,
     StatusDocument,
+    UnfinishedErasuresDocument,
     UnprovenDocument,
 )
 from anchor.errors import CannotCheckError, ChainGuardError, StorageError
 from anchor.messages.message import Message
+from anchor.monitor.erasure_check import describe_unfinished, find_overdue
 from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
 from anchor.operate.finality import update_anchors
@@ -31,6 +33,7 @@ from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import review_proofs
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
+from anchor.store.erasures import find_unfinished
 from anchor.store.evidence import count_evidence
 from anchor.store.heads import (
     AnchoredHead,
@@ -95,6 +98,10 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
         total, waiting = count_evidence(connection)
         newest = newest_head(connection)
         dates = count_retentions(connection, utc_now())
+        unfinished, oldest = find_unfinished(connection)
+    overdue = find_overdue(unfinished, oldest, unix_now())
+    if overdue is not None:
+        output.note(overdue, mark=Message("alarm-mark"))
     return StatusDocument(
         format="anchor-status/1",
         time=utc_now(),
@@ -104,6 +111,7 @@ def _read_store(project: OpenProject, output: Output) -> StatusDocument:
         head=None if newest is None else _describe_head(newest.head),
         copies=_copies(project, output),
         retention=RetentionCountsDocument(**asdict(dates)),
+        erasures=UnfinishedErasuresDocument(unfinished=unfinished, oldest_at=oldest),
         chain=None,
         error=None,
         hint=None,
@@ -198,6 +206,9 @@ def _print_store(output: Output, document: StatusDocument) -> None:
             "status-retention", dated=dates.dated, passed=dates.passed, beaten=dates.beaten
         )
         rows.append((Message("status-row-retention"), counts))
+    if document.erasures.unfinished:
+        ordered = describe_unfinished(document.erasures.unfinished, document.erasures.oldest_at)
+        rows.append((Message("status-row-erasures"), ordered))
     _print_rows(output, rows)
 
 

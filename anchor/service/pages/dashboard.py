@@ -13,7 +13,9 @@ from markupsafe import Markup
 from anchor.errors import AnchorError
 from anchor.messages.catalogue import Language
 from anchor.monitor.alarms import Alarm, raise_alarms
+from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.erasure_check import describe_unfinished
 from anchor.monitor.overview import (
     SPENDING_DAYS,
     Overview,
@@ -46,6 +48,8 @@ router = APIRouter(include_in_schema=False)
 
 # Seconds between two refreshes, if they are requested.
 _REFRESHES = {"30": 30, "60": 60, "300": 300}
+# Seconds that the first view waits for what the node says.
+_FIRST_LOOK = 3.0
 
 
 @router.get("/dashboard")
@@ -64,6 +68,8 @@ async def dashboard(
     except AnchorError as error:
         return answer_error(error, "dashboard", reader)
     outside = service.outside.snapshot()
+    if outside.chain == Sighting():  # the first view begins the first look at the chain
+        outside = await service.read(lambda: service.outside.snapshot(_FIRST_LOOK))
     alarms = raise_alarms(project.config, overview, outside)
     values = describe_dashboard(
         project.config, overview, throughput, outside, alarms, reader.language
@@ -112,6 +118,7 @@ def describe_dashboard(
         if outside.published is None
         else describe_publication(outside.published, overview),
         "delivery_facts": describe_deliveries(overview.deliveries),
+        "erasure_facts": describe_unfinished(*overview.erasures),
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,

@@ -29,6 +29,7 @@ from anchor.monitor.chain_status import (
     fetch_published_size,
     find_sender,
 )
+from anchor.monitor.erasure_check import OVERDUE
 from anchor.monitor.overview import Overview, Queue, Spending, read_overview
 from anchor.operate.anchor_watch import LASTING, Watched
 from anchor.operate.clock_check import ClockFault
@@ -41,7 +42,7 @@ from anchor.store.incidents import Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
-from anchor.system.clock import utc_now
+from anchor.system.clock import format_unix_time, utc_now
 
 DOWN = Message("alarm-subject-unreadable")
 # Names that the operator writes, and why proofs are missing, which the store keeps in English.
@@ -118,6 +119,11 @@ def waits(overview: Overview, seconds: float) -> Overview:
         overview,
         queue=Queue(waiting=1, oldest_at=overview.read_at - seconds, accepted_last_hour=0),
     )
+
+
+def erases(overview: Overview, seconds: float) -> Overview:
+    """Return the overview with an erasure that was ordered so long ago and is not finished."""
+    return replace(overview, erasures=(2, format_unix_time(overview.read_at - seconds)))
 
 
 def followed_to(place: int) -> Copies:
@@ -200,6 +206,7 @@ TROUBLES: list[tuple[str, Change]] = [
     ("budget-low", of_overview(lambda it: spends(it, budget=ETHER, budget_spent=ETHER))),
     ("tiles-behind", of_overview(lambda it: replace(it, tiles=it.final_size - 1))),
     ("tiles-behind", of_overview(lambda it: replace(it, tiles=None))),
+    ("erasures-unfinished", of_overview(lambda it: erases(it, OVERDUE + 1))),
 ]
 
 QUIET: list[Change] = [
@@ -208,6 +215,7 @@ QUIET: list[Change] = [
     of_overview(lambda it: waits(it, alarms.UNSEALED - 1)),
     of_overview(lambda it: replace(it, unanchored_since=it.read_at - alarms.UNANCHORED + 1)),
     of_overview(lambda it: ages(it, LATE - 1)),
+    of_overview(lambda it: erases(it, OVERDUE - 1)),
     of_overview(lambda it: sends(it, 90 * GWEI, 59)),
     of_overview(lambda it: sends(it, 80 * GWEI, 3_000)),
     of_facts(balance=None),
