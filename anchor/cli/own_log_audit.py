@@ -12,7 +12,7 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.hashing_pool import open_executor
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.operate.finality import build_finality_json
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
@@ -46,6 +46,7 @@ def audit_own_log(
                         lost=audit.lost,
                     )
                 )
+            output.line(Message("audit-not-checked", what=join(audit.unchecked, by="semicolon")))
             breaches, code = list(audit.breaches), ExitCode.DONE
             members: dict[str, Any] = {
                 "leaves": audit.leaves,
@@ -53,6 +54,7 @@ def audit_own_log(
                 "without_record": without_record,
                 "erased": audit.erased,
                 "lost": audit.lost,
+                "not_checked": audit.unchecked,
             }
             if not offline:
                 members["chain"], contradicted, code = _audit_chain(output, project)

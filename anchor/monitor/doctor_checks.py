@@ -2,7 +2,7 @@
 
 To add one, write a function that returns what it found or raises what is wrong, and list it in
 ``CHECKS`` with its prerequisites.  A check must not change or send anything, ask for a password or
-open a key.
+open the key that signs transactions.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from anchor.errors import (
     ConfigError,
     FundsError,
     LeaseHeldError,
+    MismatchError,
     NotTrustedError,
     SignerError,
 )
@@ -54,10 +55,12 @@ from anchor.operate.preconditions import (
 )
 from anchor.project.allowlist import check_policy_allowed, find_allowed
 from anchor.project.config import Config, load_config
+from anchor.project.log_key import load_log_key, public_path
 from anchor.project.missing_files import describe_missing_policy
 from anchor.project.project import open_project, trust_entry
 from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
+from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import MIGRATION_HEAD
 from anchor.system.clock import format_unix_time
 from anchor.system.os_errors import describe_os_error, explain_os_error
@@ -92,6 +95,24 @@ def _look_at_configuration(context: DoctorContext) -> Message:
 def _look_at_store(context: DoctorContext) -> Message:
     context.project = open_project(context.config)
     return Message("doctor-store-pinned", store=context.config.store, schema=MIGRATION_HEAD)
+
+
+def _look_at_side_file(context: DoctorContext) -> Message:
+    side_file = SideFile(context.config.side_file)
+    for damage in side_file.find_damage():
+        raise MismatchError(damage, hint=Message("side-file-damaged-hint"))
+    return Message("doctor-side-file-whole", path=side_file.path)
+
+
+def _look_at_log_key(context: DoctorContext) -> Message | Remark:
+    load_log_key(context.config)
+    public = public_path(context.config)
+    if not public.exists():
+        return Remark(
+            Message("unchecked-log-key", path=context.config.log_key),
+            Message("doctor-log-key-unchecked-hint"),
+        )
+    return Message("doctor-log-key-same", path=context.config.log_key, public=public)
 
 
 def _look_at_copies(context: DoctorContext) -> Remark:
@@ -482,6 +503,8 @@ CHECKS = (
     Check(Message("doctor-check-kernel"), (), _look_at_kernel),
     Check(_CONFIGURATION, (), _look_at_configuration),
     Check(_STORE, (_CONFIGURATION,), _look_at_store),
+    Check(Message("doctor-check-side-file"), (_CONFIGURATION,), _look_at_side_file),
+    Check(Message("doctor-check-log-key"), (_CONFIGURATION,), _look_at_log_key),
     Check(Message("doctor-check-copies"), (_STORE,), _look_at_copies),
     Check(Message("doctor-check-lock"), (_STORE,), _look_at_lock),
     Check(Message("doctor-check-policy"), (_CONFIGURATION,), _look_at_policy),

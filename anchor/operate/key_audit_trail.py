@@ -9,6 +9,8 @@ from __future__ import annotations
 import getpass
 import json
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 
 from anchor.errors import StorageError
 from anchor.messages.message import Message
@@ -45,27 +47,42 @@ def record_key_event(config: Config, event: str, *, at: str, **members: object) 
 
 
 def find_noted_holds(config: Config) -> dict[str, str]:
-    """Return the legal holds that were placed and not ended, with their times, from the trail.
+    """Return the legal holds that were placed and not ended, with their times, from the trail."""
+    return _find_noted(config, "hold", "hold-added", "hold-removed")
 
-    Malformed lines are skipped.
-    """
+
+def find_noted_keys(config: Config) -> dict[str, str]:
+    """Return the ids of the API keys that were made and not revoked, with their times."""
+    return _find_noted(config, "key", "key-created", "key-revoked")
+
+
+def find_noted_tenants(config: Config) -> set[str]:
+    """Return the tenants that an event of the trail names."""
+    return {str(event["tenant"]) for event in _read_events(config) if event.get("tenant")}
+
+
+def _find_noted(config: Config, member: str, begun: str, ended: str) -> dict[str, str]:
     noted: dict[str, str] = {}
+    for event in _read_events(config):
+        name, at, kind = (str(event.get(key)) for key in (member, "at", "event"))
+        if kind == begun:
+            noted.setdefault(name, at)
+        elif kind == ended:
+            noted.pop(name, None)
+    return noted
+
+
+def _read_events(config: Config) -> Iterator[dict[str, object]]:
+    """Yield the events of the trail; malformed lines are skipped."""
     try:
         lines = (config.folder / NAME).read_bytes().splitlines()
     except OSError:
-        return noted
+        return
     for line in lines:
-        try:
+        with suppress(ValueError, RecursionError):
             event = json.loads(line)
-            name, at = str(event["hold"]), str(event["at"])
-            kind = event["event"]
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue
-        if kind == "hold-added":
-            noted.setdefault(name, at)
-        elif kind == "hold-removed":
-            noted.pop(name, None)
-    return noted
+            if isinstance(event, dict):
+                yield event
 
 
 def find_user() -> str:

@@ -18,6 +18,7 @@ from anchor.errors import (
     ChainGuardError,
     MalformedError,
     NotFinalError,
+    StorageError,
     StoreBusyError,
 )
 from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
@@ -32,7 +33,7 @@ from anchor.log.publication import (
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, right_tiles, tiles_of
 from anchor.messages.message import Message
-from anchor.project.log_key import checkpoint_origin, load_log_key
+from anchor.project.log_key import checkpoint_origin, keep_verifier, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.sealing import open_tree
@@ -113,6 +114,9 @@ def _publish(project: OpenProject, target: PublicationWriter) -> Publication:
         # A crash before this: readers use the old checkpoint, whose tiles are all published.
         checkpoint = Checkpoint(origin=origin, head=head)
         target.replace(CHECKPOINT, sign_checkpoint(checkpoint, key), before=note)
+    # From now on readers know this key; projects of earlier releases have not written it down.
+    with suppress(StorageError):  # the folder may be closed to this user
+        keep_verifier(config, key.verifier().encode())
     return Publication(
         head=head,
         origin=origin,

@@ -5,7 +5,9 @@ It identifies the publisher to readers who know its public half; anchors do not 
 
 from __future__ import annotations
 
-from anchor.errors import AnchorError, ConfigError
+from pathlib import Path
+
+from anchor.errors import AnchorError, ConfigError, MismatchError
 from anchor.log.checkpoint import log_origin
 from anchor.log.signed_note import NoteKey, encode_private_key, generate_key, parse_private_key
 from anchor.messages.message import Message
@@ -26,6 +28,19 @@ def create_log_key(config: Config) -> None:
     key = generate_key(checkpoint_origin(config))
     mode = private_mode(config.log_key.parent)
     write_file(config.log_key, encode_private_key(key).encode("ascii"), mode=mode)
+    keep_verifier(config, key.verifier().encode())
+
+
+def public_path(config: Config) -> Path:
+    """Return the path of the file with the log key's public half, which is no secret."""
+    return config.log_key.with_suffix(".pub")
+
+
+def keep_verifier(config: Config, verifier: str) -> None:
+    """Write down the public half of the log key, with which the key is compared, unless it is."""
+    path = public_path(config)
+    if not path.exists():
+        write_file(path, verifier.encode("ascii") + b"\n")
 
 
 def load_log_key(config: Config) -> NoteKey:
@@ -33,13 +48,14 @@ def load_log_key(config: Config) -> NoteKey:
 
     Raises:
         ConfigError: The key's file is missing, or does not hold such a key.
-        StorageError: The file cannot be read.
+        MismatchError: It is another key than the one whose public half was written down.
+        StorageError: A file cannot be read.
     """
     path = config.log_key
     try:
         with path.open("rb") as file:
             data = file.read(_MAX_KEY_BYTES + 1)
-        return parse_private_key(data.decode("ascii"), name=checkpoint_origin(config))
+        key = parse_private_key(data.decode("ascii"), name=checkpoint_origin(config))
     except FileNotFoundError:
         raise ConfigError(
             Message("log-key-missing", path=path),
@@ -54,3 +70,17 @@ def load_log_key(config: Config) -> NoteKey:
         raise ConfigError(
             Message("log-key-invalid", path=path, reason=error.message), hint=error.hint
         ) from None
+    public = public_path(config)
+    try:
+        known = public.read_bytes()[:_MAX_KEY_BYTES].strip()
+    except FileNotFoundError:
+        return key
+    except OSError as error:
+        failure = Message("log-key-unreadable", path=public)
+        raise explain_os_error(failure, error, is_named=False) from error
+    if known != key.verifier().encode().encode("ascii"):
+        raise MismatchError(
+            Message("log-key-differs", path=path, public=public),
+            hint=Message("log-key-differs-hint", public=public),
+        )
+    return key

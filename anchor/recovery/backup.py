@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
@@ -18,7 +19,7 @@ from anchor.messages.message import Message, join
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TIMESTAMPS, TRUST_POLICY
-from anchor.project.log_key import load_log_key
+from anchor.project.log_key import load_log_key, public_path
 from anchor.recovery.backup_check import CheckedBackup, check_contents
 from anchor.store.acknowledged_log_frames import Damage, walk_frames
 from anchor.store.backup_files import disk_error, make_durable, write_manifest
@@ -168,8 +169,10 @@ def _write_keys(config: Config, folder: Path, report: Callable[[Message], None])
     try:
         verifier = load_log_key(config).verifier().encode()
         (folder / LOG_KEY).write_text(verifier + "\n", "ascii")
-    except ConfigError as error:
+    except (ConfigError, MismatchError) as error:
         report(Message("backup-without-log-key", reason=error.message))
+        with suppress(FileNotFoundError):
+            shutil.copyfile(public_path(config), folder / LOG_KEY)
     key = find_key(config)
     if key is None:
         report(Message("backup-without-operator-address"))

@@ -40,15 +40,26 @@ from anchor.types import Hash32
 
 
 class KnownErasures:
-    """The erasures known before any row is written, so that no row is restored with an erased id.
-
-    ``erasures`` begins with those that record the evidence's tenant.
-    """
+    """The erasures known before any row is written, so that none is restored with an erased id."""
 
     def __init__(self, erasures: Sequence[Erasure]) -> None:
-        self.erasures = list(erasures)
-        self._by_leaf = {erasure.leaf: erasure for erasure in reversed(self.erasures)}
+        self._said = list(erasures)
+        self._by_leaf = {erasure.leaf: erasure for erasure in reversed(self._said)}
+        self._identified: dict[tuple[Hash32, bytes | None], Erasure] = {}
+        self._guessed: dict[Hash32, Erasure] = {}
         self.leaves = frozenset(self._by_leaf)
+
+    @property
+    def erasures(self) -> list[Erasure]:
+        """Return the erasures, first those that record the evidence's tenant and id.
+
+        A receipt, or a leaf alone, does not tell the id for certain: what it gives counts only if
+        no store knew the piece.
+        """
+        known = {leaf for leaf, _ in self._identified}
+        known |= {erasure.leaf for erasure in self._said if erasure.id_hash is not None}
+        guessed = (each for leaf, each in self._guessed.items() if leaf not in known)
+        return [*self._identified.values(), *guessed, *self._said]
 
     def blank(self, row: EvidenceRow) -> EvidenceRow:
         """Return the row as its erasure left it, or unchanged if its evidence was not erased.
@@ -60,7 +71,11 @@ class KnownErasures:
             return row
         if row.source != ERASED:
             hashed = hash_id(tenant_of(row.source), row.identity)
-            self.erasures.insert(0, replace(known, id_hash=hashed))
+            erasure = replace(known, id_hash=hashed)
+            if row.is_stored:
+                self._identified[row.leaf, hashed] = erasure
+            else:
+                self._guessed.setdefault(row.leaf, erasure)
         return replace(
             row,
             identity=hashlib.sha256(b"erased leaf" + row.leaf).digest(),
@@ -89,14 +104,20 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
     A hold that was ended after one of ``stores`` was saved is in force again: a hold can be ended
     once more, but erased evidence cannot be recovered.
     """
-    erasures = known.erasures
     for store in stores:
         with store.read() as source:
             holds = load_holds(source)
         with database.write() as connection:
             insert_holds(connection, holds)
     with database.write() as connection:
-        erasures += _find_in_log(connection)
+        found = list(_find_in_log(connection))
+        # The folder's statements do not say which record in the log states the same.
+        said_by = {(each.leaf, each.erased_at): each.statement for each in found}
+        erasures = [
+            replace(each, statement=each.statement or said_by.get((each.leaf, each.erased_at)))
+            for each in known.erasures
+        ]
+        erasures += found
         by_leaf = {erasure.leaf: erasure for erasure in reversed(erasures)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]

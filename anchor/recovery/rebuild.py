@@ -153,7 +153,7 @@ def fill_store(
     _insert_keys(database, remains, skipped)
     for store in remains.stores:
         with store.read() as source, database.write() as target:
-            copy_certificates(source, target)
+            copy_certificates(source, target, remains.erased.leaves)
             copy_captures(source, target)
             transfer_copies(source, target)
     # Before the erasures known only from the log remove the identities that are compared here.

@@ -6,29 +6,53 @@ Each check is a generator that yields one message per breach, and yields nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from anchor.errors import AnchorError, ChainGuardError, ConfigError
+from anchor.errors import (
+    AnchorError,
+    ChainGuardError,
+    ConfigError,
+    MalformedError,
+    MismatchError,
+    StorageError,
+)
+from anchor.ethereum.keccak import hash_keccak256
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
+from anchor.project.log_key import load_log_key, public_path
 from anchor.project.project import OpenProject
-from anchor.recovery.index_audit import EntrySum, RecordIndexAudit
+from anchor.receipt.state_proof import check_account, check_anchor
+from anchor.recovery.index_audit import (
+    NameAudit,
+    PieceIndexAudit,
+    RecordIndexAudit,
+    RetentionAudit,
+    SliceAudit,
+    audit_pages,
+    audit_positions,
+    audit_rows,
+    audit_sums,
+)
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store import fingerprints
+from anchor.store.acknowledged_log import SideFile
+from anchor.store.columns import Run
 from anchor.store.database import Database
 from anchor.store.erasures import count_without_record
+from anchor.store.evidence_insertion import ENTERED
 from anchor.store.fingerprint_pages import About
-from anchor.store.heads import find_edge, load_heads, newest_head
+from anchor.store.heads import find_edge, load_anchors, load_heads, newest_head
 from anchor.store.idempotency_keys import count_lost_keys
 from anchor.store.incidents import load_open_incidents
+from anchor.store.kept_proofs import decode_proof, load_proof_rows
+from anchor.store.name_index import count_entered
 from anchor.store.record_index import count_indexed
 from anchor.store.runs import load_runs
 from anchor.store.sealing import check_leaves, read_leaves, write_tiles
 from anchor.store.sqlite_integrity import find_damage
-from anchor.store.tile_folder import TileFolder
+from anchor.store.tile_folder import SIZE, TileFolder
 from anchor.types import Head
 
 # More breaches than this have one common cause.
@@ -39,7 +63,8 @@ MAX_BREACHES = 100
 class Audit:
     """The result of an audit: counts of what was read, and one message for each breach.
 
-    ``erased`` and ``lost`` count the leaves without a record.
+    ``erased`` and ``lost`` count the leaves without a record.  ``unchecked`` names what is stored
+    and has nothing to be compared with.
     """
 
     leaves: int
@@ -47,6 +72,7 @@ class Audit:
     erased: int
     lost: int
     breaches: tuple[Message, ...]
+    unchecked: tuple[Message, ...] = ()
 
 
 def audit_project(project: OpenProject) -> Audit:
@@ -55,14 +81,18 @@ def audit_project(project: OpenProject) -> Audit:
     Raises:
         ConfigError: The heads cannot be listed.
     """
-    return audit_log(
+    audit = audit_log(
         project.database,
         project.tiles,
         audit_slots(project),
         audit_attempts(project),
         audit_hints(project),
         _audit_incidents(project),
+        _audit_proofs(project),
+        SideFile(project.config.side_file).find_damage(),
+        _audit_log_key(project),
     )
+    return replace(audit, unchecked=tuple(_list_unchecked(project)))
 
 
 def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message]) -> Audit:
@@ -102,7 +132,7 @@ def _as_breach(check: Iterator[Message]) -> Iterator[Message]:
     """Run a check, and report an unreadable store as a breach instead of raising."""
     try:
         yield from check
-    except ConfigError as error:
+    except (ConfigError, StorageError) as error:
         yield error.message
 
 
@@ -130,41 +160,59 @@ def _audit_file(database: Database) -> Iterator[Message]:
 def _audit_pieces(database: Database, size: int) -> Iterator[Message]:
     """Check that no piece is missing, and that every record not erased hashes to its leaf.
 
-    Check also that every piece is found by its identity, so that none is accepted a second time,
-    and by record and leaf.
+    Check also everything that the store derives from the pieces, by which they are found.
     """
     expected = 0
-    stored, entered = EntrySum(), EntrySum()
     damaged: list[Message] = []
     is_whole = True
     with database.read() as connection:
-        index = RecordIndexAudit(count_indexed(connection))
+        torn = dict(audit_pages(connection))
+        yield from torn.values()
+        pieces, slices = PieceIndexAudit(), SliceAudit()
+        records = RecordIndexAudit(count_indexed(connection))
+        names, retentions = NameAudit(count_entered(connection)), RetentionAudit(connection)
         for run in load_runs(connection, skipped=damaged.append):
             if run.first != expected:
                 is_whole = False
                 yield Message("audit-leaf-missing", expected=expected, actual=run.first)
             expected = run.end
-            for at in run.find_false_leaves():
-                is_whole = False
-                if run.first + at < size:
-                    yield Message("audit-record-differs", index=run.first + at)
-                else:
-                    yield Message("audit-waiting-record-differs", leaf=run.leaf(at).hex())
-            stored.add(run.entries())
-            index.add(run)
+            false = list(_audit_records(run, size))
+            is_whole = is_whole and not false
+            yield from false
+            yield from audit_sums(run)
+            yield from slices.add(run, connection)
+            for part in (pieces, records, names, retentions):
+                part.add(run)
+        yield from audit_positions(connection, expected)
         if expected < size:
             yield Message("audit-leaves-after-missing", expected=expected, size=size)
-        for entries in fingerprints.load_entries(connection, About.IDENTITY):
-            entered.add(entries)
         lost_keys = count_lost_keys(connection)
-        # What is damaged is said already, and differs from its index as well.
+
+        def load(about: About) -> Iterator[bytes]:
+            return fingerprints.load_entries(connection, about)
+
+        # What is damaged is said already, and differs from its indexes as well.
+        if not damaged:
+            yield from slices.check(connection)
+            yield from retentions.check(connection)
+            if not torn.keys() & {*ENTERED}:
+                yield from pieces.check(load)
         if is_whole and not damaged and expected >= size:
-            yield from index.check(partial(fingerprints.load_entries, connection))
+            yield from names.check(connection)
+            if not torn.keys() & {About.RECORD, About.LEAF}:
+                yield from records.check(load)
+        yield from audit_rows(connection)
     yield from damaged
-    if stored != entered and not damaged:
-        yield Message("audit-fingerprints-differ", stored=stored.count, entered=entered.count)
     if lost_keys:
         yield Message("audit-keys-without-evidence", count=lost_keys)
+
+
+def _audit_records(run: Run, size: int) -> Iterator[Message]:
+    for at in run.find_false_leaves():
+        if run.first + at < size:
+            yield Message("audit-record-differs", index=run.first + at)
+        else:
+            yield Message("audit-waiting-record-differs", leaf=run.leaf(at).hex())
 
 
 def _audit_incidents(project: OpenProject) -> Iterator[Message]:
@@ -187,6 +235,58 @@ def _audit_incidents(project: OpenProject) -> Iterator[Message]:
                 change=then,
             )
         )
+
+
+def _audit_proofs(project: OpenProject) -> Iterator[Message]:
+    """Verify every kept state proof against its own block, head and stored anchor."""
+    config = project.config
+    with project.database.read() as connection:
+        rows = load_proof_rows(connection, config.chain_id)
+        anchors = {each.head.size: each for each in load_anchors(connection, config.chain_id)}
+    for row in rows:
+        size, anchored = row["head_size"], anchors.get(row["head_size"])
+        try:
+            proof = decode_proof(row["proof"])
+            block = hash_keccak256(proof.header)
+            header, storage = check_account(
+                proof, block_hash=block, registry=config.registry, code_hash=config.code_hash
+            )
+            if anchored is None or proof.beacon is None:
+                raise MalformedError(Message("audit-proof-of-nothing"))
+            proven = check_anchor(
+                proof,
+                storage,
+                header=header,
+                registry=config.registry,
+                log=config.log,
+                root=anchored.head.root,
+            )
+            if proven is None or proven.sequence != anchored.sequence:
+                raise MalformedError(Message("audit-proof-of-nothing"))
+            if hash_keccak256(proof.beacon.header) != row["block_hash"]:
+                raise MalformedError(Message("audit-proof-of-nothing"))
+        except AnchorError as error:
+            yield Message("audit-proof-false", size=size, reason=error.message)
+
+
+def _audit_log_key(project: OpenProject) -> Iterator[Message]:
+    """Compare the log key with its public half."""
+    try:
+        load_log_key(project.config)
+    except MismatchError as error:
+        yield error.message
+
+
+def _list_unchecked(project: OpenProject) -> Iterator[Message]:
+    """Name what this audit reads in vain: nothing else says what it should be."""
+    if not project.config.log_key.exists():
+        yield Message("unchecked-log-key-missing")
+    elif not public_path(project.config).exists():
+        yield Message("unchecked-log-key", path=project.config.log_key)
+    yield Message("unchecked-accounts")
+    yield Message("unchecked-keys")
+    yield Message("unchecked-times")
+    yield Message("unchecked-files")
 
 
 def _audit_heads(database: Database, heads: list[Head]) -> Iterator[Message]:
@@ -224,7 +324,9 @@ def _audit_tiles(database: Database, folder: TileFolder, size: int) -> Iterator[
         yield error.message
         return
     if written_size > size:
-        yield Message("audit-tiles-too-many", actual=written_size, size=size)
+        yield Message(
+            "audit-tiles-too-many", path=folder.folder / SIZE, actual=written_size, size=size
+        )
         return
     unchecked: dict[tuple[int, int], list[int]] = {}
     for path, tile in folder.list_tiles():

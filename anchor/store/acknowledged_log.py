@@ -31,6 +31,7 @@ from anchor.store.acknowledged_log_frames import (
     EntryBlock,
     encode_entries,
     ends_whole,
+    find_false_end,
     parse_entries,
     walk_frames,
 )
@@ -117,6 +118,25 @@ class SideFile:
             with open(descriptor, "rb") as file:
                 self._check_kind(descriptor)
                 yield from self._walk(file, on_damage)
+
+    def find_damage(self) -> Iterator[Message]:
+        """Yield a message for each part that cannot be read.
+
+        An unfinished last frame is none: an append may be under way, or was interrupted.
+
+        Raises:
+            StorageError: The file cannot be read.
+            UnknownVersionError: A newer release wrote the file.
+        """
+        told: list[Message] = []
+        for _ in self.read_entries(told.append):
+            pass
+        yield from told
+        with self._translate_errors(), suppress(FileNotFoundError), self.path.open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            start = find_false_end(file, size)
+            if start is not None:
+                yield Message("side-file-damaged", path=self.path, start=start, end=size)
 
     def remove_where(
         self, is_unwanted: Callable[[Entry], bool], on_damage: OnDamage | None = None

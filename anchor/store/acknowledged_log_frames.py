@@ -106,6 +106,18 @@ def walk_frames(file: BinaryIO, size: int) -> Iterator[bytes | Damage]:
         at += _HEAD.size + len(body) + _TAIL.size
 
 
+def find_false_end(file: BinaryIO, size: int) -> int | None:
+    """Return the offset of a last frame that is complete, and has other bytes than its checksum."""
+    for part in walk_frames(file, size):
+        if isinstance(part, Damage) and part.is_tail:
+            file.seek(part.start)
+            head = file.read(_HEAD.size)
+            mark, length, _ = _HEAD.unpack(head.ljust(_HEAD.size, b"\0"))
+            end = part.start + _HEAD.size + length + _TAIL.size
+            return part.start if mark == MARK and end == size else None
+    return None
+
+
 def parse_entries(body: bytes) -> Iterator[Entry]:
     """Yield the entries of a frame.
 

@@ -18,11 +18,16 @@ from anchor.store.announcements import announce
 from anchor.store.fingerprint_pages import About
 from anchor.store.jobs import order_job
 from anchor.store.list_position import ListPosition, order_by_time
+from anchor.store.runs import load_pieces
 from anchor.store.schema import certificate_files, certificates
 from anchor.store.tenant_events import note_tenant_event
+from anchor.types import Hash32
 
 JOB = "certificate"
 """The kind of the jobs that issue certificates; a job is about the certificate's id."""
+
+# What an erasure takes from a certificate besides its files.
+_FORGOTTEN = {"identity": None, "refusal": None, "revocation": None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,19 +241,41 @@ def forget_certificates(connection: Connection, identities: Sequence[bytes]) -> 
         _forget(connection, ids)
 
 
-def copy_certificates(source: Connection, target: Connection) -> None:
-    """Copy the certificates of evidence that ``target`` holds, and order anew those that wait."""
+def copy_certificates(
+    source: Connection, target: Connection, erased: Collection[Hash32] = ()
+) -> None:
+    """Copy the certificates of evidence that ``target`` holds, and order anew those that wait.
+
+    Of evidence that is erased, in ``source`` or by one of the leaves ``erased``, the issued number
+    is copied.
+    """
     query = select(certificates).order_by(certificates.c.requested_at, certificates.c.id)
-    for row in source.execute(query.where(certificates.c.identity.is_not(None))):
-        is_held = fingerprints.find(target, About.IDENTITY, [row.identity])
-        if not is_held or find_certificate(target, row.id) is not None:
+    for row in source.execute(query).all():
+        if find_certificate(target, row.id) is not None:
             continue
-        target.execute(insert(certificates).values(**row._mapping))
+        values = dict(row._mapping)
+        if row.identity is None or not _holds(target, row.identity):
+            is_erased = row.identity is None or _holds(source, row.identity, erased)
+            if is_erased and row.number is not None:
+                target.execute(insert(certificates).values(**(values | _FORGOTTEN)))
+            continue
+        target.execute(insert(certificates).values(**values))
         files = select(certificate_files).where(certificate_files.c.certificate == row.id)
         for file in source.execute(files):
             target.execute(insert(certificate_files).values(**file._mapping))
         if _parse(row).is_waiting:
             order_job(target, JOB, row.id, due_at=row.requested_at)
+
+
+def _holds(
+    connection: Connection, identity: bytes, leaves: Collection[Hash32] | None = None
+) -> bool:
+    """Return whether there is a piece with this identity, and with one of these leaves."""
+    indices = fingerprints.find(connection, About.IDENTITY, [identity]).get(identity, [])
+    return bool(indices) and (
+        leaves is None
+        or any(run.leaf(at) in leaves for _, run, at in load_pieces(connection, indices))
+    )
 
 
 def _announce(connection: Connection, event: NotificationType, id: str, at: str) -> None:
@@ -266,11 +293,7 @@ def _announce(connection: Connection, event: NotificationType, id: str, at: str)
 def _forget(connection: Connection, ids: Iterable[str]) -> None:
     named = list(ids)
     connection.execute(delete(certificate_files).where(certificate_files.c.certificate.in_(named)))
-    connection.execute(
-        update(certificates)
-        .where(certificates.c.id.in_(named))
-        .values(identity=None, refusal=None, revocation=None)
-    )
+    connection.execute(update(certificates).where(certificates.c.id.in_(named)).values(_FORGOTTEN))
 
 
 def _parse(row: Row[Any]) -> IssuedCertificate:

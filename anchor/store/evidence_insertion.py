@@ -31,7 +31,7 @@ from anchor.store.sorted_rows import number_rows, sort_rows, split_rows
 from anchor.store.tenant_slices import enter_slices, renew_slices
 
 # What intake finds pieces by; ``record_index`` has the others, after it.
-_ENTERED = (About.IDENTITY, About.SM3, About.SOURCE)
+ENTERED = (About.IDENTITY, About.SM3, About.SOURCE)
 
 InsertCheck = Callable[[Connection], None]
 """A check before an insertion, while no other transaction inserts evidence."""
@@ -127,12 +127,12 @@ def _pack(items: Sequence[Row | Run]) -> Iterator[Run]:
 
 def enter_runs(connection: Connection, added: Sequence[Run]) -> None:
     """Enter the pieces of runs among the fingerprints by which they are found."""
-    for about in _ENTERED:
-        entries = b"".join(_encode_entries(run, about) for run in added)
+    for about in ENTERED:
+        entries = b"".join(encode_entries(run, about) for run in added)
         fingerprints.insert(connection, about, entries)
 
 
-def _encode_entries(run: Run, about: About) -> bytes:
+def encode_entries(run: Run, about: About) -> bytes:
     """Return the entries of a run as ``_find_key`` gives their keys, without a look at each piece.
 
     Only runs in which some pieces have a key and others have none are read piece by piece.
@@ -189,7 +189,7 @@ def replace_pieces(connection: Connection, changed: Sequence[tuple[int, Row]]) -
         after = run.replace(rows)
         rewrite_run(connection, after)
         rewritten.append((run, after))
-        for about in _ENTERED:
+        for about in ENTERED:
             gone = _list_entries([(run, at) for at in rows], about)
             fingerprints.remove(connection, about, gone)
             new = _list_entries([(after, at) for at in rows], about)

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from anchor.store.sorted_rows import sort_rows
+
 KEY = 32
 ENTRY = 38
 PAGE_ENTRIES = 208
@@ -98,6 +100,9 @@ _PAGES_OF_ALL = (
     "WHERE g.run = k.run AND g.first <= k.key ORDER BY g.first DESC LIMIT 1) AS first "
     "FROM unnest(?::bigint[], ?::bytea[]) AS k (run, key)) p CROSS JOIN LATERAL "
     "(SELECT body FROM fingerprints WHERE run = p.run AND first = p.first LIMIT 1) f"
+)
+_ROWS_AFTER = (
+    "SELECT first, body FROM fingerprints WHERE run = ? AND first > ? ORDER BY first LIMIT ?"
 )
 _INSERT = "INSERT INTO fingerprints (run, first, body) VALUES (?, ?, ?)"
 _COPY = b"COPY fingerprints (run, first, body) FROM STDIN (FORMAT BINARY)"
@@ -233,6 +238,22 @@ class Pages:
         while bodies := self.load_pages_after(run, after, _PAGES_AT_ONCE):
             yield b"".join(bodies)
             after = bodies[-1][: self.entry]
+
+    def is_whole(self, run: SortedRun) -> bool:
+        """Return whether a run's pages fit each other and its row, as every look-up assumes."""
+        last, after, entries = b"", b"", 0
+        while rows := self._run(_ROWS_AFTER, run.run, after, _PAGES_AT_ONCE):
+            for first, body in rows:
+                if body[: self.entry] != first or first <= last or not self.is_sorted(body):
+                    return False
+                last = body[-self.entry :]
+                entries += len(body) // self.entry
+            after = rows[-1][0]
+        return entries == run.entries
+
+    def is_sorted(self, body: bytes) -> bool:
+        """Return whether a page holds whole entries in order."""
+        return len(body) % self.entry == 0 and sort_rows(body, self.entry) == body
 
     def replace_page(self, run: int, first: bytes, kept: bytes) -> None:
         """Replace the page that begins with ``first`` by part of its entries."""

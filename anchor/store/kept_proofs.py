@@ -14,8 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from anchor.errors import AnchorError
+from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.not_before import NotBefore
+from anchor.messages.message import Message
 from anchor.receipt.format import decode_state, encode_state
 from anchor.receipt.state_proof import BeaconProof, StateProof
 from anchor.store.columns import MOST_PIECES
@@ -80,9 +81,21 @@ def load_proof(
     if kept is None:
         return None
     try:
-        return decode_state(zlib.decompressobj().decompress(kept, _MOST_BYTES))
-    except (zlib.error, AnchorError):
+        return decode_proof(kept)
+    except AnchorError:
         return None  # damage: as if none had been kept
+
+
+def decode_proof(kept: bytes) -> StateProof:
+    """Return the proof in a row.
+
+    Raises:
+        MalformedError: The row is damaged.
+    """
+    try:
+        return decode_state(zlib.decompressobj().decompress(kept, _MOST_BYTES))
+    except zlib.error as error:
+        raise MalformedError(Message("state-proof-row-damaged")) from error
 
 
 def read_kept(database: Database, chain_id: ChainId) -> ReadProof:

@@ -8,7 +8,7 @@ of pieces.  What is not entered yet is searched piece by piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from struct import pack, unpack
 from typing import Any
@@ -72,7 +72,7 @@ def find_named_pieces(
     first = max(start, entered, last - MOST_UNENTERED)
     matches: list[int] = []
     if first < last:
-        loose = _list_entries(load_runs(connection, first, last), first, last).get(tenant, [])
+        loose = list_entries(load_runs(connection, first, last), first, last).get(tenant, [])
         matches += (index for index, name in reversed(loose) if all(t in name for t in terms))
     if len(matches) < limit:
         rest = _find_entered(connection, tenant, terms, start, end)
@@ -88,23 +88,23 @@ def forget_names(connection: Connection, pieces: Sequence[tuple[str | None, int]
         row = connection.execute(query).one_or_none()
         if row is None:
             continue
-        entries = _decode(row.places, row.body)
+        entries = decode_block(row.places, row.body)
         left = [entry for entry in entries if entry[0] != index]
         if left != entries:
             same = (name_blocks.c.tenant == tenant) & (name_blocks.c.first == row.first)
-            connection.execute(update(name_blocks).where(same).values(**_encode(left)))
+            connection.execute(update(name_blocks).where(same).values(**encode_block(left)))
 
 
 def _enter_slice(connection: Connection, start: int, end: int) -> int:
     end = min(end, start + SLICE)
     # Damage is what `anchor audit` reports; it must not keep the other pieces from being found.
     parts = load_runs(connection, start, end, skipped=lambda _: None)
-    for tenant, entries in _list_entries(parts, start, end).items():
+    for tenant, entries in list_entries(parts, start, end).items():
         _append(connection, tenant, entries)
     return end
 
 
-def _list_entries(parts: Iterator[Run], start: int, end: int) -> dict[str, list[Entry]]:
+def list_entries(parts: Iterable[Run], start: int, end: int) -> dict[str, list[Entry]]:
     """Return the entries of the pieces from index ``start`` up to ``end``, by tenant."""
     entries: dict[str, list[Entry]] = {}
     for run in parts:
@@ -132,16 +132,16 @@ def _append(connection: Connection, tenant: str, entries: list[Entry]) -> None:
     query = select(name_blocks).where(name_blocks.c.tenant == tenant)
     newest = connection.execute(query.order_by(name_blocks.c.first.desc()).limit(1)).one_or_none()
     if newest is not None and len(newest.places) // 8 < BLOCK:
-        known = _decode(newest.places, newest.body)
+        known = decode_block(newest.places, newest.body)
         room = BLOCK - len(known)
         same = (name_blocks.c.tenant == tenant) & (name_blocks.c.first == newest.first)
-        values = _encode([*known, *entries[:room]])
+        values = encode_block([*known, *entries[:room]])
         connection.execute(update(name_blocks).where(same).values(**values))
         entries = entries[room:]
     for at in range(0, len(entries), BLOCK):
         part = entries[at : at + BLOCK]
         connection.execute(
-            insert(name_blocks).values(tenant=tenant, first=part[0][0], **_encode(part))
+            insert(name_blocks).values(tenant=tenant, first=part[0][0], **encode_block(part))
         )
 
 
@@ -178,7 +178,19 @@ def _read(connection: Connection, query: str, *values: object) -> list[tuple[Any
     return rows
 
 
-def _encode(entries: Sequence[Entry]) -> dict[str, bytes]:
+def load_blocks(connection: Connection) -> Iterator[tuple[str, int, dict[str, bytes]]]:
+    """Yield every block, by tenant and in the order of the log: tenant, ``first`` and columns."""
+    order = (name_blocks.c.tenant, name_blocks.c.first)
+    rows = connection.execute(
+        select(name_blocks).order_by(*order), execution_options={"yield_per": _MOST_READ}
+    )
+    for row in rows:
+        columns = {"places": row.places, "filter": row.filter, "body": row.body}
+        yield row.tenant, row.first, columns
+
+
+def encode_block(entries: Sequence[Entry]) -> dict[str, bytes]:
+    """Return the columns of a block."""
     names = [name for _, name in entries]
     return {
         "places": pack(f"<{len(entries)}q", *(index for index, _ in entries)),
@@ -187,7 +199,12 @@ def _encode(entries: Sequence[Entry]) -> dict[str, bytes]:
     }
 
 
-def _decode(places: bytes, body: bytes) -> list[Entry]:
+def decode_block(places: bytes, body: bytes) -> list[Entry]:
+    """Return the entries of a block.
+
+    Raises:
+        ValueError: The columns do not fit each other.
+    """
     return list(zip(_decode_places(places), body.decode().split("\n")[:-1], strict=True))
 
 

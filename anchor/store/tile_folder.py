@@ -20,7 +20,7 @@ from anchor.system.durable_files import is_temporary, write_files
 from anchor.system.os_errors import explain_os_error
 from anchor.types import MAX_LOG_SIZE
 
-_SIZE = "size"
+SIZE = "size"
 
 
 class TileFolder:
@@ -38,13 +38,13 @@ class TileFolder:
             StorageError: The size file cannot be read.
         """
         try:
-            text = _read_bytes(self.folder / _SIZE, 32)
+            text = _read_bytes(self.folder / SIZE, 32)
         except FileNotFoundError:
             return 0
         digits = text.removesuffix(b"\n")
         if not digits.isdigit() or int(digits) > MAX_LOG_SIZE:
             raise ChainGuardError(
-                Message("tile-size-malformed", path=self.folder / _SIZE),
+                Message("tile-size-malformed", path=self.folder / SIZE),
                 hint=Message("tile-rebuild-only-hint"),
             )
         return int(digits)
@@ -89,7 +89,7 @@ class TileFolder:
         Raises:
             StorageError: The file cannot be written.
         """
-        write_files([(self.folder / _SIZE, b"%d\n" % size)], is_named=False)
+        write_files([(self.folder / SIZE, b"%d\n" % size)], is_named=False)
 
     def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
         """Yield the relative path of every file, and its tile; None for a file that is not a tile.
@@ -98,7 +98,7 @@ class TileFolder:
         """
         for path in self._list_files():
             name = path.relative_to(self.folder).as_posix()
-            if name != _SIZE and not is_temporary(path.name):
+            if name != SIZE and not is_temporary(path.name):
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:

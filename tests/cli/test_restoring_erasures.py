@@ -61,6 +61,39 @@ def test_what_was_submitted_again_after_its_erasure_stays(
     site.run("audit").expect(0, "no problems found")
 
 
+def test_a_restore_with_the_folder_of_statements_knows_which_record_states_an_erasure(
+    site: Site, tmp_path: Path
+) -> None:
+    anchor_final(site, "a")
+    backup = back_up(site, tmp_path / "old.db")
+    site.run("erase", "a", *WHY).expect(0)
+    anchor_final(site, "b")
+    site.run("prove", "--all", "--output", tmp_path / "receipts").expect(0)
+    known = list_erasures(site)
+    assert [statement for _, statement, _ in known] == [newest_statement(site)]
+    for options in (["--backup", backup], []):
+        lose_store(site)
+        site.run("restore", "--receipts", tmp_path / "receipts", *options).expect(0)
+        found = list_erasures(site)
+        if not options:  # nothing tells the id any more
+            known = [(leaf, statement, found[0][2]) for leaf, statement, _ in known]
+        assert found == known
+        assert (site.folder / "erasures").is_dir()
+
+
+def list_erasures(site: Site) -> list[tuple[bytes, bytes | None, bytes | None]]:
+    with closing(sqlite3.connect(site.folder / "anchor.db")) as connection:
+        return connection.execute("SELECT leaf, statement, id_hash FROM erasures").fetchall()
+
+
+def newest_statement(site: Site) -> bytes:
+    return next(
+        piece.leaf
+        for piece in load_pieces(site)
+        if piece.record is not None and b'"erasure":{' in piece.record
+    )
+
+
 def test_an_older_side_file_does_not_list_what_was_erased(site: Site, tmp_path: Path) -> None:
     anchor_final(site, "a")
     waiting = site.add("waits", b"waits")

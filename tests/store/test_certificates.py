@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 from support.stores import NOW, make_item
 
 from anchor.people.actors import Actor
@@ -31,6 +31,7 @@ from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.jobs import take_job
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.memberships import ensure_tenant
+from anchor.store.schema import certificates
 from anchor.store.tenant_events import load_events
 
 PIECE, OTHER = make_item(1), make_item(2)
@@ -143,3 +144,24 @@ def test_a_copy_takes_the_certificates_of_what_it_holds(store: Database, tmp_pat
             assert load_file(connection, issued.id, "json") == b"{}"
             jobs = [take_job(connection, ("certificate",), at="9", until="99") for _ in range(2)]
             assert [job and job.about for job in jobs] == [waiting.id, None]
+
+
+def test_a_copy_keeps_the_number_alone_of_what_was_erased(store: Database, tmp_path: Path) -> None:
+    with store.write() as connection:
+        issued = issue(connection)
+        order(connection, OTHER.identity)
+    with closing(create_database(SqliteFile(tmp_path / "copy.db"))) as copy:
+        for _ in range(2):
+            with store.read() as source, copy.write() as target:
+                copy_certificates(source, target, [PIECE.leaf, OTHER.leaf])
+        # From there it comes along although nothing tells any more what it was about.
+        with closing(create_database(SqliteFile(tmp_path / "next.db"))) as following:
+            with copy.read() as source, following.write() as target:
+                copy_certificates(source, target)
+            for each in (copy, following):
+                with each.read() as connection:
+                    left = find_certificates_by_number(connection, "AC-1")
+                    assert [(found.id, found.identity) for found in left] == [(issued.id, None)]
+                    assert load_hashes(connection, issued.id) == {}
+                    rows = connection.execute(select(certificates.c.id)).all()
+                    assert len(rows) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.operate.key_audit_trail import find_noted_holds
 from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.allowlist import find_allowed, named_config
@@ -22,6 +23,7 @@ from anchor.project.files import CONFIG
 from anchor.project.missing_files import list_missing_files
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
+from anchor.recovery.left_behind import LABELS, count_left_behind, list_named
 from anchor.recovery.restore import RestoreResult, restore_project
 from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.database import is_taken, lock_location
@@ -124,19 +126,25 @@ def command(
         # After a crash between the two renames, the old store is the one moved aside.
         left = store if exists else find_replaced_store(store)
         remains = gather_remains(stack, config, node, options, left, output.note)
+        named = list_named(config, remains.stores)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     if find_allowed(file) is None:
         note_project(output, file)
     with project_session(file) as project:  # after the lock on the new store is released
         finish_erasures(output, project)
         _report_lost_holds(output, project)
+        with project.database.read() as connection:
+            left_behind = count_left_behind(
+                connection, named, is_complete=left is not None and not without_store
+            )
     _show(output, restored, is_partial=is_partial)
+    _show_left_behind(output, left_behind)
     for text, hint in list_missing_files(config):
         output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
         output.note(hint, mark="  ")
     then = "`anchor succeed`" if is_partial else Message("restore-audit-step")
     output.line(Message("restore-next-step", detail=then))
-    output.result(_describe(restored))
+    output.result(_describe(restored) | {"not_restored": left_behind})
 
 
 def _report_lost_holds(output: Output, project: OpenProject) -> None:
@@ -157,6 +165,8 @@ def _show(output: Output, restored: RestoreResult, *, is_partial: bool) -> None:
     output.line(Message("restore-records-count", records=filled.records, hashes=filled.hashes_only))
     if filled.hashes_only:
         output.line(Message("restore-hashes-only-advice", count=filled.hashes_only))
+        # Without them, receipts older than an erasure bring back what it erased.
+        output.line(Message("restore-hashes-may-be-statements"))
     output.line(Message("restore-waiting-count", count=filled.waiting))
     if restored.timestamps:
         output.line(Message("restore-timestamps-count", count=restored.timestamps))
@@ -177,6 +187,18 @@ def _show(output: Output, restored: RestoreResult, *, is_partial: bool) -> None:
         output.line(Message("restore-lost-more", count=len(lost) - _NAMED))
     if restored.moved is not None:
         output.line(Message("restore-store-moved", path=restored.moved))
+
+
+def _show_left_behind(output: Output, counts: Mapping[str, int | None]) -> None:
+    """Print what did not come back: each kind with its number, and those of unknown number."""
+    for kind, count in counts.items():
+        if count:
+            text = Message("restore-left-behind", name=LABELS[kind], count=count)
+            output.line(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
+    unknown = [LABELS[kind] for kind, count in counts.items() if count is None]
+    if unknown:
+        text = Message("restore-left-behind-unknown", names=join(unknown))
+        output.line(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
 
 def _describe(restored: RestoreResult) -> dict[str, object]:
