@@ -168,7 +168,7 @@ def test_an_answer_that_is_none_ends_the_run_and_costs_nothing(
     if is_unheard:  # nobody says that the node did not take it: looked up in the same run
         faulty.proxy.on(SEND, BROKEN[kind])
         faulty.run()
-        assert any("did not answer; checking" in report for report in faulty.reports)
+        assert any("gave no valid answer; checking" in report for report in faulty.reports)
     else:
         break_once(faulty, SEND, BROKEN[kind], "send")
     assert len(faulty.signed()) == 1
