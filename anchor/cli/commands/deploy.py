@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_signer, project_session
+from anchor.cli.context import note_project, note_time_slack, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
@@ -42,6 +42,7 @@ def command(
             project, node, lambda: open_signer(config), SystemClock(), output.note
         )
     note_project(output, config.file, again=True)  # a listed project gets its new registry
+    note_time_slack(output, config)
     standard = deployed.registry == registry_address()
     location = Message(
         "registry-on-chain-location",
