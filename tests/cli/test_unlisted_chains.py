@@ -12,6 +12,7 @@ from support.command import run_anchor
 from support.nodes import ask
 from support.projects import Site
 
+import anchor
 from anchor.chain.devnet import Devnet, open_devnet
 
 CHAIN = 4242
@@ -81,3 +82,23 @@ def test_a_chain_that_the_release_lists_needs_no_rule(site: Site, tmp_path: Path
     assert "time_slack" not in ran.expect(0).err
     refused = run_anchor("init", tmp_path / "far", "--devnet", "--time-slack", "12", cwd=tmp_path)
     refused.refused(2, "--time-slack")
+
+
+def test_a_program_that_creates_a_project_is_told_so_too(
+    site: Site, unlisted: Devnet, tmp_path: Path
+) -> None:
+    key = anchor.Keystore(
+        site.folder / "devnet-key.json", password_file=site.folder / "devnet-password"
+    )
+    told: list[object] = []
+    for number, time_slack in enumerate((None, 12)):
+        anchor.Project.create(
+            tmp_path / str(number),
+            rpc=unlisted.url,
+            signer=key,
+            number=3 + number,
+            time_slack=time_slack,
+            report=told.append,
+        ).close()
+    assert len(told) == 1
+    assert MISSING in str(told[0])
