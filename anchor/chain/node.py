@@ -133,6 +133,8 @@ class Node:
         # The two blocks that were read last: usually `finalized`, then `latest`.
         self._read: deque[dict[str, Any]] = deque(maxlen=2)
         self.takes_hashes = True
+        self.newest: int | None = None
+        """The number of the newest block, as the node said last."""
 
     def close(self) -> None:
         """Close the connections to the node."""
@@ -195,6 +197,8 @@ class Node:
             isinstance(block, bytes) and parsed.hash != block
         ):
             raise NodeFaultError(Message("node-returned-other-block", name=self.name))
+        if block == "latest":
+            self.newest = parsed.number
         return parsed
 
     def fetch_latest(self) -> Block:
@@ -221,17 +225,20 @@ class Node:
         Raises:
             CannotCheckError: The node knows no ``finalized`` tag, has no final block yet, or calls
                 its newest block final.
+            NodeFaultError: The block's members do not encode to a header with the block's hash.
         """
         if rule != "finalized":
-            latest = self.fetch_latest()
+            latest = self.known(self._fetch_proven("latest"), Message("block-latest"))
             number = max(latest.number - rule, 0)
             return (
                 latest
                 if rule == 0
-                else self.known(self.fetch_block(number), Message("block-by-number", number=number))
+                else self.known(
+                    self._fetch_proven(number), Message("block-by-number", number=number)
+                )
             )
         try:
-            block = self.fetch_block("finalized")
+            block = self._fetch_proven("finalized")
         except NodeRefusedError as error:
             if error.code not in _UNKNOWN_BLOCK_CODES:
                 raise
@@ -249,6 +256,15 @@ class Node:
                 hint=Message("node-finalized-tag-meaningless-hint"),
             )
         return block
+
+    def _fetch_proven(self, block: BlockId) -> Block | None:
+        """Return a block as ``fetch_block`` does, unless its header has another hash."""
+        members = self._block_members(block)
+        if members is None:
+            return None
+        parsed = self._parse_block(members, block)
+        self._is_header_proven(members, parsed)
+        return parsed
 
     def is_syncing(self) -> bool:
         """Return whether the node is still syncing, and so knows only an old state."""

@@ -1,16 +1,18 @@
 """Several nodes used as one: reads go to one, transactions to all, and enough of them must agree.
 
-All facts of one decision come from one node, which ``select_primary`` picks.  Whether a block is
-final is decided by as many nodes as the operator requires, so that a node that lies, lags or is on
-a fork can only cause delay.  All of them may be deceived together; no program can find that out by
-asking them.
+The facts of one decision come from one node, which ``select_primary`` picks, or from the next one
+if that fails meanwhile.  Whether a block is final is decided by as many nodes as the operator
+requires, so that a node that lies, lags or is on a fork can only cause delay, and only while it
+does: what is remembered was said by enough nodes, or is replaced by the node's next answer.  All of
+them may be deceived together; no program can find that out by asking them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import reduce
+from functools import reduce, wraps
+from typing import Concatenate, ParamSpec
 
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Answer, Node
@@ -29,14 +31,41 @@ from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 MAX_LAG = 4
-"""Blocks by which a node may trail the newest one seen, because blocks take time to spread."""
+"""Blocks by which a node may trail those that others showed: blocks take time to spread."""
 
 # Refusals of a transaction that the node already has, or has seen included.
 _HARMLESS = (Refusal.KNOWN, Refusal.NONCE_USED)
 
+_Params = ParamSpec("_Params")
+
+
+def _at_primary(
+    read: Callable[Concatenate[Node, _Params], Answer],
+) -> Callable[Concatenate[NodeGroup, _Params], Answer]:
+    """Return a method of ``NodeGroup`` that reads at the primary, or at the next usable node."""
+
+    @wraps(read)
+    def method(group: NodeGroup, /, *args: _Params.args, **kwargs: _Params.kwargs) -> Answer:
+        return group.read_at_primary(lambda node: read(node, *args, **kwargs))
+
+    return method
+
 
 class NodeGroup(Node):
     """A node that represents several: reads go to the first usable one (``select_primary``)."""
+
+    fetch_chain_id = _at_primary(Node.fetch_chain_id)
+    fetch_block = _at_primary(Node.fetch_block)
+    fetch_latest = _at_primary(Node.fetch_latest)
+    fetch_base_fee = _at_primary(Node.fetch_base_fee)
+    fetch_priced_block = _at_primary(Node.fetch_priced_block)
+    fetch_code = _at_primary(Node.fetch_code)
+    fetch_storage = _at_primary(Node.fetch_storage)
+    fetch_event_data = _at_primary(Node.fetch_event_data)
+    fetch_header = _at_primary(Node.fetch_header)
+    fetch_balance = _at_primary(Node.fetch_balance)
+    fetch_nonce = _at_primary(Node.fetch_nonce)
+    fetch_receipt = _at_primary(Node.fetch_receipt)
 
     def __init__(
         self,
@@ -57,8 +86,10 @@ class NodeGroup(Node):
         self._chain_id = chain_id
         self._genesis = genesis
         self._report = report
+        self._primary = self._read_last = self._nodes[0]
         self._told: dict[Node, Message] = {}
-        self._newest = 0
+        # The nodes of which a read failed, until they are the primary without a failure.
+        self._failing: set[Node] = set()
         self._final: dict[FinalityRule, Block] = {}
         self._agreed: tuple[Node, ...] = ()
         self._proving = self._nodes[0]
@@ -77,25 +108,22 @@ class NodeGroup(Node):
         node is selected, and the next comparison of the pins reports it.
 
         Raises:
-            CannotCheckError: No node can be used: each is down, is syncing, or is behind the newest
-                block that this process has seen.
+            CannotCheckError: No node can be used: each is down, is syncing, or is behind the block
+                that enough others showed last.
         """
         problems: list[CannotCheckError] = []
         self._vetted.clear()
+        self._failing.discard(self._primary)
         for node in self._nodes:
             try:
                 self._check_first_pins(node)
-                newest = self._fetch_newest(node)
+                self._check_newest(node)
             except CannotCheckError as error:
                 problems.append(error)
-                if len(self._nodes) > 1:
-                    self._mark_unusable(node, error)
+                self._mark_unusable(node, error)
                 continue
-            self._newest = max(self._newest, newest)
             self._mark_usable(node)
-            if node.rpc is not self.rpc:
-                self._report(Message("node-read-now", name=node.name))
-            self.rpc = node.rpc
+            self._read_from(node)
             return
         if len(problems) == 1:
             raise problems[0]
@@ -105,10 +133,35 @@ class NodeGroup(Node):
             retry_after=min(waits),  # the earliest time at which a node may be asked again
         )
 
+    def read_at_primary(self, read: Callable[[Node], Answer]) -> Answer:
+        """Return the result of ``read`` at the primary; if that fails, at the next usable node.
+
+        The node that answered is the primary from then on.
+
+        Raises:
+            CannotCheckError: ``read`` fails at every node; the error is the primary's.
+        """
+        primary, problems = self._primary, []
+        for node in sorted(self._nodes, key=lambda node: node is not primary):
+            try:
+                if node is not primary:
+                    self._vet(node)
+                    self._check_newest(node)
+                answer = read(node)
+            except CannotCheckError as error:
+                problems.append(error)
+                self._mark_unusable(node, error)
+                self._failing.add(node)
+                continue
+            self._read_from(node)
+            return answer
+        raise problems[0]
+
     def fetch_final_block(self, rule: FinalityRule) -> Block:
         """Return the newest block that is final at enough nodes.
 
-        It is never older than a block returned before.
+        It is never older than a block returned before, unless one node's word is enough and that
+        node no longer has this block.
 
         Raises:
             QuorumError: Too few nodes can be asked, or two nodes report different blocks of one
@@ -118,8 +171,9 @@ class NodeGroup(Node):
         agreed, by = self._agree(rule)
         before = self._final.get(rule)
         if before is not None and agreed.number < before.number:
-            return before
-        if before is not None:
+            if self.needed > 1 or by[0].fetch_block(before.number) is not None:
+                return before
+        elif before is not None:
             replacement = (
                 agreed if agreed.number == before.number else by[0].fetch_block(before.number)
             )
@@ -149,7 +203,7 @@ class NodeGroup(Node):
         Raises:
             QuorumError: Too few nodes answer.
         """
-        answers = [answer for _, answer in self._ask(self._agreed or self._nodes, read)]
+        answers = [answer for _, answer in self._ask_agreed(read)]
         values = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
         if len(values) < self.needed:
             problems = [
@@ -169,9 +223,7 @@ class NodeGroup(Node):
             return [read(self)]
 
         def ask(node: Node) -> Answer:
-            if node not in self._vetted:
-                self._check_pins(node)
-                self._vetted.add(node)
+            self._vet(node)
             return read(node)
 
         values, problems = [], []
@@ -196,7 +248,7 @@ class NodeGroup(Node):
             return read(self)
         groups: list[tuple[Answer, list[str]]] = []
         missing = []
-        for node, answer in self._ask(self._agreed or self._nodes, read):
+        for node, answer in self._ask_agreed(read):
             if isinstance(answer, CannotCheckError):
                 missing.append(answer.message)
                 continue
@@ -244,19 +296,23 @@ class NodeGroup(Node):
         raise problems[0]
 
     def send_raw_transaction(self, raw: bytes) -> None:
-        """Send a signed transaction to every node; only the primary node's error is raised."""
-        others = [node for node in self._nodes if node.rpc is not self.rpc]
-        try:
-            super().send_raw_transaction(raw)
-        finally:
-            for node, answer in self._ask(others, lambda node: node.send_raw_transaction(raw)):
-                if isinstance(answer, NodeRefusedError):
-                    if classify_refusal(answer.reason) not in _HARMLESS:
-                        self._report(
-                            Message("node-rejects-tx", name=node.name, reason=answer.reason)
-                        )
-                elif isinstance(answer, CannotCheckError):
-                    self._mark_unusable(node, answer)
+        """Send a signed transaction to every node.
+
+        Only the primary node's error is raised, and only if fewer nodes took the transaction than
+        have to agree.
+        """
+        taken, problem = 0, None
+        for node, answer in self._ask(self._nodes, lambda node: node.send_raw_transaction(raw)):
+            if not isinstance(answer, CannotCheckError) or _is_harmless(answer):
+                taken += 1
+            elif node is self._primary:
+                problem = answer
+            elif isinstance(answer, NodeRefusedError):
+                self._report(Message("node-rejects-tx", name=node.name, reason=answer.reason))
+            else:
+                self._mark_unusable(node, answer)
+        if problem is not None and taken < self.needed:
+            raise problem
 
     def _agree(self, rule: FinalityRule) -> tuple[Block, tuple[Node, ...]]:
         if len(self._nodes) == 1:
@@ -315,20 +371,37 @@ class NodeGroup(Node):
             raise CannotCheckError(Message("node-still-syncing", name=node.name))
         return node.fetch_final_block(rule)
 
-    def _fetch_newest(self, node: Node) -> int:
+    def _check_newest(self, node: Node) -> None:
+        """Check that a node is not syncing, and not behind what enough others showed last."""
         if node.is_syncing():
             raise CannotCheckError(
                 Message("node-still-syncing", name=node.name),
                 hint=Message("node-still-syncing-hint"),
             )
         number = node.fetch_latest().number
+        seen = [each.newest for each in self._nodes if each is not node and each.newest is not None]
+        # Of three nodes or more, what one showed rules out no other.
+        needed = min(max(self.needed, 2), len(self._nodes) - 1)
+        newest = reached_by_enough(seen, needed) if 0 < needed <= len(seen) else 0
         # A node on another chain passes here: the next comparison of the pins reports it.
-        if number < self._newest - MAX_LAG and self._is_pinned(node):
+        if number < newest - MAX_LAG and self._is_pinned(node):
             raise CannotCheckError(
-                Message("node-behind", name=node.name, number=number, newest=self._newest),
+                Message("node-behind", name=node.name, number=number, newest=newest),
                 hint=Message("node-behind-hint"),
             )
-        return number
+
+    def _read_from(self, node: Node) -> None:
+        """Make a node the primary; report it, unless it fails too often to be reported again."""
+        self._primary, self.rpc = node, node.rpc
+        if node is not self._read_last and node not in self._failing:
+            self._read_last = node
+            self._report(Message("node-read-now", name=node.name))
+
+    def _vet(self, node: Node) -> None:
+        """Check a node's pins, once for each ``select_primary``."""
+        if node not in self._vetted:
+            self._check_pins(node)
+            self._vetted.add(node)
 
     def _check_first_pins(self, node: Node) -> None:
         """Check the pins of a node that may become the primary, if another can replace it.
@@ -356,6 +429,21 @@ class NodeGroup(Node):
             return True
         # A node without a genesis block cannot show which chain it is on.
         return node.known(node.fetch_block(0), Message("block-genesis")).hash == self._genesis
+
+    def _ask_agreed(
+        self, read: Callable[[Node], Answer]
+    ) -> list[tuple[Node, Answer | CannotCheckError]]:
+        """Ask the nodes that agreed on the final block, and if too few answer, the others too."""
+        answers = self._ask(self._agreed or self._nodes, read)
+        if sum(not isinstance(answer, CannotCheckError) for _, answer in answers) >= self.needed:
+            return answers
+
+        def ask(node: Node) -> Answer:
+            self._vet(node)
+            return read(node)
+
+        asked = [node for node, _ in answers]
+        return answers + self._ask([node for node in self._nodes if node not in asked], ask)
 
     def _ask(
         self, nodes: Sequence[Node], read: Callable[[Node], Answer]
@@ -390,7 +478,10 @@ class NodeGroup(Node):
         )
 
     def _mark_unusable(self, node: Node, error: CannotCheckError) -> None:
-        """Report why a node is not used, once for each reason."""
+        """Report why one of several nodes is not used, once for each reason."""
+        if len(self._nodes) == 1:
+            return
+        node.newest = None  # it cannot correct now what it showed
         if node in self._told and error.retry_after is not None:
             return  # it is resting, for a reason already reported
         if self._told.get(node) != error.message:
@@ -398,8 +489,13 @@ class NodeGroup(Node):
             self._report(Message("node-left-out", reason=error.message))
 
     def _mark_usable(self, node: Node) -> None:
-        if self._told.pop(node, None) is not None:
+        if node not in self._failing and self._told.pop(node, None) is not None:
             self._report(Message("node-usable-again", name=node.name))
+
+
+def _is_harmless(error: CannotCheckError) -> bool:
+    """Return whether a refusal of a transaction says that the node has it already."""
+    return isinstance(error, NodeRefusedError) and classify_refusal(error.reason) in _HARMLESS
 
 
 def _too_few_answers(count: int, needed: int, problems: Sequence[CannotCheckError]) -> AnchorError:

@@ -23,8 +23,8 @@ MAX_TRANSACTION_GAS = 2**24
 BUDGET_DAYS = 30
 """The days that a budget covers, counted back from the latest block's timestamp."""
 
-OP_CHAINS = (ChainId(10), ChainId(8453))
-"""Chains whose transactions also pay for their data on Ethereum (OP Mainnet, Base)."""
+OP_CHAINS = (ChainId(10), ChainId(8453), ChainId(11155420), ChainId(84532))
+"""Chains whose transactions also pay for their data on the parent chain: OP, Base, their tests."""
 
 # The OP Stack's predeploy, by its specification (predeploys, GasPriceOracle).
 _GAS_PRICE_ORACLE = Address(bytes.fromhex("420000000000000000000000000000000000000f"))

@@ -45,6 +45,7 @@ from anchor.errors import (
     ChainGuardError,
     ForeignUseError,
     FundsError,
+    NodeFaultError,
     NodeRefusedError,
     NodeUnreachableError,
     NotFinalError,
@@ -431,7 +432,7 @@ class TransactionManager:
         self._report(Message("tx-sending", hash=attempt.tx_hash.hex()))
         try:
             self._node.send_raw_transaction(attempt.raw)
-        except NodeUnreachableError:
+        except (NodeFaultError, NodeUnreachableError):
             # The node may have accepted it nevertheless: poll, then send the same bytes again.
             self._report(Message("tx-sent-unanswered"))
         except NodeRefusedError as error:

@@ -14,7 +14,7 @@ from anchor.chain.tx_state import NonceSlot
 from anchor.errors import FundsError
 from anchor.messages.message import Message
 from anchor.types import Address, ChainId
-from anchor.units import ETHER
+from anchor.units import ETHER, format_wei
 from anchor.verification.policy import FinalityRule
 
 
@@ -88,7 +88,7 @@ class Pricing:
                 Message(
                     "sender-funds-needed",
                     detail=lacks_funds(self.sender, self.chain_id),
-                    amount=offer.most / ETHER,
+                    amount=format_wei(offer.most),
                 ),
                 hint=FUNDS_HINT,
             )
@@ -110,8 +110,8 @@ class Pricing:
                     "budget-exceeded",
                     budget=budget / ETHER,
                     days=BUDGET_DAYS,
-                    spent=spent / ETHER,
-                    cost=cost / ETHER,
+                    spent=format_wei(spent),
+                    cost=format_wei(cost),
                 ),
                 hint=Message("budget-exceeded-hint"),
             )

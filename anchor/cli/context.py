@@ -5,13 +5,13 @@ from __future__ import annotations
 import getpass
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.chain.signer import Signer
 from anchor.cli.confirmation import choose_config
-from anchor.cli.console import Output
+from anchor.cli.console import Colour, Output
 from anchor.errors import (
     AnchorError,
     SignerError,
@@ -26,6 +26,7 @@ from anchor.project.allowlist import allow_project
 from anchor.project.config import Config, WaitFor, load_config
 from anchor.project.project import OpenProject, open_project
 from anchor.project.relocation import open_moved_project
+from anchor.verification.policy import read_policy
 
 
 @contextmanager
@@ -76,6 +77,20 @@ def note_project(output: Output, config: Path) -> None:
             Message("project-not-noted", reason=error.message), mark=Message("warning-mark")
         )
         output.note(Message("project-not-noted-hint", path=config))
+
+
+def note_time_slack(output: Output, config: Config) -> None:
+    """Warn if nobody could verify receipts by the project's policy, for want of a time slack."""
+    with suppress(AnchorError):  # a policy that cannot be read is for `anchor doctor`
+        for entry in read_policy(config.trust)[1].entries:
+            if entry.chain_id == config.chain_id and entry.lacks_time_slack:
+                output.note(
+                    Message("policy-time-slack-missing", path=config.trust, chain=config.chain_id),
+                    mark=Message("warning-mark"),
+                    colour=Colour.YELLOW,
+                )
+                output.note(Message("policy-time-slack-missing-hint"), mark="  ")
+                return
 
 
 def open_signer(config: Config) -> Signer:

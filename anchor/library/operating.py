@@ -34,7 +34,7 @@ from anchor.project.config import Config, SignerConfig, WaitFor, load_config
 from anchor.project.creation import make_folder, plan_dev_project, plan_project, write_dev_key
 from anchor.project.files import CONFIG
 from anchor.project.nodes import open_chain
-from anchor.project.project import OpenProject, create_project, open_project
+from anchor.project.project import OpenProject, create_project, open_project, trust_entry
 from anchor.project.signing_key import open_signer
 from anchor.receipt.format import Receipt
 from anchor.store.evidence import (
@@ -123,12 +123,15 @@ class Project:
         store: StoreLocation | None = None,
         witnesses: Sequence[str] = (),
         quorum: int | None = None,
+        time_slack: int | None = None,
         report: Callable[[Message], None] = lambda _: None,
     ) -> Self:
         """Create a project in ``folder`` for log ``number`` of the key's address, and open it.
 
         The project is pinned to the chain of ``rpc`` and all ``witnesses``.  ``registry=None`` is
         the registry's address on every chain; ``store=None`` is a SQLite file in the folder.
+        ``time_slack`` are the seconds by which a block's time may be off: nothing can be verified
+        on a chain that this release does not list without them, which ``report`` is told.
         Commands in its folder use the project after ``anchor trust allow``.
 
         Raises:
@@ -157,11 +160,14 @@ class Project:
                 store=store,
                 witnesses={url: nodes[url] for url in witnesses},
                 quorum=quorum,
+                time_slack=time_slack,
             )
         finally:
             for node in nodes.values():
                 node.close()
         make_folder(config.folder)
+        if trust_entry(config).lacks_time_slack:
+            report(Message("policy-time-slack-missing", path=config.trust, chain=config.chain_id))
         with needs_extra(Message("store-in-postgresql"), "postgresql"):
             return cls(create_project(config), report=report)
 

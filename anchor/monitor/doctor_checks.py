@@ -65,7 +65,7 @@ from anchor.store.database import MIGRATION_HEAD
 from anchor.system.clock import format_unix_time
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.types import Block, Head
-from anchor.units import ETHER, format_duration
+from anchor.units import ETHER, format_duration, format_wei
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 from anchor.verification.report import Verdict
 
@@ -159,6 +159,11 @@ def _look_at_policy(context: DoctorContext) -> Message | Remark:
         if all(getattr(entry, name) == getattr(ours, name) for name in members) and (
             set(ours.logs) <= set(entry.logs)
         ):
+            if entry.lacks_time_slack:
+                raise ConfigError(
+                    Message("policy-time-slack-missing", path=config.trust, chain=config.chain_id),
+                    hint=Message("policy-time-slack-missing-hint"),
+                )
             return _look_at_permission(config, data)
     nearest = policy.entries[0]
     odd = [name for name in members if getattr(nearest, name) != getattr(ours, name)]
@@ -447,8 +452,8 @@ def _look_at_funds(context: DoctorContext) -> Remark:
                 "sender-funds-too-low",
                 address=format_address(context.key),
                 chain=label_chain(config.chain_id),
-                balance=balance / ETHER,
-                cost=cost / ETHER,
+                balance=format_wei(balance),
+                cost=format_wei(cost),
             ),
             hint=Message("sender-funds-hint"),
         )

@@ -21,7 +21,7 @@ from anchor.messages.message import Message, join
 from anchor.project.project import OpenProject
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
 from anchor.system.clock import utc_now
-from anchor.units import ETHER
+from anchor.units import format_wei
 
 
 def check_transactions(project: OpenProject, node: Node) -> tuple[Message, Message | None]:
@@ -93,8 +93,8 @@ def _find_refusal(node: Node, slot: NonceSlot) -> Message | None:
             Message(
                 "sender-funds-below-pending",
                 address=format_address(slot.sender),
-                balance=balance / ETHER,
-                cost=cost / ETHER,
+                balance=format_wei(balance),
+                cost=format_wei(cost),
             ),
             hint=Message("sender-funds-hint"),
         )

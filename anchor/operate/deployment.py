@@ -8,14 +8,16 @@ Either way the deployment's record is written last, beside the configuration.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.signer import Signer
+from anchor.chain.tx_manager import TransactionManager
 from anchor.chain.tx_state import Inclusion
-from anchor.errors import ChainGuardError, UsageError
+from anchor.errors import CannotCheckError, ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
 from anchor.operate.anchoring import make_manager
@@ -45,6 +47,9 @@ from anchor.system.clock import Clock, utc_now
 from anchor.system.durable_files import write_file
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Address, Hash32
+
+# Code that returns nothing, and the instruction of EIP-3855 (Shanghai), which it may follow.
+_RETURN, _PUSH0 = bytes.fromhex("60006000f3"), bytes.fromhex("5f")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,14 +94,22 @@ def deploy(
         )
     manager = make_manager(project, node, open_signer(), clock, report)
     intent = Intent(to=CREATE2_PROXY, data=encode_deployment(), head_size=None)
-    inclusion = manager.resume(intent)
-    if inclusion is None or not is_deployed(config, node):
-        inclusion = manager.send(intent)
+    sent: Inclusion | None = None
+    try:
+        sent = manager.resume(intent)
+        if sent is None or not is_deployed(config, node):
+            sent = _send(manager, intent, config, node)
+    except ChainGuardError:
+        if not is_deployed(config, node):
+            raise
     if not is_deployed(config, node):
         raise ChainGuardError(
             Message("registry-missing-after-deployment", address=format_address(config.registry))
         )
-    return _conclude(project, node, sent=inclusion)
+    if sent is None or not sent.succeeded:
+        report(Message("registry-deployed-by-another"))
+        sent = None
+    return _conclude(project, node, sent=sent)
 
 
 _NO_PROXY_HINT = Message("deployment-proxy-missing-hint")
@@ -137,7 +150,7 @@ def deploy_plainly(
         sent = manager.resume(intent)
         created = _find_created(project, node)
         if created is None:
-            sent = manager.send(intent)
+            sent = _send(manager, intent, config, node)
             created = _find_created(project, node)
         if created is None:
             raise ChainGuardError(
@@ -147,6 +160,31 @@ def deploy_plainly(
     # A crash here leaves the registry on chain and a project that does not know it: the next run
     # finds it by the journal.
     return _conclude(move_project(project, created), node, sent=sent)
+
+
+def _send(manager: TransactionManager, intent: Intent, config: Config, node: Node) -> Inclusion:
+    """Send a deployment; if the call fails because the chain has no PUSH0, the error says so."""
+    try:
+        return manager.send(intent)
+    except (ChainGuardError, NodeRefusedError) as error:
+        if _lacks_push0(node):
+            raise ChainGuardError(
+                Message("chain-without-push0", chain=config.chain_id),
+                hint=Message("chain-without-push0-hint"),
+            ) from error
+        raise
+
+
+def _lacks_push0(node: Node) -> bool:
+    """Return whether the node runs code that returns nothing, but not if it begins with PUSH0."""
+    sender = Address(bytes(20))
+    with suppress(CannotCheckError):  # unknown: the first error stands
+        node.call(sender=sender, to=None, data=_RETURN)
+        try:
+            node.call(sender=sender, to=None, data=_PUSH0 + _RETURN)
+        except NodeRefusedError:
+            return True
+    return False
 
 
 def has_create2_proxy(node: Node) -> bool:

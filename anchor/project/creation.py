@@ -48,6 +48,7 @@ def plan_project(
     allowance: Allowance | None = None,
     chain_id: ChainId | None = None,
     network: Chain | None = None,
+    time_slack: int | None = None,
 ) -> Config:
     """Return the configuration of a project in ``folder``, pinned to the chain ``node`` is on.
 
@@ -55,7 +56,7 @@ def plan_project(
     ``store`` None is a SQLite file in the folder.
     ``witnesses`` are further nodes by their URLs; ``quorum`` None is more than half of all.
     ``allowance`` None is derived from the present gas price; ``chain_id`` None from the node;
-    ``network`` None is any chain.
+    ``network`` None is any chain; ``time_slack`` None is this release's rule for the chain, if any.
 
     Raises:
         ChainGuardError: The node is on another chain than ``network``, or has another genesis block
@@ -98,7 +99,7 @@ def plan_project(
         finality=finality,
         wait=wait,
         wait_seconds=600,
-        time_slack=find_chain(chain_id).time_slack,
+        time_slack=find_chain(chain_id).time_slack if time_slack is None else time_slack,
         fee_cap=allowance.fee_cap,
         legacy_fees=False,
         budget=allowance.budget,

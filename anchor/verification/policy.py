@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from anchor.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.keccak import parse_address
+from anchor.ethereum.known_chains import find_chain
 from anchor.messages.message import Message, join
 from anchor.messages.validation import describe_fault
 from anchor.signatures.trusted_signer import TrustedSigner, parse_ssh_key
@@ -95,6 +96,11 @@ class TrustEntry:
     block_hashes: tuple[Hash32, ...] = ()
     recorded_at_tolerance: int = DEFAULT_TOLERANCE
     exclusive_logs: bool = False
+
+    @property
+    def lacks_time_slack(self) -> bool:
+        """Whether neither the entry nor this release has a rule: no verification then passes."""
+        return self.time_slack is None and find_chain(self.chain_id).time_slack is None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import rlp
+from support.bent_nodes import anvil_with
 from support.command import run_anchor, snapshot
 from support.crashes import crashing
-from support.nodes import ask, nonce
-from support.projects import Site, reading
+from support.nodes import ask, nonce, stop_the_clock, wait_until
+from support.projects import Site, make_site, reading
 
 from anchor.chain.call_simulation import Intent
-from anchor.chain.devnet import DEV_ADDRESS, Devnet
+from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE
 from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
@@ -37,6 +39,7 @@ from anchor.registry.artifact import (
     load_artifact,
     registry_address,
 )
+from anchor.registry.calldata import encode_deployment
 from anchor.store.sealing import seal
 from anchor.system.clock import SystemClock, utc_now
 from anchor.types import Address, ChainId
@@ -546,3 +549,56 @@ def test_init_refuses_a_registry_whose_code_is_not_ours(own_anvil: Devnet, tmp_p
     assert not (tmp_path / "p").exists()
     # The standard address needs no deployment yet.
     run_anchor(*init, format_address(registry_address()), cwd=tmp_path).expect(0)
+
+
+# Others on the chain
+
+
+@pytest.mark.fault(
+    "B6",
+    how="somebody deploys the registry while the deployment of the project is pending",
+    then="ours reverts in a final block; the registry is found, and the command ends with 0",
+)
+def test_a_deployment_that_was_overtaken_finds_the_registry(
+    new_site: MakeSite, own_anvil: Devnet
+) -> None:
+    site = new_site(own_anvil, deployed=False)
+    stop_the_clock(site.url)
+    ask(site.url, "evm_setAutomine", False)
+    stranger = ask(site.url, "eth_accounts")[1]
+
+    def overtake() -> None:
+        wait_until(lambda: ask(site.url, "txpool_status")["pending"] != "0x0")
+        call = {
+            "from": stranger,
+            "to": PROXY,
+            "data": "0x" + encode_deployment().hex(),
+            "gas": hex(2_000_000),
+            "maxPriorityFeePerGas": hex(10**11),
+            "maxFeePerGas": hex(10**12),
+        }
+        ask(site.url, "eth_sendTransaction", call)
+        ask(site.url, "anvil_mine", "0x10")
+
+    thread = threading.Thread(target=overtake)
+    thread.start()
+    ran = site.run("deploy", "--json").expect(0)
+    thread.join()
+    assert ran.document["tx_hash"] is None
+    assert "deployed it first" in ran.err
+    assert record(site)["transaction"] is None
+    assert site.rows("SELECT outcome FROM slots") == [("reverted",)]
+    site.run("deploy").expect(0, "nothing was sent")
+
+
+@pytest.mark.parametrize("words", [(), ("--plain",)])
+def test_a_chain_before_shanghai_is_named_as_such(
+    tmp_path: Path, anvil_path: Path, words: tuple[str, ...]
+) -> None:
+    program = anvil_with(tmp_path, anvil_path, hardfork="paris")
+    with open_devnet(anvil=program) as chain:
+        site = make_site(tmp_path / "project", chain, number=1, deployed=False)
+        if words:
+            ask(site.url, "anvil_setCode", PROXY, "0x")
+        site.run("deploy", *words).refused(32, "has no PUSH0")
+        assert site.rows("SELECT count(*) FROM attempts") == [(0,)]

@@ -162,7 +162,7 @@ def test_a_send_whose_answer_is_lost_is_looked_up_not_repeated(
     with open_proxy(node) as (proxy, url):
         proxy.on("eth_sendRawTransaction", loses_response)
         ran = site.run("run", "--once", env={"ANCHOR_CHAIN__RPC": url})
-    ran.expect(0, "the node did not answer; checking whether it accepted the transaction")
+    ran.expect(0, "the node gave no valid answer; checking whether it accepted the transaction")
     assert len(proxy.sent()) == 1
     check_one_anchor_for_each_head(site)
 

@@ -12,6 +12,9 @@ from typing import Any
 
 from support.nodes import _post, send, serve
 
+from anchor.ethereum.header import encode_header
+from anchor.ethereum.keccak import hash_keccak256
+
 Bend = Callable[[list[Any], Any], Any]
 
 
@@ -65,6 +68,14 @@ def bent_node(behind: str) -> Iterator[BentNode]:
     with serve(node.respond) as url:
         node.url = url
         yield node
+
+
+def fork(block: dict[str, Any] | None, **members: Any) -> dict[str, Any] | None:
+    """Return another block in place of ``block``, whose header gives its hash."""
+    if block is None:
+        return None
+    other = block | {"extraData": "0xf0"} | members
+    return other | {"hash": f"0x{hash_keccak256(encode_header(other)).hex()}"}
 
 
 @contextmanager

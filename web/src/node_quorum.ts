@@ -16,6 +16,11 @@ const SPLIT_HINT = message("quorum-split-hint");
 
 type Read<Value> = (node: Node) => Promise<Value>;
 
+interface Answers<Value> {
+  readonly found: Map<Node, Value>;
+  readonly problems: Message[];
+}
+
 /** Who was asked, and who was left out and why. */
 export interface Asked {
   readonly nodes: Set<string>;
@@ -137,7 +142,7 @@ class Group implements ChainView {
 
   /** Return what `read` finds in each node's newest block; of `needed` nodes at least. */
   private async askLatest(read: (node: Node, latest: Block) => Promise<Hex>): Promise<[Block, Hex][]> {
-    const { found, problems } = await ask(this.agreed, async (node): Promise<[Block, Hex]> => {
+    const { found, problems } = await this.askAgreed(async (node): Promise<[Block, Hex]> => {
       const latest = await node.fetchKnown("latest", message("block-latest"));
       return [latest, await read(node, latest)];
     });
@@ -152,7 +157,7 @@ class Group implements ChainView {
     if (this.nodes.length === 1) {
       return read(this.nodes[0]!);
     }
-    const { found, problems } = await ask(this.agreed, read);
+    const { found, problems } = await this.askAgreed(read);
     const sides = new Map<string, { value: Value; names: string[] }>();
     for (const [node, value] of found) {
       const key = JSON.stringify(value, (_, part) => (typeof part === "bigint" ? `${part}` : part));
@@ -170,6 +175,23 @@ class Group implements ChainView {
       throw this.tooFew(found.size, problems);
     }
     return side.value;
+  }
+
+  /** Ask the nodes that agreed on the final block, and if too few answer, the others too. */
+  private async askAgreed<Value>(read: Read<Value>): Promise<Answers<Value>> {
+    const first = await ask(this.agreed, read);
+    if (first.found.size >= this.needed) {
+      return first;
+    }
+    const others = this.nodes.filter((node) => !this.agreed.includes(node));
+    const more = await ask(others, async (node) => {
+      await this.checkPins(node);
+      return read(node);
+    });
+    return {
+      found: new Map([...first.found, ...more.found]),
+      problems: [...first.problems, ...more.problems],
+    };
   }
 
   /** Return the newest block of which enough nodes say that it is final. */
@@ -198,16 +220,20 @@ class Group implements ChainView {
   }
 
   private async fetchFinal(node: Node, rule: FinalityRule): Promise<Block> {
+    await this.checkPins(node);
+    if (await node.isSyncing()) {
+      throw cannotCheck(message("node-still-syncing", { name: node.name }));
+    }
+    return node.fetchFinalBlock(rule);
+  }
+
+  private async checkPins(node: Node): Promise<void> {
     const { chainId, genesis } = this.target;
     const isPinned = (await node.fetchChainId()) === BigInt(chainId) &&
       (genesis === null || (await node.fetchBlock(0))?.hash === genesis);
     if (!isPinned) {
       throw cannotCheck(message("node-on-other-chain", { name: node.name }));
     }
-    if (await node.isSyncing()) {
-      throw cannotCheck(message("node-still-syncing", { name: node.name }));
-    }
-    return node.fetchFinalBlock(rule);
   }
 
   private tooFew(count: number, problems: readonly Message[]) {
@@ -246,7 +272,7 @@ async function checkNoSplit(claims: Map<Node, Block>, reference: Node): Promise<
 /** Ask them all at once, so that one that hangs costs its own time only. */
 async function ask<Value>(
   nodes: readonly Node[], read: Read<Value>,
-): Promise<{ found: Map<Node, Value>; problems: Message[] }> {
+): Promise<Answers<Value>> {
   const found = new Map<Node, Value>();
   const problems: Message[] = [];
   const answers = await Promise.all(

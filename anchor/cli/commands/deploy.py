@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from anchor.cli.console import Output
-from anchor.cli.context import note_project, open_signer, project_session
+from anchor.cli.context import note_project, note_time_slack, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.ethereum.keccak import format_address
 from anchor.messages.message import Message
@@ -46,6 +46,7 @@ def command(
         )
     if plain and is_listed:
         note_project(output, config.file)  # with its new registry
+    note_time_slack(output, config)
     standard = deployed.registry == registry_address()
     location = Message(
         "registry-on-chain-location",

@@ -17,7 +17,7 @@ from anchor.chain.signer.keystore import (
 )
 from anchor.chain.verifier_nodes import open_node
 from anchor.cli.console import Colour, Output
-from anchor.cli.context import note_project
+from anchor.cli.context import note_project, note_time_slack
 from anchor.cli.options import (
     DEVNET_VARIABLE,
     ApeAccountOption,
@@ -43,6 +43,7 @@ from anchor.store.location import holds_password, parse_location
 from anchor.system.urls import is_plain_url
 from anchor.types import MAX_LOG_NUMBER, Address, log_number, log_owner
 from anchor.units import format_wei
+from anchor.verification.policy import MAX_TIME_SLACK
 
 DEVNET_URL = "http://127.0.0.1:8545"
 
@@ -102,6 +103,16 @@ def command(
             help="'finalized' (default), or a number of blocks on a chain without that tag.",
         ),
     ] = None,
+    time_slack: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=MAX_TIME_SLACK,
+            metavar="SECONDS",
+            help="Seconds by which a block's time may be off; required on a chain that "
+            "`anchor networks` does not list.",
+        ),
+    ] = None,
     registry: Annotated[
         str | None,
         typer.Option(
@@ -137,6 +148,7 @@ def command(
                 "--password-file": password_file,
                 "--owner": owner,
                 "--finality": finality,
+                "--time-slack": time_slack,
             }
         )
         url = rpc or os.environ.get(DEVNET_VARIABLE) or DEVNET_URL
@@ -175,12 +187,14 @@ def command(
             store=store_location,
             witnesses={url: open_node(url) for url in witness or ()},
             quorum=quorum,
+            time_slack=time_slack,
         )
     if is_log_used(config, node):
         _note_used_log(output, config)
     make_folder(folder)
     create_project(config).database.close()
     note_project(output, config.file)
+    note_time_slack(output, config)
     if not is_plain_url(config.rpc):
         output.note(Message("project-url-shortened"))
         output.note(Message("project-url-shortened-hint"))

@@ -50,6 +50,7 @@ contract AnchorRegistryTest is RegistryTest {
     }
 
     function testFuzz_refusesEther(bytes32 log, address key, uint72 id, uint96 value) external {
+        VM.assume(_owner(log) != address(REGISTRY)); // to which this test gives ether
         value = uint96(bound(value, 1, type(uint96).max));
         bytes32[] memory none = new bytes32[](0);
         bytes[] memory calls = new bytes[](6);

@@ -339,7 +339,7 @@ UPPER_BOUND = hash_keccak256(b"getL1FeeUpperBound(uint256)")[:4].hex()
 def test_the_parent_chains_share_is_asked_of_the_chains_own_oracle() -> None:
     chain = make_chain()
     views = [View(chain, bend={"eth_call": oracle(wei)}) for wei in (100, 10, 120)]
-    for chain_id in (ChainId(10), ChainId(8453)):
+    for chain_id in map(ChainId, (10, 8453, 11155420, 84532)):
         alone = fetch_l1_fee(Node(views[0]), chain_id, sender=OWNER, data=b"data")
         assert alone == 800
         # One of three that says too little does not lower the bound.
