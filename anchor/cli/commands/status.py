@@ -68,8 +68,9 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
             chain = _look_at_chain(project, output)
         except (CannotCheckError, ChainGuardError) as error:
             # The state known without the node is printed nevertheless.
-            output.result(document.model_copy(update=describe_error(error)).model_dump())
             output.note_error(error)
+            known = document.model_copy(update=describe_error(error))
+            output.document_error(error, known.model_dump())
             raise typer.Exit(error.exit_code) from None
         _print_chain(output, document, chain)
         output.result(document.model_copy(update={"chain": chain}).model_dump())
