@@ -22,7 +22,7 @@ _PORT = 6432  # of the socket's name
 def run_pooler(
     server: Postgres, database: str, *, mode: str, size: int
 ) -> Iterator[PostgresDatabase]:
-    """Run PgBouncer with ``size`` connections to the server; yield the URL of a database behind it."""
+    """Run PgBouncer with ``size`` connections to the server; yield a URL behind it."""
     import psycopg
 
     owner = server.folder.stat()
