@@ -20,7 +20,7 @@ from anchor.cli.argument_errors import (
 from anchor.cli.command_extras import name_extras
 from anchor.cli.command_table import COMMANDS
 from anchor.cli.console import Output
-from anchor.cli.standard_streams import StandardOutputError, guard_streams, silence_output
+from anchor.cli.standard_streams import StandardOutputError, guard_streams
 from anchor.cli.typer_app import GroupedCommands, add_commands
 from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.messages.message import Message
@@ -68,11 +68,7 @@ def main() -> None:
         sys.stdout.flush()
     except StandardOutputError as error:
         code = error.exit_code
-        silence_output()
-        if not error.is_closed_pipe:
-            Output(as_json=False).note(
-                Message("output-failed-work-kept", reason=error), mark=Message("error-mark")
-            )
+        Output(as_json=False).give_up(error)
     # Garbage collection during weakref's exit handler would change the finalizers (of urllib3's
     # pools) that it iterates over, and it would print a traceback.
     gc.disable()
@@ -129,13 +125,13 @@ def _refuse_usage(error: ArgumentsError) -> int:
     """Print an error in the arguments, after how the command is used."""
     output = Output(as_json=_is_json())
     refusal = UsageError(describe_refusal(error))
-    output.document_error(refusal)
     if is_help(error):
+        output.document_error(refusal)
         error.show()
         return error.exit_code
     for line in describe_usage(error):
         output.note(line)
-    output.note_error(refusal)
+    output.error(refusal)
     return error.exit_code
 
 

@@ -12,6 +12,7 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
+from anchor.cli.standard_streams import StandardOutputError, silence_output
 from anchor.errors import AnchorError
 from anchor.messages.catalogue import Language, choose_language
 from anchor.messages.message import Message, translate
@@ -86,12 +87,27 @@ class Output:
 
     def error(self, error: AnchorError) -> None:
         """Print an error and its hint; in JSON mode also as a document."""
-        self.document_error(error)
         self.note_error(error)
+        self.document_error(error)
 
-    def document_error(self, error: AnchorError) -> None:
-        """Print the JSON document of an error; nothing in text mode."""
-        self._print({"format": ERROR_FORMAT, **describe_error(error)})
+    def document_error(self, error: AnchorError, document: Mapping[str, Any] | None = None) -> None:
+        """Print the JSON document of an error, or another that has it; nothing in text mode.
+
+        It is one line, as everything that a daemon prints.  If it cannot be written, the error
+        stays the reason why the command ends.
+        """
+        if not self.as_json:
+            return
+        try:
+            print(json.dumps(document or {"format": ERROR_FORMAT, **describe_error(error)}))
+        except StandardOutputError as lost:
+            self.give_up(lost)
+
+    def give_up(self, lost: StandardOutputError) -> None:
+        """Drop all further standard output, and say why unless only the reader is gone."""
+        silence_output()
+        if not lost.is_closed_pipe:
+            self.note(Message("output-failed-work-kept", reason=lost), mark=Message("error-mark"))
 
     def note_error(self, error: AnchorError) -> None:
         """Print an error and its hint to standard error only."""

@@ -25,6 +25,7 @@ from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
 from anchor.messages.message import Message, join
 from anchor.monitor.overview import Overview, read_overview
+from anchor.operate.clock_check import describe_held
 from anchor.operate.deployment import Deployment, deploy
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.single_run import RunResult, RunState, anchor_round
@@ -371,6 +372,9 @@ class Project:
                     report=self._report,
                     proofs=proofs,
                 )
+            if done.held is not None:
+                self._report(describe_held(done.held))
+                self._report(Message("evidence-held-back-hint"))
             with self._opened.database.read() as connection:
                 edition = load_edition(connection, self.config.chain_id)
             self._kept = (proofs, edition) if done.state is RunState.FINAL else None

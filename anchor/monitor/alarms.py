@@ -18,6 +18,7 @@ from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.erasure_check import find_overdue
 from anchor.monitor.overview import Overview
+from anchor.operate.clock_check import describe_held
 from anchor.operate.daemon import LATE
 from anchor.operate.funds import FEW
 from anchor.project.config import Config
@@ -144,6 +145,11 @@ def _find_clock_fault(situation: Situation) -> Message | None:
 def _find_no_daemon(situation: Situation) -> Message | None:
     running = situation.overview.is_running
     return None if running else Message("alarm-not-running")
+
+
+def _find_held(situation: Situation) -> Message | None:
+    held = situation.overview.queue.held
+    return None if held is None else describe_held(held)
 
 
 def _find_unsealed(situation: Situation) -> Message | None:
@@ -315,6 +321,12 @@ RULES = (
         severity=Severity.WARNING,
         find=_find_no_daemon,
         hint=Message("alarm-not-running-hint"),
+    ),
+    Rule(
+        name="held-back",
+        severity=Severity.CRITICAL,
+        find=_find_held,
+        hint=Message("evidence-held-back-hint"),
     ),
     Rule(
         name="not-sealing",

@@ -22,6 +22,7 @@ from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.errors import (
     CannotCheckError,
     ChainGuardError,
+    ClockError,
     ConfigError,
     FundsError,
     LeaseHeldError,
@@ -37,11 +38,12 @@ from anchor.monitor.delivery_check import check_deliveries
 from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.erasure_check import check_erasures
 from anchor.monitor.retention_check import check_retentions
+from anchor.monitor.room_check import check_room
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.monitor.timestamp_check import check_authorities
 from anchor.monitor.transaction_check import check_transactions
 from anchor.operate.anchor_watch import judge_clock_at
-from anchor.operate.clock_check import ClockFault, clock_error
+from anchor.operate.clock_check import ClockFault, clock_error, describe_held, find_held
 from anchor.operate.deployment import has_create2_proxy, read_record
 from anchor.operate.funds import low_funds_warning
 from anchor.operate.heartbeat import MAX_SILENCE, find_silence
@@ -117,6 +119,10 @@ def _look_at_log_key(context: DoctorContext) -> Message | Remark:
 
 def _look_at_copies(context: DoctorContext) -> Remark:
     return Remark(*check_second_copy(context.project.database))
+
+
+def _look_at_room(context: DoctorContext) -> Message:
+    return Message("doctor-room-left", free=check_room(context.project) >> 20)
 
 
 def _look_at_lock(context: DoctorContext) -> Message | Remark:
@@ -438,6 +444,13 @@ def _describe_head(head: Head | None) -> Message:
     return Message("doctor-head-none") if head is None else Message("head-size", size=head.size)
 
 
+def _look_at_queue(context: DoctorContext) -> Message:
+    held = find_held(context.project, context.wall_time)
+    if held is not None:
+        raise ClockError(describe_held(held), hint=Message("evidence-held-back-hint"))
+    return Message("doctor-queue-fine")
+
+
 def _look_at_funds(context: DoctorContext) -> Remark:
     config = context.config
     if context.key is None:
@@ -510,6 +523,7 @@ CHECKS = (
     Check(_STORE, (_CONFIGURATION,), _look_at_store),
     Check(Message("doctor-check-side-file"), (_CONFIGURATION,), _look_at_side_file),
     Check(Message("doctor-check-log-key"), (_CONFIGURATION,), _look_at_log_key),
+    Check(Message("doctor-check-room"), (_STORE,), _look_at_room),
     Check(Message("doctor-check-copies"), (_STORE,), _look_at_copies),
     Check(Message("doctor-check-lock"), (_STORE,), _look_at_lock),
     Check(Message("doctor-check-policy"), (_CONFIGURATION,), _look_at_policy),
@@ -526,6 +540,7 @@ CHECKS = (
     Check(Message("doctor-check-record"), (_CHAIN,), _look_at_record),
     Check(Message("doctor-check-authority"), (_SIGNER, _REGISTRY), _look_at_authority),
     Check(Message("doctor-check-log"), (_STORE, _REGISTRY), _look_at_log),
+    Check(Message("doctor-check-queue"), (_STORE,), _look_at_queue),
     Check(Message("doctor-check-transactions"), (_STORE, _CHAIN), _look_at_transactions),
     Check(Message("doctor-check-timestamps"), (_CONFIGURATION,), _look_at_authorities),
     Check(Message("doctor-check-deliveries"), (_STORE,), _look_at_deliveries),

@@ -18,11 +18,12 @@ from anchor.monitor.timeline import (
     load_head_lines,
     make_anchor_line,
 )
+from anchor.operate.clock_check import find_latest_time
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.deliveries import NO_DELIVERIES, DeliveryCounts, count_deliveries
 from anchor.store.erasures import find_unfinished
-from anchor.store.evidence import count_waiting
+from anchor.store.evidence import HeldBack, count_waiting, find_held_back
 from anchor.store.heads import Unproven, find_unproven, newest_final_anchor
 from anchor.store.incidents import Incident, load_open_incidents
 from anchor.store.replication import Copies
@@ -37,7 +38,7 @@ from anchor.store.statistics import (
     load_newest_heads,
     sum_costs_since,
 )
-from anchor.system.clock import format_time, parse_time
+from anchor.system.clock import format_time, format_unix_time, parse_time
 
 HOUR = 3_600
 DAY = 86_400
@@ -55,12 +56,14 @@ SPENDING_DAYS = 7
 class Queue:
     """The evidence that no seal has given a place in the log yet.
 
-    ``oldest_at`` is when the oldest piece was accepted.
+    ``oldest_at`` is when the oldest piece was accepted, ``held`` the first one that cannot be
+    sealed because of the time that it states.
     """
 
     waiting: int
     oldest_at: float | None
     accepted_last_hour: int
+    held: HeldBack | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +128,7 @@ def read_overview(
     chain_id = project.config.chain_id
     is_running = project.database.is_leased()
     copies = project.database.read_copies()
+    latest = find_latest_time(project, current_time)
     with project.database.read() as connection:
         lines = load_head_lines(connection, chain_id, heads)
         rows = load_newest_anchors(connection, chain_id, anchors)
@@ -132,7 +136,7 @@ def read_overview(
         newest = lines[0] if lines else None
         return Overview(
             read_at=current_time,
-            queue=_read_queue(connection, current_time),
+            queue=_read_queue(connection, current_time, latest),
             newest=newest,
             final_size=final.head.size if final else 0,
             heads=tuple(lines),
@@ -171,13 +175,14 @@ def read_throughput(project: OpenProject, current_time: float) -> Throughput:
     return Throughput(start=start, width=width, counts=tuple(counts))
 
 
-def _read_queue(connection: Connection, current_time: float) -> Queue:
+def _read_queue(connection: Connection, current_time: float, latest: float) -> Queue:
     oldest = find_oldest_waiting(connection)
     hour_ago = format_time(datetime.fromtimestamp(current_time - HOUR, UTC))
     return Queue(
         waiting=count_waiting(connection),
         oldest_at=None if oldest is None else parse_time(oldest),
         accepted_last_hour=count_accepted_since(connection, hour_ago),
+        held=find_held_back(connection, format_unix_time(latest)),
     )
 
 

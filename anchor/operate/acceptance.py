@@ -19,7 +19,7 @@ from anchor.evidence.record_submitter import MEMBER as SUBMITTER
 from anchor.evidence.record_submitter import RecordSubmitter
 from anchor.log.merkle import hash_leaf
 from anchor.messages.message import Message
-from anchor.operate.clock_check import check_clock
+from anchor.operate.anchor_watch import check_clock
 from anchor.project.project import OpenProject
 from anchor.store.columns import (
     HALF,

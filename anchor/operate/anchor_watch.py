@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from anchor.chain.node import BlockId, Node
 from anchor.chain.node_agreement import reached_by_enough
@@ -23,9 +24,13 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message
 from anchor.operate.clock_check import (
+    FRESH,
+    TOLERANCE,
     ChainTime,
     ClockFault,
+    clock_error,
     find_clock_fault,
+    find_latest_time,
     has_jumped,
     is_in_step,
     judge_clock,
@@ -34,12 +39,21 @@ from anchor.operate.clock_check import (
 )
 from anchor.operate.incident_handling import check_no_incident, fetch_final, note_contradictions
 from anchor.operate.preconditions import check_chain_and_incidents, read_chain_state
+from anchor.project.config import Config
+from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
+from anchor.store.evidence import HeldBack, find_held_back
 from anchor.store.heads import newest_final_anchor
+from anchor.system.clock import SystemClock, format_unix_time, unix_now
 from anchor.types import Block
 
 PERIOD = 50.0
 """Seconds between two checks: each takes some time, and one per minute is promised."""
+
+# While the clock seems to be ahead, seconds between checks, and seconds without another block after
+# which the chain is not known to be steady; of Ethereum's slots one in a hundred has no block.
+_AGAIN = 5.0
+_STEADY = 30.0
 
 LASTING = 300.0
 """Seconds without any answer after which an alarm is raised."""
@@ -117,6 +131,76 @@ def judge_clock_at(
     return find_clock_fault(project, wall, seen) or find_clock_fault(project, wall)
 
 
+def check_clock(project: OpenProject) -> None:
+    """Check that records may be made now.
+
+    A node is asked only if this clock says that nobody looked lately, which may be its own error.
+
+    Raises:
+        ClockError: The clock certainly differs too much from the chain's time.
+    """
+    wall, seen = unix_now(), load_chain_time(project.config)
+    fault = find_clock_fault(project, wall)
+    if fault is None and seen is not None and seen.in_step and wall - seen.seen_at > FRESH:
+        fault = _ask_for_blocks(project.config, seen)
+    if fault is not None and fault.is_certain:
+        raise clock_error(fault)
+
+
+@lru_cache(maxsize=1)
+def _ask_for_blocks(config: Config, seen: ChainTime) -> ClockFault | None:
+    """Compare the clock with two blocks of a chain that was in step; asked once in a process."""
+    clock = SystemClock()
+    try:
+        node = open_chain(config, lambda _: None)
+        first = node.fetch_latest()
+        # A chain without another block since may have halted, as a devnet does.
+        if first.number <= seen.number or unix_now() <= first.timestamp + TOLERANCE:
+            return None
+        before = replace(seen, number=first.number, newest=first.timestamp, final=None)
+        began = clock.monotonic()
+        while (elapsed := clock.monotonic() - began) < _STEADY:
+            clock.sleep(1.0)
+            block = node.fetch_latest()
+            if block.number > first.number:
+                in_step = is_in_step(before, block.number, block.timestamp, elapsed)
+                now = replace(before, newest=block.timestamp, in_step=in_step)
+                return judge_clock(unix_now(), now, None, elapsed=0.0)
+    except (CannotCheckError, ChainGuardError):
+        pass  # without a node, as ever: the seal checks the times again
+    return None
+
+
+def find_seal_limit(
+    project: OpenProject, node: Node, wall: float, doubts: Callable[[], bool]
+) -> tuple[str, HeldBack | None]:
+    """Return the latest time (RFC 3339) of a record to seal now, and the first one dated later.
+
+    A record dated later than clock and newest block could be anchored, but never verified.  If
+    the clock is ahead, only the block counts; ``doubts`` tells whether that is still to be found
+    out.  The node is asked only about a record that is later than any block known here.
+
+    Raises:
+        CannotCheckError: The node does not answer.
+        ChainGuardError: ``doubts`` found that the chain contradicts the store.
+    """
+    seen, anchored = load_chain_time(project.config), project.read(newest_final_anchor)
+    known = max(seen.newest if seen else 0, anchored.timestamp if anchored else 0)
+    latest = known + TOLERANCE
+    with project.database.read() as connection:
+        held = find_held_back(connection, format_unix_time(latest))
+    if held is not None:
+        newest = node.fetch_latest().timestamp
+        latest = newest + TOLERANCE
+        with project.database.read() as connection:
+            held = find_held_back(connection, format_unix_time(latest))
+        if held is not None and not doubts():
+            latest = find_latest_time(project, wall, newest)
+            with project.database.read() as connection:
+                held = find_held_back(connection, format_unix_time(latest))
+    return format_unix_time(latest), held
+
+
 class ChainWatch:
     """Checks the chain periodically, and records since when the nodes have not answered."""
 
@@ -131,6 +215,13 @@ class ChainWatch:
         self._seen_steady: float | None = None
         self._saved: ChainTime | None = None
         self._right: tuple[float, float] | None = None
+        # When this process looked first, and the number of the newest block then.
+        self._first: tuple[float, int] | None = None
+
+    @property
+    def rest(self) -> float:
+        """Seconds until the next check is due."""
+        return max(0.0, self._due - self._clocks.steady())
 
     @property
     def is_due(self) -> bool:
@@ -189,6 +280,27 @@ class ChainWatch:
         elapsed = None if self._seen_steady is None else steady - self._seen_steady
         return judge_clock(wall, seen, anchored, elapsed=elapsed)
 
+    def doubts_clock(self, node: Node) -> bool:
+        """Return whether the clock is ahead of the chain's time, or that is still to be found out.
+
+        Raises:
+            ChainGuardError: As ``look``, which is called if nobody looked before.
+        """
+        if self._first is None:
+            self.look(node)
+        if not self._is_decided:
+            return True
+        fault = self.judge(None)
+        return fault is not None and fault.seconds > 0
+
+    @property
+    def _is_decided(self) -> bool:
+        """Whether this process has seen a block follow another one, or waited in vain."""
+        if self._first is None or self._seen is None or self._seen_steady is None:
+            return False
+        since, number = self._first
+        return self._seen.number > number or self._seen_steady - since >= _STEADY
+
     def tell(self, anchored: int | None) -> Watched:
         """Return the state of the watch; without a final anchor, no outage is reported."""
         since = None if anchored is None else self._unknown_since
@@ -218,6 +330,9 @@ class ChainWatch:
         else:
             seen = replace(seen, is_certain=has_jumped(self._right, wall, steady))
         self._seen, self._seen_steady, self._saved = seen, steady, seen
+        self._first = self._first or (steady, newest.number)
+        if not self._is_decided and wall > newest.timestamp + TOLERANCE:
+            self._due = steady + _AGAIN
         try:
             save_chain_time(self._project.config, seen)
         except AnchorError:

@@ -1,12 +1,13 @@
 """Checks of this machine's clock against the chain's time as seen last.
 
 A block's time is a lower bound of the current time; on a chain whose block times advance with real
-time, the newest block's is also an upper bound.  One node's answer raises an alarm and stops
-nothing: records are refused only if the block times are those of earlier final anchors, or enough
-nodes agree, or this process's own monotonic clock shows that the wall clock jumped.
+time, the newest block's is also an upper bound.  One node's answer about a clock that is behind
+raises an alarm and stops nothing: records are refused only if the block times are those of earlier
+final anchors, or enough nodes agree, or this process's own monotonic clock shows that the wall
+clock jumped.
 
 Pure, except for the small file beside the configuration in which daemon and service save what they
-saw, so that intake asks no node.
+saw, so that intake seldom asks a node.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.sightings import load_sighting, save_sighting
+from anchor.store.evidence import HeldBack, find_held_back
 from anchor.store.heads import newest_final_anchor
-from anchor.system.clock import unix_now
+from anchor.system.clock import format_unix_time
 from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
@@ -93,7 +95,9 @@ def judge_clock(
     ahead = wall_time - (chain.newest + since)
     if ahead <= TOLERANCE:
         return None
-    return ClockFault(wall_time=wall_time, seconds=ahead, is_certain=chain.is_certain)
+    # Two looks at a steady chain are more than a node's word on one block, and what is recorded
+    # while the clock is ahead could never be verified.
+    return ClockFault(wall_time=wall_time, seconds=ahead, is_certain=True)
 
 
 def is_in_step(before: ChainTime | None, number: int, newest: int, elapsed: float) -> bool:
@@ -123,17 +127,6 @@ def clock_error(fault: ClockFault) -> ClockError:
     )
 
 
-def check_clock(project: OpenProject) -> None:
-    """Check that records may be made now, without asking a node.
-
-    Raises:
-        ClockError: The clock certainly differs too much from the chain's time.
-    """
-    fault = find_clock_fault(project, unix_now())
-    if fault is not None and fault.is_certain:
-        raise clock_error(fault)
-
-
 def find_clock_fault(
     project: OpenProject, wall_time: float, chain: ChainTime | None = None
 ) -> ClockFault | None:
@@ -143,6 +136,35 @@ def find_clock_fault(
         wall_time,
         load_chain_time(project.config) if chain is None else chain,
         None if anchored is None else anchored.timestamp,
+    )
+
+
+def find_latest_time(project: OpenProject, wall_time: float, newest: int | None = None) -> float:
+    """Return the latest time of a record that may be sealed: that of the clock or of a block.
+
+    Without the ``newest`` block's time, that of the block that daemon or service saw last counts.
+    """
+    seen = load_chain_time(project.config)
+    block = newest or (0 if seen is None else seen.newest)
+    fault = find_clock_fault(project, wall_time)
+    is_ahead = fault is not None and fault.is_certain and fault.seconds > 0
+    return TOLERANCE + (block if is_ahead else max(block, wall_time))
+
+
+def find_held(project: OpenProject, wall_time: float) -> HeldBack | None:
+    """Return the evidence that is dated too late to be sealed, without asking a node."""
+    latest = format_unix_time(find_latest_time(project, wall_time))
+    with project.database.read() as connection:
+        return find_held_back(connection, latest)
+
+
+def describe_held(held: HeldBack) -> Message:
+    """Return the sentence about evidence that is dated too late to be sealed."""
+    return Message(
+        "evidence-held-back",
+        leaf=held.leaf.hex(),
+        recorded_at=held.recorded_at,
+        count=held.waiting,
     )
 
 

@@ -36,6 +36,7 @@ from anchor.operate.events import (
     clock_event,
     failure_event,
     finality_event,
+    held_event,
     late_event,
     reorganisation_event,
     unwatched_event,
@@ -51,6 +52,7 @@ from anchor.operate.state_proofs import StateProofs
 from anchor.operate.timestamper import Timestamper
 from anchor.project.project import OpenProject
 from anchor.store.evidence import (
+    HeldBack,
     count_waiting,
     count_waiting_before,
     measure_waiting,
@@ -161,6 +163,8 @@ class Daemon:
             project, node, wall=wall, steady=clock.monotonic, emit=tell
         )
         self._last_round: _Round | None = None
+        # Evidence that states too late a time to be sealed yet.
+        self._held: HeldBack | None = None
         self._watch = ChainWatch(project, Clocks(wall=wall, steady=clock.monotonic))
         # An incident is open: nothing is published meanwhile, and each attempt checks it again.
         self._is_contradicted = False
@@ -188,7 +192,7 @@ class Daemon:
                     if self._should_seal(time >= next_round, is_first=is_first):
                         has_sealed = self._work()
                         is_first = False
-                        pause = self._find_pause() if has_sealed else 0.0
+                        pause = self._find_pause() if has_sealed or self._held else 0.0
                         next_round = self._clock.monotonic() + pause
                     enter_records(self._project.database)
                     enter_names(self._project.database)
@@ -251,8 +255,8 @@ class Daemon:
             if is_first or is_behind:
                 return is_time
             waiting = count_waiting(connection)
-            if not waiting or is_time:
-                return waiting > 0
+            if not waiting or is_time or self._held is not None:
+                return waiting > 0 and is_time
             if waiting >= self._pace.leaves:
                 return True
             size = self._pace.size
@@ -299,7 +303,11 @@ class Daemon:
             report=lambda text: self._tell(Event(event="progress", text=text)),
             proofs=StateProofs(self._project.config, self._node, self._warn),
             most=count,
+            doubts=lambda: self._watch.doubts_clock(self._node),
+            wall=self._wall,
         )
+        self._held = done.held
+        self._remind_while("held", None if done.held is None else held_event(done.held))
         ended = self._clock.monotonic()
         if done.sealed:
             self._last_round = _Round(ended=ended, seconds=ended - began, leaves=done.sealed)

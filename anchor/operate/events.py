@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.operate.anchor_watch import Watched
-from anchor.operate.clock_check import ClockFault
+from anchor.operate.clock_check import ClockFault, describe_held
 from anchor.operate.finality import build_finality_json
 from anchor.operate.publishing import Publication
 from anchor.operate.single_run import RunResult, run_state_message
 from anchor.operate.timestamping import StampingOutcome
 from anchor.project.config import Config
+from anchor.store.evidence import HeldBack
 from anchor.store.heads import AnchoredHead
 from anchor.units import format_leaves
 
@@ -114,6 +115,21 @@ def clock_event(fault: ClockFault) -> Event:
         event="warning",
         text=Message("clock-off-event", fault=fault.describe(), effect=effect),
         figures={"alarm": "clock-off", "seconds": round(fault.seconds)},
+    )
+
+
+def held_event(held: HeldBack) -> Event:
+    """Return the warning that evidence waits because it is dated too late to be sealed."""
+    return Event(
+        event="warning",
+        text=describe_held(held),
+        figures={
+            "alarm": "held-back",
+            "leaf": held.leaf.hex(),
+            "recorded_at": held.recorded_at,
+            "waiting": held.waiting,
+            "hint": Message("evidence-held-back-hint"),
+        },
     )
 
 

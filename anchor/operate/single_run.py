@@ -11,15 +11,17 @@ from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
 from anchor.messages.message import Message
+from anchor.operate.anchor_watch import find_seal_limit
 from anchor.operate.anchoring import anchor_newest
 from anchor.operate.finality import anchored_message, refresh_anchors, wait_until_final
 from anchor.operate.preconditions import check_standing
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.config import WaitFor
 from anchor.project.project import OpenProject
+from anchor.store.evidence import HeldBack
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sealing import seal
-from anchor.system.clock import Clock, utc_now
+from anchor.system.clock import Clock, unix_now, utc_now
 
 
 class RunState(Enum):
@@ -50,12 +52,16 @@ def run_state_message(state: RunState, *, is_by_depth: bool) -> Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """Result of one round; ``timed_out``: finality was requested and not reached in time."""
+    """Result of one round; ``timed_out``: finality was requested and not reached in time.
+
+    ``held`` is the first piece that was not sealed because of the time that it states.
+    """
 
     sealed: int
     anchored: AnchoredHead | None
     state: RunState
     timed_out: bool
+    held: HeldBack | None = None
 
 
 def anchor_round(
@@ -68,10 +74,13 @@ def anchor_round(
     report: Callable[[Message], None],
     proofs: StateProofs | None = None,
     most: int | None = None,
+    doubts: Callable[[], bool] = lambda: False,
+    wall: Callable[[], float] = unix_now,
 ) -> RunResult:
     """Seal the waiting evidence, anchor the newest head and wait; no step is done twice.
 
-    With ``most``, only the first ``most`` pieces are sealed.
+    With ``most``, only the first ``most`` pieces are sealed.  ``doubts`` is whether the clock,
+    ``wall``, may be ahead of the chain's time.
 
     The chain is compared with the pins before the seal, so that a store older than the chain never
     grows a fork.  The key is opened only to send a transaction.  ``proofs`` keeps the state proof
@@ -79,7 +88,8 @@ def anchor_round(
     """
     proofs = proofs or StateProofs(project.config, node, report)
     standing = check_standing(project, node)
-    sealed = seal(project.database, utc_now(), project.tiles, most)
+    latest, held = find_seal_limit(project, node, wall(), doubts)
+    sealed = seal(project.database, utc_now(), project.tiles, most, latest)
     count = sealed[1] if sealed else 0
     if sealed is not None:
         standing = replace(standing, newest=sealed[0])
@@ -91,7 +101,9 @@ def anchor_round(
             refresh_anchors(project, node)
         raise
     if anchored is None:
-        return RunResult(sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False)
+        return RunResult(
+            sealed=count, anchored=None, state=RunState.EMPTY, timed_out=False, held=held
+        )
     if not anchored.final and wait_for == "final":
         report(Message("anchor-included-waiting"))
         wait_until_final(project, node, anchored.head, clock, proofs)
@@ -107,4 +119,5 @@ def anchor_round(
         anchored=anchored,
         state=RunState.FINAL if anchored.final else RunState.INCLUDED,
         timed_out=wait_for == "final" and not anchored.final,
+        held=held,
     )

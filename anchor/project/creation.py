@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -25,6 +24,7 @@ from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.store.location import SqliteFile, StoreLocation
+from anchor.system.durable_files import write_file
 from anchor.system.os_errors import explain_os_error
 from anchor.types import Address, ChainId, Hash32, make_log_id
 from anchor.verification.pinning import find_devnet_finality
@@ -226,6 +226,4 @@ def write_dev_key(config: Config) -> None:
     # The key is public and the password is beside it: a costly derivation would protect nothing.
     key = bytes.fromhex(PUBLIC_DEV_KEY[2:])
     write_keystore(signer.keystore, key, password, iterations=1_000)
-    descriptor = os.open(signer.password_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(password + "\n")
+    write_file(signer.password_file, password.encode() + b"\n", mode=0o600)

@@ -39,7 +39,7 @@ from anchor.store.batches import in_batches
 from anchor.store.columns import Row, Run
 from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.file_origins import tenant_of
-from anchor.system.durable_files import open_private, sync_folder
+from anchor.system.durable_files import open_private, sync_folder, try_folder
 from anchor.system.file_lock import wait_for_lock
 from anchor.system.os_errors import describe_os_error
 
@@ -48,8 +48,6 @@ OnDamage = Callable[[Message], None]
 # Seconds to wait for another process's append, and between two tries.
 _PATIENCE = 10
 _COPIED = 100_000
-# Bytes written to test whether the disk accepts more.
-_TRIED = 16_384
 _NOTED = "anchor_acknowledged"
 
 
@@ -97,7 +95,7 @@ class SideFile:
         with self._translate_errors():
             with self._locked() as descriptor:
                 self._find_end(descriptor)
-            _try_folder(self.path.parent)
+            try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:
         """Yield every entry, oldest first; yield nothing if the file does not exist.
@@ -292,21 +290,6 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
         written = os.pwrite(descriptor, rest, offset)
         rest = rest[written:]
         offset += written
-
-
-def _try_folder(folder: Path) -> None:
-    """Write and sync some bytes to a temporary file in the folder, and remove it."""
-    path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    except PermissionError:
-        return  # appending needs no permission to create files
-    try:
-        _write_at(descriptor, bytes(_TRIED), 0)
-        os.fdatasync(descriptor)
-    finally:
-        os.close(descriptor)
-        path.unlink(missing_ok=True)
 
 
 def _write_copy(path: Path, entries: Iterator[Entry]) -> None:

@@ -108,6 +108,33 @@ def find_first_since(connection: Connection, moment: str, start: int, end: int) 
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldBack:
+    """The first waiting piece that is dated too late; no piece from it on can be sealed."""
+
+    index: int
+    leaf: Hash32
+    recorded_at: str
+    waiting: int
+
+
+def find_held_back(connection: Connection, latest: str) -> HeldBack | None:
+    """Return the first waiting piece whose record is dated after ``latest`` (RFC 3339)."""
+    size, end = find_size(connection), find_end(connection)
+    may_be = (runs.c.accepted_at > latest) | runs.c.times.is_not(None)
+    for run in load_runs(connection, size, end, where=may_be):
+        for at in range(max(size - run.first, 0), run.pieces):
+            # What has no record any more states no time.
+            if run.time(at) > latest and run.has_record(at):
+                return HeldBack(
+                    index=run.first + at,
+                    leaf=run.leaf(at),
+                    recorded_at=run.time(at),
+                    waiting=end - run.first - at,
+                )
+    return None
+
+
 def load_records(
     connection: Connection, start: int, end: int
 ) -> Iterator[tuple[int, Hash32, bytes | None]]:

@@ -52,6 +52,9 @@ _IS_LOCKED = text(
     "AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND (classid::bigint << 32 | objid::bigint) = :key)"
 )
+_SERVER_PROCESS = text("SELECT pg_backend_pid()")
+# Comparisons of server processes: beside other clients, a pooler may once give back the same one.
+_COMPARISONS = 5
 # Inserts no row, but fails in a read-only transaction or without the right to insert.
 _INSERT_NOTHING = text("INSERT INTO runs SELECT * FROM runs WHERE false")
 # Writes to the write-ahead log only; the commit waits for the disk and any synchronous standby.
@@ -123,7 +126,8 @@ class PostgresBackend:
         """Refuse a server that would lose an acknowledged commit.
 
         Raises:
-            ConfigError: ``fsync`` or ``full_page_writes`` is off, or the server is a read replica.
+            ConfigError: ``fsync`` or ``full_page_writes`` is off, the server is a read replica, or
+                a pooler gives each transaction another connection.
         """
         try:
             with engine.execution_options(**self.reading).connect() as connection:
@@ -142,6 +146,8 @@ class PostgresBackend:
                     )
         except OperationalError as error:
             raise self._unavailable(error) from error
+        with self._connect(isolation_level="AUTOCOMMIT") as connection:
+            self._check_pooler(connection)
 
     def explain(self, error: Exception) -> AnchorError | None:
         """Translate a database error; return None if it is a bug of this program."""
@@ -209,9 +215,10 @@ class PostgresBackend:
 
         Raises:
             LeaseHeldError: Another process holds the lock.
-            ConfigError: The schema does not exist.
+            ConfigError: The schema does not exist, or a pooler would drop or keep the lock.
         """
         with self._connect(isolation_level="AUTOCOMMIT") as connection:
+            self._check_pooler(connection)
             key = connection.execute(_LOCK).scalar_one()
             if key is None:
                 raise ConfigError(
@@ -230,6 +237,27 @@ class PostgresBackend:
         with self._connect() as connection:
             key = connection.execute(_LOCK).scalar_one()
             return bool(connection.execute(_IS_LOCKED, {"key": key}).scalar_one())
+
+    def _check_pooler(self, connection: Connection) -> None:
+        """Refuse a pooler that shares the server's connections between transactions.
+
+        Behind it the lock outlives its process or ends before it, and what a connection sets, such
+        as ``synchronous_commit``, holds for others and not for itself.  ``connection`` commits each
+        statement, so such a pooler gives its server process to the other one.
+
+        Raises:
+            ConfigError: There is one.
+        """
+        with self._connect() as other:
+            for _ in range(_COMPARISONS):
+                own = connection.execute(_SERVER_PROCESS).scalar_one()
+                taken = other.execute(_SERVER_PROCESS).scalar_one()
+                if taken == own or connection.execute(_SERVER_PROCESS).scalar_one() != own:
+                    raise ConfigError(
+                        Message("store-behind-pooler", store=str(self._location)),
+                        hint=Message("store-behind-pooler-hint"),
+                    )
+                other.rollback()
 
     @contextmanager
     def _connect(self, **options: Any) -> Iterator[Connection]:

@@ -14,6 +14,7 @@ from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
 from anchor.messages.message import Message
 from anchor.store.database import Database
+from anchor.store.evidence import find_held_back
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
 from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
@@ -29,13 +30,19 @@ _REBUILD = Message("tile-rebuild-hint")
 
 
 def seal(
-    database: Database, sealed_at: str, tiles: TileFolder | None = None, most: int | None = None
+    database: Database,
+    sealed_at: str,
+    tiles: TileFolder | None = None,
+    most: int | None = None,
+    latest: str | None = None,
 ) -> tuple[Head, int] | None:
     """Append accepted leaves to the log; return the new head and how many leaves were added.
 
     Returns None if no piece waits. All that was accepted is first entered in the indices of records
     and names. Leaves keep the order of acceptance; with ``most``, only the first ``most`` are
-    appended. Evidence that is accepted meanwhile waits for the next seal.
+    appended; with ``latest``, only those before the first one whose record is dated later, because
+    a place is the number of acceptance. Evidence that is accepted meanwhile waits for the next
+    seal.
     ``tiles`` are updated to the new head from the leaves that the seal holds in memory.
 
     Raises:
@@ -44,7 +51,7 @@ def seal(
     enter_records(database)
     enter_names(database)
     enter_retentions(database)
-    before, leaves = _read_waiting(database, most)
+    before, leaves = _read_waiting(database, most, latest)
     if not leaves:
         return None
     edge = before.right_edge if before else RightEdge()
@@ -67,8 +74,10 @@ def seal(
     return head, len(leaves) // HASH
 
 
-def _read_waiting(database: Database, most: int | None) -> tuple[SealedHead | None, bytes]:
-    """Return the newest head and the first ``most`` waiting leaves, each checked with its record.
+def _read_waiting(
+    database: Database, most: int | None, latest: str | None
+) -> tuple[SealedHead | None, bytes]:
+    """Return the newest head and the waiting leaves to seal, each checked with its record.
 
     A wrong leaf could not be corrected after it is anchored.
     """
@@ -77,6 +86,8 @@ def _read_waiting(database: Database, most: int | None) -> tuple[SealedHead | No
         before = newest_head(connection)
         start, end = before.head.size if before else 0, find_end(connection)
         end = end if most is None else min(end, start + most)
+        held = None if latest is None else find_held_back(connection, latest)
+        end = end if held is None else min(end, held.index)
         for run in load_runs(connection, start, end):
             if run.first > start + len(leaves) // HASH:
                 break

@@ -47,7 +47,7 @@ from anchor.system.os_errors import HINT, explain_os_error
 # Milliseconds that a writer waits for another process's commit.
 _BUSY_TIMEOUT_MS = 10_000
 # Bytes of disk space that intake reserves for anchoring.
-_RESERVE = 64 << 20
+RESERVE = 64 << 20
 # Disk space per byte of a record, in the file and again in the write-ahead log: twice the record if
 # it is kept as it is, some 300 bytes if it is made from columns, and up to 190 for each fingerprint
 # with its merges (measured with 10^6).
@@ -230,13 +230,13 @@ class SqliteBackend:
             free = shutil.disk_usage(self._path.parent).free
         except OSError as error:
             raise self._away(error) from error
-        if free < _RESERVE + _ROOM_FACTOR * size:
+        if free < RESERVE + _ROOM_FACTOR * size:
             raise StorageError(
                 Message(
                     "store-disk-nearly-full",
                     path=self._path,
                     free=free >> 20,
-                    reserve=_RESERVE >> 20,
+                    reserve=RESERVE >> 20,
                 ),
                 hint=Message("store-disk-nearly-full-hint"),
             )

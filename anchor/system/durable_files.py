@@ -19,6 +19,8 @@ from anchor.system.os_errors import explain_os_error
 
 # A process may be limited to 256 descriptors.
 _OPEN_AT_ONCE = 100
+# Bytes written to test whether the disk accepts more.
+_TRIED = 16_384
 _TEMPORARY = re.compile(r"\.anchor-[0-9a-f]{16}\.tmp")
 
 
@@ -145,6 +147,25 @@ def _make_folder(folder: Path) -> list[Path]:
     missing = list(takewhile(lambda each: not each.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     return [folder, *(each.parent for each in missing)]
+
+
+def try_folder(folder: Path) -> None:
+    """Write and sync some bytes to a temporary file in the folder, and remove it.
+
+    Raises:
+        OSError: That is not possible, but for want of permission to create files.
+    """
+    path = folder / f".anchor-{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except PermissionError:
+        return  # appending needs no permission to create files
+    try:
+        _write_all(descriptor, bytes(_TRIED))
+        os.fdatasync(descriptor)
+    finally:
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,8 +91,11 @@ COMMANDS = (
     ("status", "--json"),
     ("audit", "--offline"),
     ("source",),
+)
+WRONG = (
     ("key", "show", "missing", "--json"),
     ("verify", "missing", "--json"),
+    ("prove", "missing", "--json"),
     ("status", "--no-such-option", "--json"),
 )
 
@@ -127,6 +130,47 @@ def test_a_full_disk_under_standard_output_is_one_sentence_and_33(
     ], ended
     assert ended.err.count(sentence) == 1, ended
     assert "Traceback" not in ended.err, ended
+
+
+@pytest.mark.parametrize("words", WRONG, ids=" ".join)
+@pytest.mark.parametrize("output", [with_closed_pipe, with_full_disk])
+def test_an_error_that_cannot_be_printed_as_json_stays_the_reason(
+    anchored: Site, output: Callable[..., Ended], words: tuple[str, ...]
+) -> None:
+    ran = anchored.run(*words[:-1])
+    told = ran.err.replace("anchor ", "python -m anchor ").splitlines()
+    ended = output(anchored, *words)
+    assert ended.code == ran.code not in (0, ExitCode.STORAGE), ended
+    lines = ended.err.splitlines()
+    assert [line for line in lines if "standard output" not in line] == told, ended
+    assert len(lines) - len(told) == (output is with_full_disk), ended
+
+
+def test_a_second_daemon_whose_output_is_full_ends_with_the_code_of_the_lock(
+    anchored: Site,
+) -> None:
+    with anchored.open() as project, project.database.hold_lease():
+        for output in (with_closed_pipe, with_full_disk):
+            ended = output(anchored, "run", "--json")
+            assert ended.code == ExitCode.CHAIN_GUARD, ended
+            assert "another process" in ended.err, ended
+        ran = anchored.run("run", "--json").refused(ExitCode.CHAIN_GUARD, "another process")
+    (line,) = ran.out.splitlines()
+    assert check_document(json.loads(line))["exit_code"] == ExitCode.CHAIN_GUARD
+
+
+def test_a_status_without_its_node_says_why_though_nothing_can_be_printed(
+    anchored: Site,
+) -> None:
+    config = anchored.folder / "anchor.toml"
+    text = config.read_text("utf-8")
+    config.write_text(text.replace(anchored.url, f"http://127.0.0.1:{free_port()}"), "utf-8")
+    try:
+        ended = with_full_disk(anchored, "status", "--json")
+    finally:
+        config.write_text(text, "utf-8")
+    assert ended.code == ExitCode.CANNOT_CHECK, ended
+    assert "cannot be reached (connection refused" in ended.err, ended
 
 
 def test_a_standard_output_that_is_not_open_is_one_sentence_and_33(anchored: Site) -> None:

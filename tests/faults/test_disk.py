@@ -100,7 +100,7 @@ def test_evidence_leaves_room_for_its_anchor(
     anchored: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anchored.add("second", b"second")
-    monkeypatch.setattr(sqlite, "_RESERVE", shutil.disk_usage(anchored.folder).free + (1 << 40))
+    monkeypatch.setattr(sqlite, "RESERVE", shutil.disk_usage(anchored.folder).free + (1 << 40))
     with pytest.raises(
         StorageError, match="are reserved for anchoring accepted evidence"
     ) as caught:

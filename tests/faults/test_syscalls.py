@@ -203,3 +203,14 @@ def test_anchoring_survives_every_fault_at_every_system_call(
     # As above; and tiles that an earlier run wrote are not always written again.
     assert met >= 0.9 * len(points)
     injected(met // len(FAULTS))  # of each kind
+
+
+def test_each_file_of_a_new_project_is_synced(tmp_path: Path, embedded: Devnet) -> None:
+    names = ("write", "pwrite64", "fsync", "fdatasync")
+    done = trace("init", "--devnet", "--rpc", embedded.url, "project", cwd=tmp_path, names=names)
+    done.ran.expect(0)
+    written = {call.path for call in done.calls if "write" in call.name}
+    synced = {call.path for call in done.calls if "sync" in call.name}
+    assert len(written) >= 5, written
+    made_anew = {str(tmp_path / "project" / f"anchor.db{end}") for end in ("-shm", "-journal")}
+    assert written - made_anew <= synced

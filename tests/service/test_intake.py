@@ -144,7 +144,7 @@ def test_jobs_without_room_are_refused_and_the_next_are_not(
 
     async def work(queue: WriteQueue) -> None:
         with monkeypatch.context() as patched:
-            patched.setattr(sqlite, "_RESERVE", 1 << 62)
+            patched.setattr(sqlite, "RESERVE", 1 << 62)
             with pytest.raises(StorageError, match="MiB left"):
                 await queue.write(single(1))
         await queue.write(single(2))

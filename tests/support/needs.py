@@ -38,6 +38,8 @@ NEEDS = (
     Need("needs_chromium", ("browser", "tab"), ("web_site",)),
     Need("needs_node", (), ("page_script", "page_campaign", "four_judges"), "node", _NODE),
     Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node", _NODE),
+    Need("needs_pgbouncer", (), ("pooler",), "pgbouncer", "apt install pgbouncer"),
+    Need("needs_faketime", (), ("wrong_clock",), "faketime", "apt install faketime"),
     Need("needs_strace", (), ("strace",)),
     Need("needs_pdfsig", ("pdfsig",), (), "pdfsig", "apt install poppler-utils"),
     Need("needs_softhsm", ("token_module",), (), "softhsm2-util", "apt install softhsm2"),

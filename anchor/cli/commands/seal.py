@@ -6,10 +6,12 @@ from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.messages.message import Message
+from anchor.operate.anchor_watch import find_seal_limit
+from anchor.operate.clock_check import describe_held
 from anchor.operate.preconditions import check_standing
 from anchor.project.nodes import open_chain
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
+from anchor.system.clock import unix_now, utc_now
 from anchor.units import format_leaves
 
 
@@ -18,8 +20,13 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     output = Output(as_json=as_json)
     with project_session(config_path) as project, project.database.hold_lease():
         # A store older than the chain would grow a fork that can never be anchored.
-        check_standing(project, open_chain(project.config, output.note))
-        sealed = seal(project.database, utc_now())
+        node = open_chain(project.config, output.note)
+        check_standing(project, node)
+        latest, held = find_seal_limit(project, node, unix_now(), lambda: False)
+        sealed = seal(project.database, utc_now(), latest=latest)
+    if held is not None:
+        output.note(describe_held(held), mark=Message("warning-mark"))
+        output.note(Message("evidence-held-back-hint"))
     if sealed is None:
         output.line(Message("seal-nothing-waiting"))
         output.result({"sealed": 0})

@@ -27,6 +27,7 @@ from anchor.messages.message import Message
 from anchor.monitor.erasure_check import describe_unfinished, find_overdue
 from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
+from anchor.operate.clock_check import TOLERANCE, describe_held, find_held
 from anchor.operate.finality import update_anchors
 from anchor.operate.funds import find_key, low_funds_warning
 from anchor.operate.preconditions import check_standing
@@ -67,14 +68,19 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
         _check_file(project)
         document = _read_store(project, output)
         _print_store(output, document)
+        held = find_held(project, unix_now())
+        if held is not None:
+            output.note(describe_held(held), mark=Message("warning-mark"))
+            output.note(Message("evidence-held-back-hint"))
         try:
-            chain = _look_at_chain(project, output)
+            chain, clock = _look_at_chain(project, output)
         except (CannotCheckError, ChainGuardError) as error:
             # The state known without the node is printed nevertheless.
-            output.result(document.model_copy(update=describe_error(error)).model_dump())
             output.note_error(error)
+            known = document.model_copy(update=describe_error(error))
+            output.document_error(error, known.model_dump())
             raise typer.Exit(error.exit_code) from None
-        _print_chain(output, document, chain)
+        _print_chain(output, document, chain, clock)
         output.result(document.model_copy(update={"chain": chain}).model_dump())
 
 
@@ -132,7 +138,8 @@ def _copies(project: OpenProject, output: Output) -> CopiesDocument | None:
     return CopiesDocument(count=copies.count, required=copies.rule.copies)
 
 
-def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
+def _look_at_chain(project: OpenProject, output: Output) -> tuple[OnChainDocument, Message]:
+    """Return the log's state on chain, and what is known of this machine's clock."""
     node = open_chain(project.config, output.note)
     state = check_standing(project, node)
     is_kept = project.database.read_only_note is None  # on read-only media, nothing is stored
@@ -140,7 +147,8 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
         update_anchors(project, node)
     # The newest block is read from one node; the final block from as many as have to agree.
     newest, final_block = look_at_chain(project, node)
-    fault = judge_clock_at(project, node, unix_now(), newest, final_block)
+    wall = unix_now()
+    fault = judge_clock_at(project, node, wall, newest, final_block)
     if fault is not None:
         output.note(fault.describe(), mark=Message("warning-mark"))
     unproven = review_proofs(project, node) if is_kept else None
@@ -154,7 +162,7 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
         final = newest_final_anchor(connection, project.config.chain_id)
         reversible = load_reversible_anchors(connection, project.config.chain_id)
     sealed, anchored = (head.size if head else 0 for head in (state.newest, state.head_on_chain))
-    return OnChainDocument(
+    document = OnChainDocument(
         head=None if state.head_on_chain is None else _describe_head(state.head_on_chain),
         final=None if final is None else _describe_anchor(final),
         reversible=len(reversible),
@@ -167,6 +175,11 @@ def _look_at_chain(project: OpenProject, output: Output) -> OnChainDocument:
         ),
         low_on_funds=None if key is None else shortage is not None,
     )
+    if fault is not None:
+        return document, Message("clock-off", seconds=round(fault.seconds))
+    # A clock that is behind the newest block is found by final ones; ahead of it, by steady ones.
+    is_known = wall - newest.timestamp <= TOLERANCE
+    return document, Message("clock-in-step") if is_known else Message("clock-not-known")
 
 
 def _describe_head(head: Head) -> LogHeadDocument:
@@ -212,8 +225,10 @@ def _print_store(output: Output, document: StatusDocument) -> None:
     _print_rows(output, rows)
 
 
-def _print_chain(output: Output, document: StatusDocument, chain: OnChainDocument) -> None:
-    head, final, unproven, off = chain.head, chain.final, chain.unproven, chain.clock_off
+def _print_chain(
+    output: Output, document: StatusDocument, chain: OnChainDocument, clock: Message
+) -> None:
+    head, final, unproven = chain.head, chain.final, chain.unproven
     none = Message("status-none")
     on_chain = Message("head-size", size=head.size) if head else Message("status-chain-empty")
     newest = final and (
@@ -221,7 +236,6 @@ def _print_chain(output: Output, document: StatusDocument, chain: OnChainDocumen
         if document.log.final_after_blocks is None
         else Message("status-final-by-depth", size=final.size, sequence=final.sequence)
     )
-    clock = Message("clock-in-step") if off is None else Message("clock-off", seconds=off)
     since = unproven and Message(
         "status-unproven", count=unproven.anchors, sequence=unproven.first_sequence
     )

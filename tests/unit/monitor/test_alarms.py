@@ -37,12 +37,14 @@ from anchor.operate.daemon import LATE
 from anchor.operate.publishing import publish_log
 from anchor.project.project import OpenProject
 from anchor.registry.storage import CLOSED_HEAD, head_slot
+from anchor.store.evidence import HeldBack
 from anchor.store.heads import AnchorPosition, Unproven
 from anchor.store.incidents import Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
 from anchor.system.clock import format_unix_time, utc_now
+from anchor.types import Hash32
 
 DOWN = Message("alarm-subject-unreadable")
 # Names that the operator writes, and why proofs are missing, which the store keeps in English.
@@ -181,11 +183,14 @@ def breaks(overview: Overview) -> Overview:
     return replace(overview, incidents=(incident,))
 
 
+HELD = HeldBack(index=0, leaf=Hash32(bytes(32)), recorded_at="2100-01-01T00:00:00Z", waiting=1)
+
 TROUBLES: list[tuple[str, Change]] = [
     ("incident-open", of_overview(breaks)),
     ("chain-ahead", of_facts(size=None)),
     ("log-closed", of_facts(size=None, is_closed=True)),
     ("not-running", of_overview(lambda it: replace(it, is_running=False))),
+    ("held-back", of_overview(lambda it: replace(it, queue=replace(it.queue, held=HELD)))),
     ("not-sealing", of_overview(lambda it: waits(it, alarms.UNSEALED))),
     (
         "not-anchoring",

@@ -47,7 +47,8 @@ def test_a_clock_that_is_far_off_is_found_by_what_was_seen(off: int, elapsed: fl
     assert abs(abs(fault.seconds) - abs(off)) <= 900
     one = judge_clock(NOW + off, replace(seen, is_certain=False), None, elapsed=elapsed)
     assert one is not None
-    assert not one.is_certain, "one node's word stops nothing"
+    # One node's word on one block stops nothing; that a steady chain is behind is more than that.
+    assert one.is_certain == (off > 0)
 
 
 def test_a_final_anchor_in_the_store_is_certain_evidence_without_any_node() -> None:

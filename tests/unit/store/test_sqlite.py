@@ -210,6 +210,6 @@ def test_the_room_for_a_batch_is_counted_beside_what_is_kept_for_anchoring(
     free = 1 << 30
     usage = SimpleNamespace(free=free)
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
-    store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR)
+    store.check_room((free - sqlite.RESERVE) // sqlite._ROOM_FACTOR)
     with pytest.raises(StorageError, match="64 are reserved for anchoring"):
-        store.check_room((free - sqlite._RESERVE) // sqlite._ROOM_FACTOR + 1)
+        store.check_room((free - sqlite.RESERVE) // sqlite._ROOM_FACTOR + 1)
