@@ -4,7 +4,7 @@
  */
 
 import { UNKNOWN } from "./abandonment.ts";
-import type { Hex } from "./bytes.ts";
+import { formatAddress, type Hex } from "./bytes.ts";
 import {
   type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
   finalityByDepth, parseDocuments, type Target,
@@ -14,7 +14,7 @@ import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
 import { checkAnchored, checkChain, checkCode, wordOf } from "./node_steps.ts";
 import {
   checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter, checkReadSubmitter,
-  type Submitter,
+  listNamed, type Submitter,
 } from "./proof_steps.ts";
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
@@ -120,7 +120,7 @@ async function judgeByProof(
 }
 
 async function judgeByNodes(
-  run: Run, target: Target, record: Record, { connect }: Trust,
+  run: Run, target: Target, record: Record, { connect, blockHashes }: Trust,
 ): Promise<void> {
   const view = await run.step(5, async () => {
     if (connect === null) {
@@ -132,6 +132,13 @@ async function judgeByNodes(
   });
   if (view === null) {
     return;
+  }
+  const named = listNamed(target, blockHashes);
+  if (named !== "") {
+    const registry = formatAddress(target.registry);
+    run.notes.push(
+      message("block-hashes-not-compared", { named, registry, chain: target.chainId }),
+    );
   }
   const final = await run.step(6, () => checkCode(view, target));
   if (final === null) {
