@@ -154,12 +154,11 @@ def _choose_targets(
 
     ``doubt`` is the error that step 4 records if nothing pins the log.
     """
-    if doubt is not None and receipt.promise is not None:
-        run.fail(4, doubt)
     try:
         candidates = list_candidates(receipt, policy, chain_ids)
     except AnchorError as error:
-        run.fail(4, error)
+        # A promise that nothing pins is not kept yet, and, which is graver, nobody's.
+        run.fail(4, error if doubt is None or receipt.promise is None else doubt)
         return
     run.notes += candidates.aside
     for candidate in candidates.chosen:

@@ -75,16 +75,14 @@ async function judgeAnchors(
 ): Promise<void> {
   const { policy, chainIds, acceptUnpinned } = trust;
   const doubt = policy || acceptUnpinned ? null : doubtUnpinned(unpinned);
-  if (doubt && receipt.promise) {
-    run.add(4, doubt.reason, doubt);
-  }
   let candidates: Candidate[];
   try {
     const [chosen, aside] = listCandidates(receipt, policy, chainIds);
     candidates = chosen;
     run.notes.push(...aside);
   } catch (error) {
-    run.fail(4, error);
+    // A promise that nothing pins is not kept yet, and, which is graver, nobody's.
+    run.fail(4, doubt && receipt.promise ? doubt : error);
     return;
   }
   for (const candidate of candidates) {
