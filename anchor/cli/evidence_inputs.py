@@ -326,6 +326,13 @@ class VerificationInputs:
                 inner = file / MANIFEST if is_folder(file) else file
                 return self._from_store(inner, digests, beside)
             receipt = beside
+        if is_bundle_file(receipt):
+            (found,) = choose_receipts(
+                load_bundle(receipt), [Wanted(name=file.name, digests=digests)]
+            )
+            if found is None:
+                raise UsageError(Message("bundle-lacks-receipt", path=file, bundle=receipt))
+            return found
         return read_receipt(receipt)
 
     def _digest(self, file: Path, hint: Message | None) -> Digests:

@@ -26,7 +26,7 @@ from anchor.store.staging import Writable, build_database
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import write_file
-from anchor.system.urls import is_plain_url
+from anchor.system.urls import is_node_url, is_plain_url
 from anchor.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustEntry
@@ -189,7 +189,9 @@ def trust_entry(config: Config) -> TrustEntry:
     Because policies are published, a URL with more than a host, which may hold an API key, is left
     out.  The quorum is the project's, or the number of nodes listed if they are fewer.
     """
-    plain = tuple(url for url in (config.rpc, *config.witnesses) if is_plain_url(url))
+    plain = tuple(
+        url for url in (config.rpc, *config.witnesses) if is_node_url(url) and is_plain_url(url)
+    )
     nodes = plain[:MAX_NODES]
     return TrustEntry(
         chain_id=config.chain_id,

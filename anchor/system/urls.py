@@ -8,7 +8,7 @@ import socket
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from urllib.parse import unquote, urlsplit
 
 from anchor.errors import ConfigError
@@ -33,6 +33,30 @@ def redact_url(url: str) -> str:
         )
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     return f"{parts.scheme}://{host}" + (f":{port}" if port else "")
+
+
+# docs/spec/policy.md has the same form; `urlsplit` and browsers differ in what they let pass.
+_NODE_URL = re.compile(
+    r"https?://"
+    r"(?:[^\x00-\x20\x7f/?#\\@\[\]]*@)?"
+    r"(?:\[(?P<address>[0-9a-f:.]+)\]|[^\x00-\x20\x7f/?#\\@\[\]:]+)"
+    r"(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:[/?#][^\x00-\x20\x7f\\]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def is_node_url(url: str) -> bool:
+    """Return whether a trust policy may name a node by ``url``: HTTP or HTTPS, host and port."""
+    found = _NODE_URL.fullmatch(url)
+    if found is None:
+        return False
+    if found["address"] is not None:
+        try:
+            IPv6Address(found["address"])
+        except ValueError:
+            return False
+    return found["port"] is None or 1 <= int(found["port"]) <= 65_535
 
 
 def are_distinct(urls: Sequence[str]) -> bool:

@@ -23,6 +23,7 @@ from anchor.messages.validation import describe_fault
 from anchor.signatures.trusted_signer import TrustedSigner, parse_ssh_key
 from anchor.system.file_ownership import read_own_file
 from anchor.system.toml_text import parse_toml
+from anchor.system.urls import is_node_url
 from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
 from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
@@ -179,10 +180,12 @@ def parse_policy(data: bytes) -> TrustPolicy:
         value = parse_toml(data)
     except MalformedError as error:
         raise MalformedError(Message("policy-not-toml", reason=error.message)) from error
-    if value.get("format") != FORMAT:
-        raise UnknownVersionError(
-            Message("policy-format-unknown", stated=_show(value.get("format")), expected=FORMAT)
-        )
+    stated = value.get("format")
+    if stated != FORMAT:
+        shown: str = Message("page-value-missing" if stated is None else "policy-format-no-text")
+        if isinstance(stated, str):
+            shown = repr(stated[:80])
+        raise UnknownVersionError(Message("policy-format-unknown", stated=shown, expected=FORMAT))
     try:
         document = _PolicyDocument.model_validate(value)
     except ValidationError as error:
@@ -191,13 +194,25 @@ def parse_policy(data: bytes) -> TrustPolicy:
         raise MalformedError(
             Message("policy-member-invalid", member=where[:80], reason=describe_fault(first))
         ) from error
-    return TrustPolicy(
+    policy = TrustPolicy(
         entries=tuple(_entry(entry) for entry in document.trust),
         tsas=tuple(
             TrustedTsa(name=each.name, roots=parse_roots(each.roots)) for each in document.tsa
         ),
         signers=tuple(_signer(each) for each in document.signer),
     )
+    # An assurance that this version does not know must not silently become a lower one.  Last, as
+    # what breaks the format is the graver result.
+    for entry in document.trust:
+        if entry.assurance not in get_args(Assurance):
+            raise UnknownVersionError(
+                Message(
+                    "policy-assurance-unknown",
+                    required=repr(entry.assurance[:80]),
+                    known=join(get_args(Assurance)),
+                )
+            )
+    return policy
 
 
 class _Document(BaseModel):
@@ -259,15 +274,8 @@ class _PolicyDocument(_Document):
 
 
 def _entry(document: _EntryDocument) -> TrustEntry:
-    # An assurance that this version does not know must not silently become a lower one.
-    if document.assurance not in get_args(Assurance):
-        raise UnknownVersionError(
-            Message(
-                "policy-assurance-unknown",
-                required=_show(document.assurance),
-                known=join(get_args(Assurance)),
-            )
-        )
+    if not all(map(is_node_url, document.rpc)):
+        raise MalformedError(Message("policy-rpc-invalid", reason=Message("policy-rpc-no-url")))
     quorum = document.quorum or verifier_quorum(len(document.rpc))
     fault = find_conflict(document.rpc, quorum) if document.rpc else None
     if fault is not None:
@@ -304,9 +312,3 @@ def _signer(document: _SignerDocument) -> TrustedSigner:
     if key is None and roots is not None and subject is not None:
         return TrustedSigner(name=name, roots=parse_roots(roots), subject=subject)
     raise MalformedError(Message("signer-key-ambiguous", name=name))
-
-
-def _show(value: object) -> str:
-    if isinstance(value, str):
-        return repr(value[:80])
-    return Message("value-of-type", type=type(value).__name__)

@@ -16,7 +16,7 @@ from anchor.errors import (
 )
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
+from anchor.messages.message import Message, join
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor, check_submitter
 from anchor.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.verification.abandonment import (
@@ -35,6 +35,9 @@ from anchor.verification.steps import (
     format_submitter,
 )
 from anchor.verification.steps import check_submitter as check_submitter_key
+
+# A policy may name a thousand hashes.
+_SHOWN_HASHES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,8 +68,9 @@ def check_block(
 ) -> tuple[ProvenBlock, Message]:
     """Step 5: check that the verifier, the policy or nodes vouch for the proof's block as final.
 
-    ``named`` are hashes that the verifier names, in addition to the policy's; without ``connect``
-    no node is asked.
+    ``named`` are hashes that the verifier names, in addition to the policy's.  Where any is named
+    by either, it is one of them that counts: nodes are asked only where none is, or where the
+    policy requires more than the word of who named it.  Without ``connect`` no node is asked.
 
     Raises:
         CannotCheckError: The block is not vouched for, or is not the nodes' block of that number.
@@ -89,9 +93,11 @@ def check_block(
             Message("policy-block-not-observed", block=shown),
             hint=Message("policy-block-not-observed-hint"),
         )
-    if connect is None and named:
+    # No node's word takes the place of what the verifier named.
+    all_named = list_named(target, named)
+    if all_named and header.hash not in named:
         raise CannotCheckError(
-            Message("block-hashes-of-others", block=shown),
+            Message("block-hashes-of-others", named=all_named, block=shown),
             hint=Message("block-hashes-of-others-hint"),
         )
     if connect is None:
@@ -123,6 +129,12 @@ def check_block(
         finality = Message("finality-by-depth", count=target.final_after)
         detail = Message("block-treated-as-final", chain=chain, block=shown, finality=finality)
     return proven, _add_unknown_items(detail, header)
+
+
+def list_named(target: VerificationTarget, named: Collection[Hash32]) -> Message:
+    """Return the hashes that the policy names for the target or ``named`` holds; empty for none."""
+    hashes = [f"0x{each.hex()}" for each in sorted({*target.block_hashes, *named})]
+    return join([*hashes[:_SHOWN_HASHES], *(["…"] if len(hashes) > _SHOWN_HASHES else [])])
 
 
 def _add_unknown_items(detail: Message, header: Header) -> Message:

@@ -29,6 +29,7 @@ from functools import partial
 from typing import TypeVar
 
 from anchor.errors import AnchorError, CannotCheckError
+from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.group_reading import read_groups
@@ -49,6 +50,7 @@ from anchor.verification.proof_steps import (
     check_proven_code,
     check_proven_submitter,
     check_read_submitter,
+    list_named,
 )
 from anchor.verification.report import (
     AGE_NOT_PROVEN,
@@ -113,8 +115,9 @@ def judge(
 ) -> Report:
     """Run every step that can be run, and report each claim's verdict with its reason.
 
-    ``block_hashes`` are final blocks that the verifier knows from elsewhere.  Without ``connect``
-    no node is asked: these hashes, or the policy's, must then vouch for the receipt's state proof.
+    ``block_hashes`` are final blocks that the verifier knows from elsewhere.  Where they or the
+    policy's are given, one of them has to be the block of the receipt's state proof, whatever nodes
+    say.  Without ``connect`` no node is asked.
     ``chain_ids`` are the chains that the verifier names: anchors on others are ignored.  Without a
     ``policy`` step 4 cannot tell whose log this is; ``accept_unpinned`` trusts the receipt.
     """
@@ -134,7 +137,7 @@ def judge(
         if proof is not None:
             _judge_by_proof(run, target, proof, record, connect, block_hashes)
         else:
-            _judge_by_nodes(run, target, record, connect)
+            _judge_by_nodes(run, target, record, connect, block_hashes)
     if not is_logged:
         run.proven.clear()  # the anchors are valid, but do not cover this record
     return run.report(record=record, unpinned=unpinned)
@@ -151,12 +154,11 @@ def _choose_targets(
 
     ``doubt`` is the error that step 4 records if nothing pins the log.
     """
-    if doubt is not None and receipt.promise is not None:
-        run.fail(4, doubt)
     try:
         candidates = list_candidates(receipt, policy, chain_ids)
     except AnchorError as error:
-        run.fail(4, error)
+        # A promise that nothing pins is not kept yet, and, which is graver, nobody's.
+        run.fail(4, error if doubt is None or receipt.promise is None else doubt)
         return
     run.notes += candidates.aside
     for candidate in candidates.chosen:
@@ -210,11 +212,22 @@ def _earliest_check(
 
 
 def _judge_by_nodes(
-    run: _Run, target: VerificationTarget, record: Record, connect: Connect | None
+    run: _Run,
+    target: VerificationTarget,
+    record: Record,
+    connect: Connect | None,
+    block_hashes: Collection[Hash32],
 ) -> None:
     view = run.step(5, lambda: _open_view(target, connect))
     if view is None:
         return
+    named = list_named(target, block_hashes)
+    if named:
+        registry = format_address(target.registry)
+        chain = target.chain_id
+        run.notes.append(
+            Message("block-hashes-not-compared", named=named, registry=registry, chain=chain)
+        )
     final = run.step(6, lambda: check_code(view, target))
     if final is None:
         return

@@ -25,9 +25,11 @@ from anchor.certificate.statements import Details
 from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
 from anchor.errors import ExitCode
+from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY
 from anchor.page import load_page
 from anchor.receipt.bundle import BundleLine
 from anchor.receipt.format import ReceiptDocument
+from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.service.app import make_app
 from anchor.verification.report_json import VerificationDocument
 
@@ -220,6 +222,7 @@ def pages() -> dict[Path, str]:
         }
         found[ROOT / "docs" / "schemas" / name] = _encode(schema)
     found[ROOT / "docs" / "schemas" / "record.json"] = _encode(describe_record_schema())
+    found[ROOT / "docs" / "spec" / "release.json"] = _encode(describe_release())
     groups = ROOT / "docs" / "record-groups.md"
     found[groups] = describe_groups(groups.read_text("utf-8"))
     service = make_app().openapi()
@@ -235,6 +238,26 @@ def pages() -> dict[Path, str]:
         verifier = ROOT / "docs" / name
         found[verifier] = PAGE_HASH.sub(digest, verifier.read_text("utf-8"))
     return found
+
+
+def describe_release() -> dict[str, Any]:
+    """Return the constants of this release that verdicts without a policy rest on."""
+    return {
+        "about": "docs/spec/verification.md, Chains",
+        "registry": f"0x{registry_address().hex()}",
+        "chains": [
+            {
+                "chain_id": chain.id,
+                "name": chain.name,
+                "kind": chain.kind,
+                "genesis": chain.genesis and f"0x{chain.genesis.hex()}",
+                "time_slack": chain.time_slack,
+                "code_hash": f"0x{expected_code_hash(chain.id).hex()}",
+            }
+            for chain in CHAINS
+        ],
+        "chains_without_block_history": sorted(WITHOUT_BLOCK_HISTORY),
+    }
 
 
 def _encode(schema: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ import base64
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -34,6 +34,7 @@ from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
 from anchor.registry.storage import successor_slot
+from anchor.types import Hash32
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
@@ -82,12 +83,13 @@ class Case:
     def urls(self, nodes: int) -> list[str]:
         return [node.url for node in self.nodes[:nodes]]
 
-    def judge(self, urls: list[str], quorum: int | None) -> Report:
+    def judge(self, urls: list[str], quorum: int | None, named: Sequence[Hash32] = ()) -> Report:
         return judge(
             self.receipt.read_bytes(),
             digest_file(self.file),
             policy=parse_policy(self.policy.read_bytes()),
             connect=Nodes(urls, quorum, lambda _: ((), 1), lambda _: None).connect,
+            block_hashes=named,
         )
 
 
@@ -157,17 +159,19 @@ def script() -> Iterator[PageScript]:
 def verify(script: PageScript, case: Case) -> Callable[..., tuple[int, str | None]]:
     """Judge by the page's script, in Node; see that the package says the same."""
 
-    def run(nodes: int = 3, quorum: int | None = None) -> tuple[int, str | None]:
+    def run(
+        nodes: int = 3, quorum: int | None = None, named: Sequence[Hash32] = ()
+    ) -> tuple[int, str | None]:
         urls = case.urls(nodes)
         page = script.judge_evidence(
             case.receipt.read_bytes(),
             digest_file(case.file),
             policy=case.policy.read_text("utf-8"),
-            block_hashes=[],
+            block_hashes=["0x" + each.hex() for each in named],
             rpc=urls,
             quorum=quorum,
         )
-        compare(page, case.judge(urls, quorum))
+        compare(page, case.judge(urls, quorum, named))
         return ending(page)
 
     return run
@@ -380,6 +384,14 @@ def test_a_node_that_no_page_may_ask_leaves_it_open(script: PageScript, case: Ca
     assert page["exit_code"] == 20
     insecure = Message("page-node-url-insecure", url="http://node.example")
     assert page["files"][0]["steps"][-1]["detail"] == insecure
+
+
+def test_a_named_hash_of_no_such_block_decides_though_nodes_vouch(
+    verify: Verify, case: Case
+) -> None:
+    is_compared = "state" in json.loads(case.receipt.read_bytes())["anchors"][0]
+    named = [Hash32(bytes([17]) * 32)]
+    assert verify(named=named) == ((20, None) if is_compared else (0, case.agreed))
 
 
 def test_a_node_that_lags_delays_nothing_and_vouches_for_nothing_newer(

@@ -487,7 +487,7 @@ def test_a_dropped_policy_that_cannot_be_read_can_only_be_left_out_or_be_evidenc
 
 def test_a_dropped_policys_hostile_name_and_urls_are_shown_as_text(dropped: Dropped) -> None:
     entry = dataclasses.replace(
-        world().entry(), rpc=("https://a:secret@e.org/key", "javascript:<img src=x>")
+        world().entry(), rpc=("https://a:secret@e.org/key", "https://<img.src=x>")
     )
     desk = dropped("<img src=x onerror=alert(1)>\u202e.toml", encode_policy([entry]))
     asked = desk.tab.inner_text("dialog")

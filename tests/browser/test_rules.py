@@ -302,6 +302,21 @@ def test_a_typed_block_hash_is_worth_less_than_the_policys(
     assert [found["assurance"] for found in anchors] == ([reached] if reached else [])
 
 
+@pytest.mark.parametrize("by", ["typed", "policy", "both"])
+def test_a_named_hash_of_no_such_block_tells_nothing(bench: Bench, here: World, by: str) -> None:
+    anchor = proven(here)
+    other = Hash32(bytes([17]) * 32)
+    entry = dataclasses.replace(here.entry(), block_hashes=() if by == "typed" else (other,))
+    named = [] if by == "policy" else [other]
+    page = bench.judge(here.receipt(6, anchor), policy=here.policy(entry), named=named)
+    assert page["exit_code"] == 20
+    detail = page["files"][0]["steps"][-1]["detail"]
+    assert "0x" + other.hex() in detail
+    assert block_of(anchor).hex() in detail
+    named.append(Hash32(block_of(anchor)))
+    assert bench.code(here.receipt(6, anchor), policy=here.policy(entry), named=named) == 0
+
+
 def timed(here: World, later: int, fraction: str = "") -> Receipt:
     """A receipt whose record was made so many seconds after what the main chain proves (12 s)."""
     bound = here.main.block(20).timestamp + 12

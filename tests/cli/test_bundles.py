@@ -109,6 +109,29 @@ def test_a_bundle_stands_for_the_files_beside_it(site: Site, away: Path) -> None
     assert [file["exit_code"] for file in documents] == [2, 0, 0, 0, 0, 10, 21]
 
 
+def test_a_bundle_beside_its_file_is_read_like_one_that_is_named(site: Site, away: Path) -> None:
+    """What its bytes say decides, and not its name."""
+    beside = away / f"{NAMES[0]}.anchor.json"
+    whole = (away / BUNDLE).read_bytes()
+    header = whole.splitlines(keepends=True)[0]
+    options = ("--receipt", beside.name, NAMES[0]), (NAMES[0],), (beside.name,)
+    for data, code in {
+        whole: 0,
+        header: 2,
+        header.replace(b"receipts/1", b"receipts/2"): 22,
+        header.replace(b"receipts/1", b"receipts/2")[:-1]: 2,
+        whole[:-9]: 2,
+    }.items():
+        beside.write_bytes(data)
+        for named in options:
+            assert verify(site, away, *named).code == code, (data[:80], named)
+    beside.write_bytes(whole)
+    (away / NAMES[1]).rename(away / "other")
+    (away / "other").write_bytes(b"in no receipt")
+    beside.rename(away / "other.anchor.json")
+    verify(site, away, "other").expect(2, "other")
+
+
 def test_a_bundle_that_was_cut_off_verifies_nothing_that_is_asked_of_it(
     site: Site, away: Path
 ) -> None:

@@ -140,7 +140,11 @@ def test_without_the_right_block_hash_nothing_is_told(verify: Verify) -> None:
     other = ("--block-hash", "0x" + "ab" * 32)
     for options, said, hint in (
         ((), "nobody vouches for block", "--block-hash"),
-        (other, "no block hash that you named", "check the number and the chain"),
+        (
+            other,
+            f"no block hash that you or your policy named ({other[1]}) is",
+            "check the number and the chain",
+        ),
     ):
         ran = verify("--trust", "trust.toml", *options)
         assert ran.returncode == 20, ran

@@ -40,6 +40,17 @@ export function parseNodeUrl(text: string): URL {
   return url;
 }
 
+// docs/spec/policy.md has the form; browsers and other libraries differ in what they let pass.
+const NODE_URL =
+  /^https?:\/\/(?:[^\0-\x20\x7f/?#\\@[\]]*@)?(?:\[([0-9a-f:.]+)\]|[^\0-\x20\x7f/?#\\@[\]:]+)(?::([0-9]{1,5}))?(?:[/?#][^\0-\x20\x7f\\]*)?$/i;
+
+/** Tell whether a trust policy may name a node by this URL: HTTP or HTTPS, host and port. */
+export function isNodeUrl(text: string): boolean {
+  const [whole, address, port] = NODE_URL.exec(text) ?? [];
+  return whole !== undefined && (address === undefined || URL.canParse(`http://[${address}]`))
+    && (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535));
+}
+
 /** Tell whether no two URLs are spellings of one node's (anchor/system/urls.py). */
 export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
 

@@ -3,7 +3,7 @@
 import { type Hex, parseAddress, parseHex } from "./bytes.ts";
 import { decodeUtf8 } from "./canonical.ts";
 import { malformed, unknownVersion } from "./errors.ts";
-import { areDistinct } from "./json_rpc.ts";
+import { areDistinct, isNodeUrl } from "./json_rpc.ts";
 import { asInteger, asList } from "./members.ts";
 import { join, message, type Message } from "./messages.ts";
 import { cut, quote } from "./text.ts";
@@ -66,7 +66,8 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
   const value = parseToml(decodeUtf8(data, message("page-policy")).replace(/^\ufeff/, ""));
   const format = value.get("format");
   if (format !== FORMAT) {
-    const stated = typeof format === "string" ? quote(cut(format)) : message("page-value-missing");
+    const stated = typeof format === "string" ? quote(cut(format))
+      : format === undefined ? message("page-value-missing") : message("policy-format-no-text");
     throw unknownVersion(message("policy-format-unknown", { stated, expected: FORMAT }));
   }
   const policy = new Reader(value, "");
@@ -79,7 +80,15 @@ export function parsePolicy(data: Uint8Array): TrustEntry[] {
   if (policy.has("signer")) {
     policy.tables("signer", 0, MAX_SIGNERS).forEach(checkSigner);
   }
-  return policy.tables("trust", 1).map(readEntry);
+  const entries = policy.tables("trust", 1).map(readEntry);
+  // Asking for what this version does not know must not quietly get less. Last: what breaks the form is graver.
+  for (const { assurance } of entries) {
+    if (!ASSURANCES.includes(assurance)) {
+      const [required, known] = [quote(cut(assurance)), join(ASSURANCES)];
+      throw unknownVersion(message("policy-assurance-unknown", { required, known }));
+    }
+  }
+  return entries;
 }
 
 function checkAuthority(authority: Reader): void {
@@ -133,13 +142,11 @@ const ENTRY = [
 function readEntry(entry: Reader): TrustEntry {
   entry.allow(ENTRY);
   const assurance = entry.text("assurance", "rpc");
-  // Asking for what this version does not know must not quietly get less.
-  if (!ASSURANCES.includes(assurance)) {
-    const [required, known] = [quote(cut(assurance)), join(ASSURANCES)];
-    throw unknownVersion(message("policy-assurance-unknown", { required, known }));
-  }
   const rpc = entry.list("rpc", 0, MAX_NODES, []).map((url) => asText(url, entry.where("rpc")));
   const quorum = entry.integer("quorum", 1, MAX_NODES, Math.max(1, Math.min(2, rpc.length)));
+  if (!rpc.every(isNodeUrl)) {
+    throw refuseNodes(message("policy-rpc-no-url"));
+  }
   if (rpc.length > 0 && quorum > rpc.length) {
     throw refuseNodes(message("quorum-above-node-count", { count: rpc.length, quorum }));
   }

@@ -7,11 +7,14 @@ import {
 } from "./steps.ts";
 import { CANNOT_CHECK, cannotCheck, isRefusal, notAnchored, notFinal } from "./errors.ts";
 import { type Header, parseHeader } from "./header.ts";
-import { message, type Message } from "./messages.ts";
+import { join, message, type Message, type Text } from "./messages.ts";
 import { checkChain, fetchSubmitter } from "./node_steps.ts";
 import type { Anchor } from "./storage.ts";
 import { checkAccount, checkAnchor, checkSubmitter, type StateProof } from "./state_proof.ts";
 import { Findings } from "./report.ts";
+
+// A policy may name a thousand hashes.
+const SHOWN_HASHES = 3;
 
 /** A block whose hash somebody answers for; `isAsserted`: the verifier, not nodes. */
 export interface ProvenBlock {
@@ -40,9 +43,12 @@ export async function checkBlock(
       message("policy-block-not-observed", { block }), message("page-block-not-observed-hint"),
     );
   }
-  if (connect === null && named.length > 0) {
+  // No node's word takes the place of what the verifier named.
+  const allNamed = listNamed(target, named);
+  if (allNamed !== "" && !isNamed) {
     throw cannotCheck(
-      message("block-hashes-of-others", { block }), message("block-hashes-of-others-hint"),
+      message("block-hashes-of-others", { named: allNamed, block }),
+      message("block-hashes-of-others-hint"),
     );
   }
   if (connect === null) {
@@ -72,6 +78,12 @@ export async function checkBlock(
     ? message("block-treated-as-final", { chain, block, finality })
     : message("block-final-to-nodes", { chain, block });
   return [{ header, assurance, isAsserted: false }, withUnknownItems(detail, header)];
+}
+
+/** The hashes that the policy or the verifier names for the target; empty if there are none. */
+export function listNamed(target: Target, named: readonly Hex[]): Text {
+  const hashes = [...new Set([...target.blockHashes, ...named])].sort().map((each) => `0x${each}`);
+  return join([...hashes.slice(0, SHOWN_HASHES), ...(hashes.length > SHOWN_HASHES ? ["…"] : [])]);
 }
 
 function withUnknownItems(detail: Message, { unknownItems: count }: Header): Message {

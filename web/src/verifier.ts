@@ -4,7 +4,7 @@
  */
 
 import { UNKNOWN } from "./abandonment.ts";
-import type { Hex } from "./bytes.ts";
+import { formatAddress, type Hex } from "./bytes.ts";
 import {
   type Block, checkDerived, checkFile, checkPaths, checkTime, type Connect, type Found,
   finalityByDepth, parseDocuments, type Target,
@@ -14,7 +14,7 @@ import { cannotCheck, isRefusal, type Refusal } from "./errors.ts";
 import { checkAnchored, checkChain, checkCode, wordOf } from "./node_steps.ts";
 import {
   checkBlock, checkProvenAnchor, checkProvenCode, checkProvenSubmitter, checkReadSubmitter,
-  type Submitter,
+  listNamed, type Submitter,
 } from "./proof_steps.ts";
 import { join, message, type Message, unique } from "./messages.ts";
 import type { Receipt } from "./receipt.ts";
@@ -75,16 +75,14 @@ async function judgeAnchors(
 ): Promise<void> {
   const { policy, chainIds, acceptUnpinned } = trust;
   const doubt = policy || acceptUnpinned ? null : doubtUnpinned(unpinned);
-  if (doubt && receipt.promise) {
-    run.add(4, doubt.reason, doubt);
-  }
   let candidates: Candidate[];
   try {
     const [chosen, aside] = listCandidates(receipt, policy, chainIds);
     candidates = chosen;
     run.notes.push(...aside);
   } catch (error) {
-    run.fail(4, error);
+    // A promise that nothing pins is not kept yet, and, which is graver, nobody's.
+    run.fail(4, doubt && receipt.promise ? doubt : error);
     return;
   }
   for (const candidate of candidates) {
@@ -120,7 +118,7 @@ async function judgeByProof(
 }
 
 async function judgeByNodes(
-  run: Run, target: Target, record: Record, { connect }: Trust,
+  run: Run, target: Target, record: Record, { connect, blockHashes }: Trust,
 ): Promise<void> {
   const view = await run.step(5, async () => {
     if (connect === null) {
@@ -132,6 +130,13 @@ async function judgeByNodes(
   });
   if (view === null) {
     return;
+  }
+  const named = listNamed(target, blockHashes);
+  if (named !== "") {
+    const registry = formatAddress(target.registry);
+    run.notes.push(
+      message("block-hashes-not-compared", { named, registry, chain: target.chainId }),
+    );
   }
   const final = await run.step(6, () => checkCode(view, target));
   if (final === null) {

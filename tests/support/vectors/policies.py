@@ -15,6 +15,7 @@ RULES = {
     "members": "every member is there where it is required, known, and in its form",
     "address": "an address is 20 bytes in hex, in one case or with the capitals of EIP-55",
     "assurance": "the assurance is one that is known: of another nothing can be told",
+    "url": "each URL is http:// or https://, a host, and perhaps a port from 1 to 65535",
     "nodes": "no two URLs are one node, and there are as many as have to agree",
 }
 DEFAULTS: Json = {
@@ -31,6 +32,51 @@ DEFAULTS: Json = {
 # A reader may refuse it, and has to read it in this way if it does not.
 MAY_REFUSE = {"may_refuse": True}
 MIXED = "0xF525060e7F0b222B6c7A0A7445eF1c5aD1aa8069"
+
+NODE_URLS = (
+    "http://one.example", "HTTPS://ONE.example.:65535/x?y=z#w", "https://user:word@one.example/",
+    "http://[::1]:8545", "http://[::ffff:127.0.0.1]", "https://\u00e4.example/",
+)  # fmt: skip
+NO_URLS = (
+    "", "one.example", "ftp://one.example/", "https:one.example", "https://", "https:///x",
+    "https://one.example:0/", "https://one.example:65536/", "https://one.example:/",
+    "https://one.example:+1/", "https://one example/", "https://one.example/ ",
+    "https://one.example/\t", "https://one.example\\x", "https://[::1/", "https://[::1::]/",
+    "https://[one.example]/", "https://user@/", " https://one.example/",
+)  # fmt: skip
+# docs/spec/policy.md has a row for each.
+ONE_NODE = (
+    ("https://one.example/", "HTTPS://ONE.EXAMPLE"),
+    ("https://one.example/", "https://one.example./"),
+    ("https://one.example/", "https://user:word@one.example/"),
+    ("https://one.example/", "https://one.example:443/"),
+    ("https://one.example/", "http://one.example:80/"),
+    ("https://one.example/x", "https://one.example/x/"),
+    ("https://one.example/x", "https://one.example/%78"),
+    ("https://one.example/x", "https://one.example//x"),
+    ("https://one.example/x", "https://one.example/./y/../x"),
+    ("https://one.example/x", "https://one.example/x#y"),
+    ("https://\u00e4.example/", "https://xn--4ca.example/"),
+    ("https://\uff41.example/", "https://a.example/"),
+    ("https://a%2eexample/", "https://a.example/"),
+    ("http://192.0.2.1/", "http://[::ffff:192.0.2.1]/"),
+    ("http://192.0.2.1/", "http://0xc0.0.513/"),
+    ("http://[2001:db8::1]/", "http://[2001:0db8:0:0::1]/"),
+    ("http://127.0.0.1:8545/x", "http://localhost:8545/y"),
+    ("http://127.0.0.1:8545/", "http://[::1]:8545/"),
+    ("http://127.0.0.1:8545/", "http://127.9.9.9:8545/"),
+    ("http://127.0.0.1:8545/", "http://0.0.0.0:8545/"),
+    ("http://localhost:8545/", "http://node.localhost:8545/"),
+)
+TWO_NODES = (
+    ("https://one.example/", "https://two.example/"),
+    ("https://one.example/", "https://one.example:8443/"),
+    ("https://one.example/x", "https://one.example/y"),
+    ("https://one.example/x", "https://one.example/X"),
+    ("https://one.example/?x", "https://one.example/?X"),
+    ("https://one.example/?x", "https://one.example/"),
+    ("http://127.0.0.1:8545/", "http://127.0.0.1:8546/"),
+)
 
 
 def to_toml(policy: Json) -> str:
@@ -89,6 +135,10 @@ def list_valid() -> Iterator[Case]:
     yield {**holds("a log of a larger number", {**plain, "logs": [2**63 - 1]}), **MAY_REFUSE}
     yield holds("three nodes, of which two have to agree", {**plain, "rpc": urls})
     yield holds("one node", {**plain, "rpc": urls[:1]})
+    for one, other in TWO_NODES:
+        yield holds(f"two nodes: {one} and {other}", {**plain, "rpc": [one, other]})
+    for url in NODE_URLS:
+        yield holds(f"the URL of a node: {url}", {**plain, "rpc": [url]})
     yield holds("a checksummed address", {**plain, "registry": MIXED})
     yield holds("an address in capitals", {**plain, "owner": "0x" + plain["owner"][2:].upper()})
     for name, changes in {
@@ -161,5 +211,13 @@ def list_invalid() -> Iterator[Case]:
         "17 nodes": {"rpc": [f"https://{number}.example/" for number in range(17)]},
     }.items():
         yield bent(name, "members" if name == "17 nodes" else "nodes", **changes)
+    for one, other in ONE_NODE:
+        yield bent(f"one node: {one} and {other}", "nodes", rpc=[one, other])
+    for url in NO_URLS:
+        yield bent(f"no URL of a node: {json.dumps(url)}", "url", rpc=[url])
+    yield bent("an unknown assurance, and no port", "url", assurance="consensus",
+               rpc=["https://one.example:0/"])  # fmt: skip
+    yield bent("an unknown assurance, and an address of 19 bytes", "address",
+               assurance="consensus", owner="0x" + "11" * 19)  # fmt: skip
     entry = {**plain, "assurance": "consensus"}
     yield unknown("an assurance that is not known", "assurance", toml=to_toml(policy_of(entry)))

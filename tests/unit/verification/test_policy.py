@@ -93,7 +93,9 @@ def test_accepting_nobody_does_not_turn_into_accepting_everybody_on_its_way_thro
 _ADDRESSES = st.binary(min_size=20, max_size=20).map(Address)
 _HASHES = st.binary(min_size=32, max_size=32).map(Hash32)
 _BLOCKS = st.integers(0, 2**48 - 1)
-_URLS = st.text(st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"]) | st.just(" "))
+_URLS = st.text(
+    st.characters(exclude_categories=["C", "Zl", "Zp", "Zs"], exclude_characters="\\")
+).map("https://one.example/".__add__)
 
 
 @given(
@@ -154,10 +156,10 @@ def test_a_url_that_could_break_out_of_its_line_is_refused(url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ['a"]', 'a\\"]', "a\\", "\\u0022", '"""', "'", "#", "a]\\n[[trust]]", "{}", "\\\\", '\\"'],
+    ['a"]', '"""', "'", "#", "a][[trust]]", "{}", "=", ","],
 )
 def test_a_url_with_toml_in_it_stays_one_url(url: str) -> None:
-    entry = dataclasses.replace(ENTRY, rpc=(url, "b"))
+    entry = dataclasses.replace(ENTRY, rpc=(f"https://x.example/{url}", "https://b"))
     assert parse_policy(encode_policy([entry])).entries == (entry,)
 
 
@@ -290,6 +292,15 @@ def test_an_unknown_member_is_refused_because_it_may_be_a_misspelt_restriction(
     assert member in refusal(f"{member} = 1\n{TEXT}")
 
 
+@pytest.mark.parametrize(
+    ("stated", "shown"),
+    [("", "missing"), ("format = 1\n", "no text"), (f"format = [0x{'f' * 20_000}]\n", "no text")],
+)
+def test_a_format_that_is_no_text_is_said_without_a_type_of_python(stated: str, shown: str) -> None:
+    with pytest.raises(UnknownVersionError, match=f"format is {shown}, not 'anchor-trust/1'"):
+        parse_policy(stated.encode())
+
+
 @pytest.mark.parametrize("assurance", ["light-client", "Quorum", "RPC", "rpc ", "", "state-proof"])
 def test_an_assurance_beyond_this_version_is_unknown_and_never_quietly_less(
     assurance: str,
@@ -308,12 +319,6 @@ def test_more_nodes_than_are_named_cannot_agree() -> None:
 
 def test_a_policy_that_takes_long_to_read_is_refused() -> None:
     assert "dots" in refusal(TEXT + ".".join(["a"] * 20_000) + " = 1\n")
-
-
-def test_a_format_that_is_no_text_is_quoted_by_its_kind() -> None:
-    for value, kind in (("0x" + "f" * 20_000, "int"), (f"[0x{'f' * 20_000}]", "list")):
-        text = TEXT.replace('"anchor-trust/1"', value)
-        assert f"is a {kind}" in refusal(text, UnknownVersionError)
 
 
 def test_more_nodes_than_are_ever_asked_are_refused() -> None:

@@ -139,6 +139,54 @@ def test_without_anybody_to_answer_for_the_block_nothing_is_told() -> None:
     assert hash_in(receipt).hex() in report.steps[4].detail
 
 
+@pytest.mark.parametrize("by", ["option", "policy", "both"])
+@pytest.mark.parametrize("is_offline", [False, True])
+def test_a_named_hash_of_no_such_block_decides_though_nodes_vouch(
+    by: str, is_offline: bool
+) -> None:
+    world = World()
+    receipt = proven(world)
+    expect(judged(world, receipt), 0, [], "PPPPP")
+    other = hash_of("another")
+    entry = dataclasses.replace(world.entry(), block_hashes=() if by == "option" else (other,))
+    policy = world.policy(entry)
+    named = [] if by == "policy" else [other]
+    world.asked.clear()
+    report = judged(world, receipt, policy=policy, block_hashes=named, offline=is_offline)
+    expect(report, 20, [5], "P????")
+    assert world.asked == []
+    for words in (f"0x{other.hex()}", f"block 40, 0x{hash_in(receipt).hex()}"):
+        assert words in report.steps[4].detail
+    # One of several is enough, whoever named it.
+    report = judged(
+        world, receipt, policy=policy, block_hashes=[*named, hash_in(receipt)], offline=is_offline
+    )
+    expect(report, 0, [], "PPPPP")
+
+
+def test_a_named_hash_does_not_stop_nodes_that_the_policy_demands() -> None:
+    world = World()
+    world.main.needed = 2
+    receipt = proven(world)
+    entry = dataclasses.replace(
+        world.entry(), assurance="proof", block_hashes=(hash_of("another"),)
+    )
+    report = judged(world, receipt, policy=world.policy(entry), block_hashes={hash_in(receipt)})
+    expect(report, 0, [], "PPPPP")
+
+
+@pytest.mark.parametrize("by", ["option", "policy"])
+def test_a_named_hash_that_nothing_compares_is_reported(by: str) -> None:
+    world = World()
+    other = hash_of("another")
+    entry = dataclasses.replace(world.entry(), block_hashes=() if by == "option" else (other,))
+    named = [] if by == "policy" else [other]
+    report = judged(world, policy=world.policy(entry), block_hashes=named)
+    expect(report, 0, [], "PPPPP")
+    (note,) = report.notes
+    assert f"({'0x' + other.hex()}) were compared with nothing" in note
+
+
 def test_offline_a_receipt_without_a_state_proof_tells_nothing() -> None:
     world = World()
     report = judged(world, offline=True, block_hashes={world.main.block(40).hash})
