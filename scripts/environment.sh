@@ -56,8 +56,9 @@ fill_environment() {
         fail "the packages pinned in $requirements could not be installed" \
             "check the connection to your package registry, then run this again"
     fi
+    # Type checkers follow the path that this mode writes, and no import hook.
     if ! "$folder/bin/python" -m pip install --disable-pip-version-check --no-build-isolation \
-        --no-deps --editable . >>"$log" 2>&1; then
+        --no-deps --config-settings editable_mode=compat --editable . >>"$log" 2>&1; then
         tail -n 15 "$log" >&2
         fail "this package could not be built and installed" "$folder/pip.log has all that pip said"
     fi
