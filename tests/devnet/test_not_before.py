@@ -210,6 +210,7 @@ def test_each_anchor_keeps_the_blocks_of_its_own_records(site: Site) -> None:
 def test_the_configuration_decides_and_an_option_overrides_it(site: Site) -> None:
     path = site.folder / "anchor.toml"
     path.write_text(path.read_text() + "\n[record]\nnot_before = true\n")
+    site.run("trust", "allow").expect(0)
     for name, words in (("a", ()), ("b", ("--no-not-before",))):
         site.write(name, name.encode())
         site.run("add", name, *words).expect(0)
@@ -244,6 +245,7 @@ def test_a_node_that_is_down_stops_the_intake_unless_it_may_do_without(site: Sit
     assert site.rows("SELECT count(*) FROM runs") == [(0,)]
     path = site.folder / "anchor.toml"
     path.write_text(path.read_text() + '\n[record]\nnot_before = "if-available"\n')
+    site.run("trust", "allow").expect(0)
     ran = site.run("add", "a").expect(0, "added 1 new")
     assert "without the block that limits their age" in ran.err
     assert site.rows("SELECT count(*) FROM runs") == [(1,)]

@@ -21,6 +21,7 @@ def naming(tmp_path: Path, own_anvil: Devnet) -> Iterator[Site]:
     site = make_site(tmp_path / "project", own_anvil, number=1)
     path = site.folder / "anchor.toml"
     path.write_text(path.read_text() + "\n[record]\nnot_before = true\n")
+    site.run("trust", "allow").expect(0)
     yield site
 
 

@@ -138,6 +138,7 @@ def list_bent() -> Iterator[Case]:
     for name, rule, code, text in (
         ("no Bag-Format", "info", 2, info.replace("Bag-Format", "Format")),
         ("a label twice", "info", 2, info + info),
+        ("a label twice, in another case", "info", 2, f"{info}bag-format: anchor-bag/1\n"),
         ("a line without a value", "info", 2, f"{info}Contact\n"),
         ("a later Bag-Format", "format", 22, info.replace("bag/1", "bag/2")),
         ("no Payload-Oxum", "oxum", 2, info.replace("Payload-Oxum", "Oxum")),
