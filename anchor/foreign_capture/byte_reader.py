@@ -10,6 +10,7 @@ from anchor.foreign_capture.capture_findings import CaptureFault
 from anchor.messages.message import Message
 
 CHUNK_BYTES = 1 << 16
+_FIRST_BYTES = 1 << 9
 GZIP = b"\x1f\x8b"
 
 # As of ZIP files (``anchor.bag.zip_directory``): documents stay below 100, and a few do not.
@@ -24,7 +25,8 @@ class ByteReader:
 
     def __init__(self, read: Callable[[int], bytes]) -> None:
         self._read = read
-        self._buffer = b""
+        # Cut at the front without a copy of the rest, and extended without one of the beginning.
+        self._buffer = bytearray()
         self.at = 0
 
     def peek(self, count: int) -> bytes:
@@ -34,23 +36,22 @@ class ByteReader:
             if not data:
                 break
             self._buffer += data
-        return self._buffer[:count]
+        return bytes(self._buffer[:count])
 
     def take(self, most: int) -> bytes:
         """Return the next bytes, at most so many; none at the end."""
         if not most:
             return b""
-        data = self._buffer[:most] if self._buffer else self._read(min(most, CHUNK_BYTES))
-        if self._buffer:
-            self._buffer = self._buffer[most:]
-        elif len(data) > most:
-            self._buffer, data = data[most:], data[:most]
+        if not self._buffer:
+            self._buffer += self._read(min(most, CHUNK_BYTES))
+        data = bytes(self._buffer[:most])
+        del self._buffer[:most]
         self.at += len(data)
         return data
 
     def give_back(self, data: bytes) -> None:
         """Put back bytes that were taken."""
-        self._buffer = data + self._buffer
+        self._buffer[:0] = data
         self.at -= len(data)
 
     def take_line(self, most: int) -> bytes:
@@ -62,7 +63,8 @@ class ByteReader:
         end = self._buffer.find(b"\n") + 1
         while not end and len(self._buffer) < most:
             start = len(self._buffer)
-            if len(self.peek(start + 1)) == start:
+            self._buffer += self._read(CHUNK_BYTES)
+            if len(self._buffer) == start:
                 return self.take(start)
             end = self._buffer.find(b"\n", start) + 1
         if not end or end > most:
@@ -86,13 +88,16 @@ class GzipReader:
         inflater = zlib.decompressobj(_GZIP_WINDOW)
         start = self._packed.at
         is_ended = False
+        # What is read beyond the member is given back: little of it, if members are short.
+        count = _FIRST_BYTES
 
         def read(most: int) -> bytes:
-            nonlocal is_ended
+            nonlocal is_ended, count
             try:
                 while not is_ended:
                     waiting = inflater.unconsumed_tail
-                    packed = waiting or self._packed.take(CHUNK_BYTES)
+                    packed = waiting or self._packed.take(count)
+                    count = min(2 * count, CHUNK_BYTES)
                     data = inflater.decompress(packed, most)
                     is_ended = inflater.eof
                     if is_ended:

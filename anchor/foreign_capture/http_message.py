@@ -54,26 +54,29 @@ class ChunkedBody:
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield the decoded pieces of the next bytes of the body."""
-        self._waiting += data
-        while self._waiting and self.is_valid and not self.is_ended:
+        waiting, at = self._waiting + data, 0
+        while at < len(waiting) and self.is_valid and not self.is_ended:
             if self._left:
-                piece, self._waiting = self._waiting[: self._left], self._waiting[self._left :]
+                piece = waiting[at : at + self._left]
+                at += len(piece)
                 self._left -= len(piece)
                 self._is_at_line_end = not self._left
                 yield piece
                 continue
             if self._is_at_line_end:
-                if self._waiting == b"\r":
-                    return
-                end = 2 if self._waiting.startswith(b"\r\n") else 1
-                self.is_valid = self._waiting[end - 1 : end] == b"\n"
-                self._waiting, self._is_at_line_end = self._waiting[end:], False
+                if at == len(waiting) - 1 and waiting.endswith(b"\r"):
+                    break
+                end = at + (2 if waiting.startswith(b"\r\n", at) else 1)
+                self.is_valid = waiting[end - 1 : end] == b"\n"
+                at, self._is_at_line_end = end, False
                 continue
-            line = _CHUNK.match(self._waiting)
+            line = _CHUNK.match(waiting, at)
             if line is None:
-                has_line = b"\n" in self._waiting or len(self._waiting) > _MAX_CHUNK_LINE
+                has_line = waiting.find(b"\n", at) >= 0 or len(waiting) - at > _MAX_CHUNK_LINE
                 self.is_valid = not has_line
-                return
+                break
             self._left = int(line[1], 16)
-            self._waiting = self._waiting[line.end() :]
+            at = line.end()
             self.is_ended = not self._left
+        # Once for all pieces: cutting the rest after each would take its length each time.
+        self._waiting = waiting[at:]

@@ -18,6 +18,7 @@ RELATED = "multipart/related"
 # RFC 5322 allows 998 characters; parts in binary have longer lines.
 _MAX_LINE_BYTES = 1 << 26
 _MAX_HEADER_BYTES = 1 << 16
+_MAX_CONTENT_TYPE = 1 << 11
 _BAD_QUOTED = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|$)")
 _CODINGS = ("7bit", "8bit", "binary", "base64", "quoted-printable")
 
@@ -57,7 +58,11 @@ def read_mail_header(reader: ByteReader) -> MailHeader:
         if not line:
             break
         if not line.rstrip(b"\r\n"):
-            return BytesHeaderParser().parsebytes(b"".join(lines))
+            header = BytesHeaderParser().parsebytes(b"".join(lines))
+            # Python takes the square of its length to find its parameters.
+            if len(str(header.get("Content-Type", ""))) > _MAX_CONTENT_TYPE:
+                break
+            return header
         lines.append(line)
         size += len(line)
     raise CaptureFault(Message("foreign-mhtml-header"))

@@ -30,7 +30,7 @@ from anchor.service.copy_keeper import CopyKeeper
 from anchor.service.mail_confirmer import MailConfirmer
 from anchor.service.mail_sender import MailSender
 from anchor.service.mail_server import MailServer
-from anchor.service.middleware import RequestMiddleware
+from anchor.service.middleware import RequestMiddleware, refuse
 from anchor.service.openapi import build_openapi
 from anchor.service.pages.site_chain import describe_site_chain
 from anchor.service.problems import answer_problems
@@ -233,7 +233,7 @@ def make_app() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    answer_problems(app)
+    answer_problems(app, refuse)
     app.add_middleware(RequestMiddleware)
     for router in _ROUTERS:
         app.include_router(router)

@@ -147,7 +147,7 @@ class RequestMiddleware:
             return
         problem = problem or _find_block(scope) or await _limit_anonymous(scope)
         if problem is not None:
-            await _refuse(scope, problem)(scope, receive, send)
+            await refuse(scope, problem)(scope, receive, send)
             return
         client, peers = client_of(scope), peers_of(scope)
         if not peers.is_proxy(scope["client"][0] if scope["client"] else ""):
@@ -157,15 +157,15 @@ class RequestMiddleware:
         try:
             if peers.arrive(client) > scope["state"]["settings"].max_per_peer:
                 scope["state"]["throttle"].limited.note(client)
-                await _refuse(scope, too_many(1.0))(scope, receive, send)
+                await refuse(scope, too_many(1.0))(scope, receive, send)
             else:
                 await self._app(scope, receive, send)
         finally:
             peers.leave(client)
 
 
-def _refuse(scope: Scope, problem: Problem) -> Response:
-    """Return the answer to a request that no route gets: a page for browsers, except of the API."""
+def refuse(scope: Scope, problem: Problem) -> Response:
+    """Return the answer to a request that no route takes: a page for browsers, but for the API."""
     accepted = b",".join(value for name, value in scope["headers"] if name == b"accept")
     if b"text/html" in accepted and not scope["path"].startswith("/v1/"):
         return answer_problem(problem, read_reader(Request(scope)))

@@ -6,6 +6,7 @@ configured one, whatever a request says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -17,7 +18,7 @@ from webauthn import (
     verify_authentication_response,
     verify_registration_response,
 )
-from webauthn.helpers import parse_authentication_credential_json
+from webauthn.helpers import base64url_to_bytes, parse_authentication_credential_json
 from webauthn.helpers.structs import (
     AuthenticatorSelectionCriteria,
     PublicKeyCredentialDescriptor,
@@ -87,6 +88,7 @@ class PasskeyCeremony:
             Problem: The answer is malformed, of another site, or to another challenge (400).
         """
         with _refusing():
+            _check_frame(answer)
             verified = verify_registration_response(
                 credential=_cut(answer),
                 expected_challenge=challenge,
@@ -112,6 +114,7 @@ class PasskeyCeremony:
                 verification or wrongly signed (400).
         """
         with _refusing():
+            _check_frame(answer)
             verified = verify_authentication_response(
                 credential=_cut(answer),
                 expected_challenge=challenge,
@@ -137,6 +140,14 @@ class PasskeyCeremony:
 def _cut(answer: str) -> str:
     """Return an answer; of one that is too long only a part, which is malformed."""
     return answer[:_MOST_ANSWER]
+
+
+def _check_frame(answer: str) -> None:
+    """Refuse an answer from a frame in another site's page, at which the library does not look."""
+    encoded = json.loads(_cut(answer))["response"]["clientDataJSON"]
+    client_data = json.loads(base64url_to_bytes(encoded))
+    if client_data.get("crossOrigin") or "topOrigin" in client_data:
+        raise ValueError("the page was in a frame of another site")
 
 
 @contextmanager

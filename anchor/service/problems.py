@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from anchor.errors import (
     AnchorError,
@@ -166,11 +167,16 @@ def explain(error: Problem | AnchorError | OSError) -> Problem:
     return Problem(status, detail, headers=headers)
 
 
-def answer_problems(app: FastAPI) -> None:
-    """Register handlers that answer every error of ``app`` as a problem."""
+def answer_problems(app: FastAPI, refuse: Callable[[Scope, Problem], Response]) -> None:
+    """Register handlers that answer every error of ``app`` as a problem.
+
+    ``refuse`` returns the answer to a request that no route takes.
+    """
     for kind in (Problem, AnchorError, OSError):
         app.add_exception_handler(kind, _answer_error)
-    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(
+        HTTPException, lambda request, error: refuse(request.scope, _explain_http(request, error))
+    )
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
 
@@ -185,13 +191,13 @@ _DETAILS = {
 }
 
 
-def _answer_http(request: Request, error: Exception) -> Response:
+def _explain_http(request: Request, error: Exception) -> Problem:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         error.headers = {**(error.headers or {}), **_allow(request)}
     other = Message("request-refused", status=error.status_code, reason=error.detail)
     detail = _DETAILS.get(error.status_code, other)
-    return Problem(error.status_code, detail, headers=error.headers).response()
+    return Problem(error.status_code, detail, headers=error.headers)
 
 
 def _allow(request: Request) -> dict[str, str]:

@@ -438,6 +438,22 @@ def test_the_way_back_after_a_sign_in_is_the_page_asked_for(platform: Platform) 
         assert answer.headers["Location"] == "/login?next=%2Ftenants%2Facme%2Fevents%3Fbefore%3D7"
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"), [("GET", "/nosuch", 404), ("PUT", "/login", 405)]
+)
+def test_a_browser_that_asks_for_no_page_gets_one_with_a_way_back(
+    platform: Platform, method: str, path: str, status: int
+) -> None:
+    with platform.browser() as stranger:
+        page = stranger.request(method, path, headers={"Accept": "text/html,*/*;q=0.8"})
+        assert page.status_code == status
+        assert page.headers["Content-Type"].startswith("text/html")
+        assert 'role="alert"' in page.text and "<nav" in page.text
+        for accepted, asked in (("*/*", path), ("text/html", "/v1/nosuch")):
+            answer = stranger.request(method, asked, headers={"Accept": accepted})
+            assert answer.headers["Content-Type"] == "application/problem+json"
+
+
 # Invitations.
 
 
