@@ -22,6 +22,7 @@ from anchor.people.stated_person import StatedPerson
 from anchor.project.files import find_checkout
 from anchor.project.project import OpenProject
 from anchor.service.submission import Origin, read_submission
+from anchor.store.api_keys import create_key
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import StoreLocation
 from anchor.store.memberships import add_member, ensure_tenant
@@ -47,11 +48,12 @@ _MAX_BYTES: Final = 4_096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemoSite:
-    """A running demonstration: configuration, the chain's URL, persons, folder of sample files."""
+    """A running demonstration: configuration, chain, persons, operator's key, sample files."""
 
     config: Path
     chain: str
     people: tuple[SamplePerson, ...]
+    operator: str
     files: Path
 
 
@@ -77,12 +79,16 @@ def open_demo_site(
             file.write(f"\n[platform]\nurl = {json.dumps(url)}\n{more}")
         with project_session(config) as opened:
             people = _add_people(opened)
+            with opened.database.write() as connection:
+                operator = create_key(connection, "operator", ["admin"], created_at=utc_now())
             files = _add_files(opened, folder / "files")
         command = [sys.executable, "-m", "anchor", "run", "--every", "2", "--config", str(config)]
         with (folder / "run.log").open("wb") as log:
             daemon = start_guarded(command, folder, stdout=log, stderr=log)
         stack.callback(end_guarded, daemon, _STOP_SECONDS)
-        yield DemoSite(config=config, chain=chain.url, people=people, files=files)
+        yield DemoSite(
+            config=config, chain=chain.url, people=people, operator=operator, files=files
+        )
 
 
 def _add_people(project: OpenProject) -> tuple[SamplePerson, ...]:

@@ -49,6 +49,11 @@ def test_one_command_serves_a_tenant_with_persons_and_leaves_nothing(
                 text = re.sub(r"<[^>]*>|\s+", " ", visitor.get("/account").text)
                 assert re.search(rf"sample +{role} ", text), text
             wait_until(lambda: "anchored (final)" in visitor.get("/log").text, seconds=90)
+        key = re.search(r"sign in with this key at \S+: (\S+)", running.printed("/login", 10.0))
+        assert key is not None
+        bearer = {"Authorization": f"Bearer {key[1]}"}
+        shown = httpx.get(f"{url}/dashboard", headers=bearer, timeout=60, trust_env=False).text
+        assert "the node has not been asked yet" not in shown and "gwei" in shown
         running.process.send_signal(end)
         running.process.wait(60)
     wait_until(lambda: not any((tmp_path / "tmp").glob("anchor-demo-*")), seconds=30)

@@ -117,6 +117,7 @@ def command(
             output.line(Message("demo-site-files", path=site.files))
             output.line(Message("demo-site-keys"))
             output.line(Message("demo-site-node", url=site.chain))
+            output.line(Message("demo-site-operator", key=site.operator, url=url))
             _serve(
                 output,
                 site.config,
