@@ -18,7 +18,6 @@ from support.crashes import crashing
 from support.disasters import anchor_final
 from support.disks import small_disk
 from support.projects import Site, ask_store, make_site
-from support.publication_reading import flip
 from support.service import make_key
 from support.store_contents import alter_piece
 from support.stores import Postgres
@@ -407,6 +406,6 @@ def test_doctor_names_a_damaged_side_file(site: Site) -> None:
     site.add("b", b"b")
     side_file = site.folder / "tiles/acknowledged.log"
     side_file = side_file if side_file.exists() else site.folder / "acknowledged.log"
-    flip(side_file, 8 * 40)
+    flip(side_file, 40)
     site.run("doctor").expect(10, "acknowledged.log is damaged: bytes 22 to")
     site.run("audit", "--offline").expect(10, "acknowledged.log is damaged")

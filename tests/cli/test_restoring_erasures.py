@@ -302,7 +302,7 @@ def test_a_restore_counts_what_does_not_come_back(site: Site, tmp_path: Path, so
     actor, now = Actor("key", "k"), utc_now()
     with site.open() as project, project.database.write() as connection:
         create_webhook(
-            connection, "acme", "https://a.example", ["evidence.erased"], actor, now, secret="s"
+            connection, "acme", "https://a.example", ["evidence.final"], actor, now, secret="s"
         )
     backup = site.folder.parent / "backup"
     site.run("backup", backup).expect(0)

@@ -80,7 +80,7 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
         (lambda site: sql(site, "DELETE FROM fingerprints"), "0 are entered for 3 pieces"),
         (
             lambda site: sql(site, "DELETE FROM fingerprints WHERE run = 4"),
-            "the index of preservation numbers differs from the evidence: 0 are entered for 3 pieces",
+            "index of preservation numbers differs from the evidence: 0 are entered for 3 pieces",
         ),
         (lambda site: sql(site, "UPDATE record_index SET size = 2"), "3 are entered for 2 pieces"),
         (
