@@ -119,7 +119,12 @@ def audit_published(
         # The words and the colour must not claim more than was proven.
         said = spell_headline(output, HEADLINES[chain.kind])
         colour = Colour.GREEN if chain.kind == "main" else Colour.YELLOW
-        output.text(mark=Message("audit-verified", headline=said), colour=colour)
+        output.text(
+            mark=Message("audit-verified", headline=said)
+            if verifier is not None
+            else Message("audit-verified-unsigned", headline=said),
+            colour=colour,
+        )
     output.result({"exit_code": int(code), "nodes": nodes.asked, **members}, kind="published")
     if code:
         raise typer.Exit(code)

@@ -11,6 +11,7 @@ they are missing.  If no file can be created, the existing ones decide how the s
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -42,11 +43,18 @@ class ReadOnlySource:
 
 
 def is_on_read_only_media(path: Path) -> bool:
-    """Return whether the file system that holds ``path`` is mounted read-only."""
+    """Return whether the file system that holds ``path`` takes no file.
+
+    After an error that aborted its journal, ext4 refuses to, though it is mounted for writing.
+    """
     try:
-        return bool(os.statvfs(path).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False
+        if os.statvfs(path).f_flag & os.ST_RDONLY:
+            return True
+        # A file without a name: nothing of it can be seen or stays.
+        os.close(os.open(path.parent, os.O_TMPFILE | os.O_RDWR, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
 
 
 def choose_source(path: Path) -> ReadOnlySource:

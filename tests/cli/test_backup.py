@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from anchor.errors import ConfigError
 from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
+from anchor.project.log_key import create_log_key
 from anchor.recovery.backup_check import check_backup
 from anchor.store.backup_files import read_manifest
 from anchor.store.backup_folder import backup_path, find_backup, list_generations
@@ -386,6 +388,36 @@ def test_what_cannot_be_told_of_the_keys_is_told_and_the_backup_is_made(
     (site.folder / "log-key.pem").unlink()
     site.edit('keystore = "devnet-key.json"', 'keystore = "missing.json"')
     ran = site.run("backup", tmp_path / "backup").expect(0, "the log's key", "operator's address")
-    assert "log-key.pub" not in str(read_manifest(tmp_path / "backup").files)
+    # Its public half was written down when it was made.
+    public = (tmp_path / "backup/keys/log-key.pub").read_bytes()
+    assert public == (site.folder / "log-key.pub").read_bytes()
     assert json.loads((tmp_path / "backup/keys/operator.json").read_text()) == {"address": None}
     assert ran.err.count("error:") == 0
+
+
+def test_a_log_key_that_was_altered_is_named_by_backup_doctor_and_audit(
+    site: Site, tmp_path: Path
+) -> None:
+    site.add("a", b"a")
+    site.anchor()
+    key, public = (site.folder / name for name in ("log-key.pem", "log-key.pub"))
+    create_log_key(replace(load_config(site.folder / "anchor.toml"), log_key=tmp_path / "o.pem"))
+    key.write_bytes((tmp_path / "o.pem").read_bytes())
+    ran = site.run("backup", tmp_path / "backup").expect(0, "is not the key whose public half")
+    assert (tmp_path / "backup/keys/log-key.pub").read_bytes() == public.read_bytes()
+    assert "log-key.pub" in ran.err
+    site.run("audit", "--offline").expect(10, "log-key.pem is not the key", "not checked:")
+    site.run("doctor").expect(10, "log-key.pem is not the key")
+    public.unlink()
+    ran = site.run("audit", "--offline", "--json").expect(0)
+    assert any("log-key.pem" in text for text in ran.document["not_checked"])
+
+
+def test_doctor_names_a_damaged_side_file(site: Site) -> None:
+    site.add("a", b"a")
+    site.add("b", b"b")
+    side_file = site.folder / "tiles/acknowledged.log"
+    side_file = side_file if side_file.exists() else site.folder / "acknowledged.log"
+    flip(side_file, 40)
+    site.run("doctor").expect(10, "acknowledged.log is damaged: bytes 22 to")
+    site.run("audit", "--offline").expect(10, "acknowledged.log is damaged")

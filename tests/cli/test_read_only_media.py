@@ -6,6 +6,7 @@ as a container gets one. Both need root.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
 import tempfile
@@ -14,7 +15,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.disks import check_loop_devices, check_root, loop_disk, read_only
+from support.disks import check_loop_devices, check_root, loop_disk, mount, read_only
 from support.fixtures import MakeSite
 from support.projects import Site
 from support.store_contents import load_pieces
@@ -64,10 +65,16 @@ def newest_leaf(site: Site, copied: Path) -> str:
     return load_pieces(SqliteFile(copied))[-1].leaf.hex()
 
 
+def list_files(site: Site) -> dict[Path, tuple[int, int, int]]:
+    """Return what changes with a file, without the time of access, which reading may change."""
+    found = ((path, path.stat()) for path in site.folder.rglob("*"))
+    return {path: (status.st_ino, status.st_size, status.st_mtime_ns) for path, status in found}
+
+
 def look(site: Site, out: Path, left: str) -> None:
     """Look at the project with each command that can, and see that nothing was written."""
     config = ("--config", site.folder / "anchor.toml")
-    before = {path: path.stat() for path in site.folder.rglob("*")}
+    before = list_files(site)
     copies = set(Path(tempfile.gettempdir()).glob("anchor-read-only-*"))
     backup = out.with_name("backup")
     for words in (
@@ -84,7 +91,7 @@ def look(site: Site, out: Path, left: str) -> None:
     assert len(list(out.rglob("*.anchor.json"))) == 2
     for receipt in out.rglob("*.anchor.json"):
         assert '"anchors":[]' not in receipt.read_text("utf-8").replace(" ", "")
-    assert {path: path.stat() for path in site.folder.rglob("*")} == before
+    assert list_files(site) == before
     assert set(Path(tempfile.gettempdir()).glob("anchor-read-only-*")) <= copies
 
 
@@ -120,4 +127,22 @@ def test_a_disk_that_is_mounted_read_only_can_be_looked_at(
         copied = disk.path / "project"
         shutil.copytree(site.folder, copied)
         disk.remount("ro")
+        look(Site(folder=copied, url=site.url, number=site.number), tmp_path / "receipts", left)
+
+
+@LEFT
+@READ_ONLY
+def test_a_disk_that_an_error_aborted_can_be_looked_at_though_it_is_mounted_for_writing(
+    new_site: MakeSite, embedded: Devnet, tmp_path: Path, left: str
+) -> None:
+    check_loop_devices(tmp_path)
+    site = new_site(embedded)
+    site.add("first", b"first")
+    leave(site, left)
+    with loop_disk(tmp_path / "media") as disk:
+        copied = disk.path / "project"
+        shutil.copytree(site.folder, copied)
+        os.sync()
+        mount("-o", "remount,abort", disk.path)
+        assert disk.is_read_only()
         look(Site(folder=copied, url=site.url, number=site.number), tmp_path / "receipts", left)

@@ -21,11 +21,14 @@ from support.store_contents import alter_piece, load_pieces
 from anchor.canonical import encode_canonical
 from anchor.evidence import record_notice
 from anchor.log.merkle import hash_leaf
+from anchor.people.actors import Actor
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
 from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.location import SqliteFile
 from anchor.store.replication import CopyRule
+from anchor.store.webhooks import create_webhook
+from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.release
 
@@ -290,3 +293,33 @@ def test_a_store_in_a_backup_that_cannot_be_read_is_named(site: Site, tmp_path: 
         (folder / name).unlink(missing_ok=True)
     ran = site.run("restore", "--replace", "--backup", folder)
     ran.refused(10, f"the backup's store {folder / 'store.db'} cannot be read")
+
+
+@pytest.mark.parametrize("source", ["store", "backup", "receipts"])
+def test_a_restore_counts_what_does_not_come_back(site: Site, tmp_path: Path, source: str) -> None:
+    anchor_final(site, "a")
+    site.run("api-key", "create", "acme").expect(0)
+    actor, now = Actor("key", "k"), utc_now()
+    with site.open() as project, project.database.write() as connection:
+        create_webhook(
+            connection, "acme", "https://a.example", ["evidence.final"], actor, now, secret="s"
+        )
+    backup = site.folder.parent / "backup"
+    site.run("backup", backup).expect(0)
+    options = {"store": ["--replace"], "backup": ["--backup", backup], "receipts": []}[source]
+    if source != "store":
+        lose_store(site)
+    ran = site.run("restore", *options, "--json").expect(0)
+    lost = ran.document["not_restored"]
+    assert lost["api_keys"] == 1
+    if source == "store":
+        assert (lost["webhooks"], lost["tenants"], lost["cases"]) == (1, 0, 0)
+    elif source == "backup":
+        assert (lost["webhooks"], lost["tenants"], lost["cases"]) == (1, None, None)
+    else:  # the audit trail names the key and its tenant
+        assert (lost["webhooks"], lost["tenants"], lost["cases"]) == (None, 1, None)
+    if source != "store":
+        lose_store(site)
+    said = ["not restored: API keys: 1"] if source != "store" else []
+    ran = site.run("restore", *options).expect(0, *said)
+    assert ("nothing that is left tells" in ran.out) is (source != "store")

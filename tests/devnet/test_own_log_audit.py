@@ -80,7 +80,7 @@ def test_an_audit_names_the_tile_in_which_a_bit_was_flipped(site: Site, path: st
         (lambda site: sql(site, "DELETE FROM fingerprints"), "0 are entered for 3 pieces"),
         (
             lambda site: sql(site, "DELETE FROM fingerprints WHERE run = 4"),
-            "preservation number or leaf differs from the evidence: 0 are entered for 3 pieces",
+            "index of preservation numbers differs from the evidence: 0 are entered for 3 pieces",
         ),
         (lambda site: sql(site, "UPDATE record_index SET size = 2"), "3 are entered for 2 pieces"),
         (
@@ -108,7 +108,7 @@ def test_one_missing_leaf_is_named_once_in_each_place_that_misses_it(site: Site)
     lose_piece(site, 1)
     assert [breach.partition(":")[0] for breach in audited(site)] == [
         "leaf 1 is missing",
-        "the identities by which evidence is found differ from the evidence",
+        "the index of identities differs from the evidence",
         "the head of size 2 cannot be recomputed",
         "the tiles cannot be rebuilt",
     ]
@@ -149,7 +149,8 @@ def test_tiles_of_a_future_that_was_lost_are_named_and_removed(site: Site, place
     for file in site.folder.glob("anchor.db*"):
         file.unlink()
     (site.folder / "anchor.db").write_bytes(backup)
-    assert audited(site) == ("there are tiles for 303 leaves, but the log has 3",)
+    size = site.folder / "tiles/size"
+    assert audited(site) == (f"{size} states tiles for 303 leaves, but the log has 3",)
     (site.folder / "tiles/size").write_bytes(b"3\n")
     found = audited(site)
     assert "tile/0/000 holds hashes of leaves that the log does not have" in found
@@ -216,7 +217,7 @@ def test_tiles_of_another_size_than_any_head_stop_the_work(site: Site) -> None:
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("4\n", "there are tiles for 4 leaves, but the log has 3"),
+    [("4\n", "tiles/size states tiles for 4 leaves, but the log has 3"),
      ("", "does not hold a number of leaves")],
 )  # fmt: skip
 def test_an_audit_names_a_note_of_the_size_that_cannot_be(
