@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import os
 import shutil
 import signal
 import sqlite3
@@ -18,8 +19,9 @@ import pytest
 from eth_account import Account
 from support.bent_nodes import Refused, bent_node
 from support.command import run_anchor, snapshot, start_anchor
+from support.disks import mount, small_disk
 from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock, wait_until
-from support.projects import Site
+from support.projects import Site, make_site
 
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
@@ -560,3 +562,62 @@ def test_the_severest_code_is_what_could_do_most_harm() -> None:
         pair = [finding(ExitCode(higher)), finding(ExitCode(lower))]
         assert exit_code_of(pair) == higher
     assert exit_code_of([]) is ExitCode.DONE
+
+
+# Disks
+
+
+@pytest.fixture
+def roomy(tmp_path: Path, anvil: Devnet) -> Iterator[Site]:
+    """A project on a disk of its own, with room enough at first."""
+    with small_disk(tmp_path / "disk", kib=100 << 10) as disk:
+        yield make_site(disk / "project", anvil, number=8_160)
+
+
+def leave(folder: Path, mebibytes: int) -> None:
+    """Leave so much room on a folder's disk."""
+    with (folder / "filler").open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free - (mebibytes << 20))
+
+
+def remount(folder: Path, mode: str) -> None:
+    mount("-o", f"remount,{mode}", folder)
+
+
+def test_a_disk_with_less_room_than_anchoring_needs_is_found(roomy: Site) -> None:
+    examined = examine(roomy)
+    assert "disks" in passing(examined), examined
+    leave(roomy.folder, 29)
+    expect(roomy, "disks", 33, "less than the 64", "free some space")
+    (roomy.folder / "filler").unlink()
+    leave(roomy.folder, 0)
+    assert roomy.run("doctor").code == 33
+
+
+def test_a_store_on_a_disk_that_became_read_only_is_found(roomy: Site) -> None:
+    remount(roomy.folder.parent, "ro")
+    try:
+        assert roomy.run("doctor").code == 33
+    finally:
+        remount(roomy.folder.parent, "rw")
+    assert "disks" in passing(examine(roomy))
+
+
+@pytest.mark.parametrize("name", ["tiles", "published", "receipts"])
+def test_a_folder_on_a_disk_that_is_full_or_read_only_is_found(
+    new_site: MakeSite, anvil: Devnet, name: str
+) -> None:
+    site = new_site(anvil)
+    with (site.folder / "anchor.toml").open("a") as file:
+        file.write('\n[publish]\ntarget = "published"\n')
+    folder = site.folder / name
+    shutil.rmtree(folder, ignore_errors=True)
+    with small_disk(folder, kib=70 << 10):
+        assert "disks" in passing(examine(site))
+        leave(folder, 1)
+        expect(site, "disks", 33, name, "less than the 64")
+        (folder / "filler").unlink()
+        remount(folder, "ro")
+        expect(site, "disks", 33, f"nothing can be written in {folder}", "Read-only")
+        remount(folder, "rw")
+        assert "disks" in passing(examine(site))

@@ -24,6 +24,7 @@ class JumpingClock:
 
     jumps = itertools.cycle((timedelta(hours=1), timedelta(hours=-1), timedelta(0)))
     times = 0
+    fromtimestamp = staticmethod(datetime.fromtimestamp)
 
     @classmethod
     def now(cls, zone: object) -> datetime:
