@@ -79,9 +79,7 @@ def parse_strict(data: bytes, *, subject: str, max_bytes: int) -> JsonValue:
             differently. The message names it ``subject``.
     """
     if len(data) > max_bytes:
-        raise MalformedError(
-            Message("document-too-long", subject=subject, size=len(data), limit=max_bytes)
-        )
+        raise MalformedError(Message("document-too-long", subject=subject, limit=max_bytes))
     check_depth(data, subject=subject)
     try:
         value: JsonValue = json.loads(

@@ -99,6 +99,15 @@ class AnchorError(Exception):
         self.hint = hint
 
 
+def attribute_error(error: AnchorError, name: object) -> AnchorError:
+    """Return a copy of an error whose message begins with the name of what it is about."""
+    named = type(error).__new__(type(error))
+    named.__dict__.update(error.__dict__)
+    named.message = Message("with-reason", failure=name, reason=error.message)
+    named.args = (named.message,)
+    return named
+
+
 class UsageError(AnchorError):
     """The caller's request is invalid, or its input is malformed.
 

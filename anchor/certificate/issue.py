@@ -335,7 +335,7 @@ def _step(step: Step, basis: Basis, report: Report) -> StepDocument[Bilingual]:
     return StepDocument[Bilingual](
         number=step.number,
         title=_title(step.title, basis, report),
-        verdict=(Verdict.NOT_PRESENT if is_unmade else step.verdict).value,
+        verdict=(Verdict.NOT_PRESENT if is_unmade else step.shown_verdict).value,
         detail=bilingual(step.detail),
     )
 

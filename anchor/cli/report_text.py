@@ -65,7 +65,7 @@ def print_report(
     for step in report.steps:
         if all_steps or step.verdict is not Verdict.PASS or step.number == _CHAIN_STEP:
             hint = step.error.hint if step.error else None
-            print_step(output, step.number, step.title, step.detail, step.verdict, hint)
+            print_step(output, step.number, step.title, step.detail, step.shown_verdict, hint)
     for left in report.unmade if all_steps else ():
         print_step(output, left.number, left.title, left.reason, left.verdict, None)
     if all_steps or passed:
@@ -73,24 +73,31 @@ def print_report(
         if report.record is not None:
             number = Message("report-number", number=report.record.number)
             output.line(number, mark=_INDENT)
-    for claim in report.shown_claims:
-        matters = claim.id in _TIME_CLAIMS if passed else claim.verdict is Verdict.FAIL
-        if all_steps or matters or (claim.id == "C7" and report.custody is not None):
-            words = word_claim(claim.id, claim.verdict, has_account=report.account is not None)
-            mark = f"{_INDENT}{claim.id} {pad(output.say(words) + ' ', _VERDICT_WIDTH)}"
-            text = Message("report-claim", title=claim.title, reason=claim.reason)
-            output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
+    _print_claims(output, report, all_steps=all_steps)
     for finding in report.timestamps:
         print_timestamp(output, finding)
     for signature in report.signatures:
         print_signature(output, signature)
     _print_trust(output, report, policies, nodes)
     _print_statements(output, report, in_full=all_steps)
-    items = join(report.not_proven, "semicolon")
-    output.line(Message("report-not-proven", items=items), mark=_INDENT)
+    if all_steps or report.record is not None:
+        items = join(report.not_proven, "semicolon")
+        output.line(Message("report-not-proven", items=items), mark=_INDENT)
     if not all_steps:
         output.line(Message("report-more-with-steps"), mark=_INDENT)
     output.text()
+
+
+def _print_claims(output: Output, report: Report, *, all_steps: bool) -> None:
+    for claim in report.shown_claims:
+        # A receipt that cannot be read fails all claims, for the one reason that its step has.
+        is_wrong = claim.verdict is Verdict.FAIL and report.record is not None
+        matters = claim.id in _TIME_CLAIMS if report.evidence_error is None else is_wrong
+        if all_steps or matters or (claim.id == "C7" and report.custody is not None):
+            words = word_claim(claim.id, claim.verdict, has_account=report.account is not None)
+            mark = f"{_INDENT}{claim.id} {pad(output.say(words) + ' ', _VERDICT_WIDTH)}"
+            text = Message("report-claim", title=claim.title, reason=claim.reason)
+            output.line(text, mark=mark, colour=COLOURS[claim.verdict.value])
 
 
 def print_summary(output: Output, name: str, report: Report) -> None:

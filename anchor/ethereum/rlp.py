@@ -40,9 +40,7 @@ def decode_rlp(data: bytes, *, subject: str, max_bytes: int) -> RlpItem:
             ``subject``.
     """
     if len(data) > max_bytes:
-        raise MalformedError(
-            Message("document-too-long", subject=subject, size=len(data), limit=max_bytes)
-        )
+        raise MalformedError(Message("document-too-long", subject=subject, limit=max_bytes))
     value, end = _decode(data, 0, len(data), 0, subject)
     if end != len(data):
         raise MalformedError(Message("rlp-trailing-bytes", subject=subject, position=end))

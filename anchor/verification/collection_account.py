@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchor.errors import AnchorError, MalformedError, MismatchError
+from anchor.errors import AnchorError, MalformedError, MismatchError, attribute_error
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount, read_custody_event, read_groups
 from anchor.evidence.record import parse_record
@@ -66,8 +66,18 @@ def _states_digest(link: CustodyLink) -> bool:
     return link.event.digest_before is not None or link.event.digest_after is not None
 
 
+def _name_event(event: CustodyReceipt) -> Message:
+    return Message("custody-event-named", event=hashlib.sha256(event.receipt.record).hexdigest())
+
+
 def _check_events(receipt: Receipt, events: Sequence[CustodyReceipt]) -> list[CustodyLink]:
-    wrong = severest_error([each.report.error for each in events if each.report.error is not None])
+    wrong = severest_error(
+        [
+            attribute_error(each.report.error, _name_event(each))
+            for each in events
+            if each.report.error is not None
+        ]
+    )
     if wrong is not None:
         raise wrong
     links = []

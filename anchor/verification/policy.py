@@ -182,7 +182,9 @@ def parse_policy(data: bytes) -> TrustPolicy:
         raise MalformedError(Message("policy-not-toml", reason=error.message)) from error
     stated = value.get("format")
     if stated != FORMAT:
-        shown: str = Message("page-value-missing" if stated is None else "policy-format-no-text")
+        shown: str = Message("policy-format-no-text")
+        if stated is None:
+            shown = Message("page-value-missing")
         if isinstance(stated, str):
             shown = repr(stated[:80])
         raise UnknownVersionError(Message("policy-format-unknown", stated=shown, expected=FORMAT))

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from anchor.errors import AnchorError, SupersededError, UsageError
+from anchor.errors import AnchorError, SupersededError, UsageError, attribute_error
 from anchor.ethereum.known_chains import ChainKind, proves_time
 from anchor.evidence.record_notice import WITHDRAWS, RecordNotice
 from anchor.messages.message import Message
@@ -61,7 +61,8 @@ class NoticeFinding:
         put one beside the evidence.
         """
         if self.error is not None:
-            return self.error if self.is_demanded or self.is_open else None
+            counts = self.is_demanded or self.is_open
+            return attribute_error(self.error, self.name) if counts else None
         if not self.is_about_record:
             return None
         return SupersededError(

@@ -14,6 +14,7 @@ from anchor.errors import (
     MalformedError,
     MismatchError,
     SupersededError,
+    attribute_error,
     severest,
 )
 from anchor.ethereum.known_chains import (
@@ -165,6 +166,12 @@ class Step:
         """Return the step's verdict."""
         return verdict_of(self.error)
 
+    @property
+    def shown_verdict(self) -> Verdict:
+        """Return the verdict as people read it: a time that no chain proves is open."""
+        is_open = self.error is None and not self.proves_time
+        return Verdict.CANNOT_TELL if is_open else self.verdict
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmadeStep:
@@ -288,8 +295,10 @@ class TimestampFinding:
 
         A token that merely lies in a bag counts if it contradicts the checkpoint beside it.
         """
+        if self.error is None:
+            return None
         is_wrong = isinstance(self.error, MismatchError)
-        return self.error if self.is_demanded or is_wrong else None
+        return attribute_error(self.error, self.name) if self.is_demanded or is_wrong else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -323,8 +332,10 @@ class SignatureFinding:
         A signature that merely lies beside the receipt or in a bag counts if it is not one of the
         record: whom it is by is then no question of the policy's.
         """
+        if self.error is None:
+            return None
         is_wrong = isinstance(self.error, MismatchError)
-        return self.error if self.is_demanded or is_wrong else None
+        return attribute_error(self.error, self.name) if self.is_demanded or is_wrong else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

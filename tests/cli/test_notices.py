@@ -91,6 +91,7 @@ def test_a_notice_that_does_not_verify_decides_where_it_was_named(desk: Desk) ->
     desk.write(path, data)
     ran = desk.run("verify", "a", *desk.trust, "--notice", path).expect(10)
     assert "does not count" in ran.out
+    assert f"a: {path}: " in desk.run("verify", "a", *desk.trust, "--notice", path, "-q").out
 
 
 def test_a_bag_holds_notices_and_three_programs_see_them(desk: Desk) -> None:

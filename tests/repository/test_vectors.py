@@ -461,7 +461,7 @@ REFUSALS: dict[str, dict[str, Refusal]] = {
         "hex-prefix": (MalformedError, "that is not in hex-prefix encoding"),
     },
     "state/headers.json": {
-        "size": (MalformedError, "8,193 bytes; at most 8,192 are allowed"),
+        "size": (MalformedError, "more than the 8,192 bytes that are allowed"),
         "rlp": (
             MalformedError,
             "^the header (ends|has data after|uses a longer length|has a prefix)",

@@ -21,7 +21,7 @@ const WORDS: readonly [string, Json][] = [["null", null], ["true", true], ["fals
 /** Read one JSON document of at most `maxBytes` of UTF-8. */
 export function parseStrict(data: Uint8Array, subject: Message, limit: number): Json {
   if (data.length > limit) {
-    throw malformed(message("document-too-long", { subject, size: data.length, limit }));
+    throw malformed(message("document-too-long", { subject, limit }));
   }
   return new Reader(decodeUtf8(data, subject), subject, false).readDocument();
 }

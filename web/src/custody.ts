@@ -3,7 +3,7 @@
 import { type ValidBag, readReceipt } from "./bag.ts";
 import { encodeUtf8, type Hex, sha256 } from "./bytes.ts";
 import { encodeCanonical, type Members, parseCanonical } from "./canonical.ts";
-import { cannotCheck, isRefusal, mismatch } from "./errors.ts";
+import { attributeRefusal, cannotCheck, isRefusal, mismatch } from "./errors.ts";
 import { join, message, type Message, type Text } from "./messages.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
 import { type Digests, parseRecord } from "./record.ts";
@@ -81,7 +81,8 @@ export async function judgeCustody(
   try {
     const errors = [];
     for (const event of mine) {
-      errors.push(errorOf(await judge(event)) ?? []);
+      const error = errorOf(await judge(event));
+      errors.push(error ? attributeRefusal(error, message("custody-event-named", { event: event.record })) : []);
     }
     const wrong = gravestOf(errors.flat());
     if (wrong) {

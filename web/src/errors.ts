@@ -1,6 +1,6 @@
 /** Why a step does not pass, with the exit code that says of which kind that is (anchor/errors.py). */
 
-import type { Message } from "./messages.ts";
+import { message, type Message, type Text } from "./messages.ts";
 
 export const DONE = 0;
 export const MALFORMED = 2;
@@ -22,6 +22,10 @@ export class Refusal extends Error {
     super(reason.text);
   }
 }
+
+/** Return the refusal with the name of what it is about before its reason. */
+export const attributeRefusal = ({ code, reason, hint }: Refusal, failure: Text) =>
+  new Refusal(code, message("with-reason", { failure, reason }), hint);
 
 export const malformed = (reason: Message, hint?: Message) => new Refusal(MALFORMED, reason, hint);
 export const mismatch = (reason: Message, hint?: Message) => new Refusal(MISMATCH, reason, hint);

@@ -4,7 +4,7 @@ import { type BagSource } from "./bag_format.ts";
 import { encodeUtf8, type Hex, sha256 } from "./bytes.ts";
 import { encodeCanonical, parseCanonical } from "./canonical.ts";
 import { hashPieces } from "./digests.ts";
-import { isRefusal, mismatch, Refusal, SUPERSEDED } from "./errors.ts";
+import { attributeRefusal, isRefusal, mismatch, Refusal, SUPERSEDED } from "./errors.ts";
 import { message, type Message } from "./messages.ts";
 import { parseReceipt, type Receipt } from "./receipt.ts";
 import { type Digests, parseRecord } from "./record.ts";
@@ -138,7 +138,8 @@ async function judgeNotice(
       throw error;
     }
     // Anybody can put a notice that proves nothing into a bag; what cannot be told leaves it open.
-    const fault = notice.isNamed || verdictOf(error) === "cannot tell" ? error : null;
+    const counts = notice.isNamed || verdictOf(error) === "cannot tell";
+    const fault = counts ? attributeRefusal(error, notice.name) : null;
     return { notice, isAboutRecord, leading: null, error, fault, detail: error.reason };
   }
 }

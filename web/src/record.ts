@@ -44,7 +44,7 @@ export function parseRecord(text: string): Record {
   const subject = message("evidence-record");
   const size = encodeUtf8(text).length;
   if (size > MAX_RECORD_BYTES) {
-    throw malformed(message("document-too-long", { subject, size, limit: MAX_RECORD_BYTES }));
+    throw malformed(message("document-too-long", { subject, limit: MAX_RECORD_BYTES }));
   }
   const value = parseCanonical(text, subject);
   if (!(value instanceof Map)) {

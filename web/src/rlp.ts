@@ -15,7 +15,7 @@ const LONGEST_SHORT = 55;
 /** Decode the one item that `data` is, of at most `limit` bytes. */
 export function decodeRlp(data: Uint8Array, subject: Message, limit: number): RlpItem {
   if (data.length > limit) {
-    throw malformed(message("document-too-long", { subject, size: data.length, limit }));
+    throw malformed(message("document-too-long", { subject, limit }));
   }
   const [item, end] = decode(data, 0, data.length, 0, subject);
   if (end !== data.length) {

@@ -102,7 +102,7 @@ def test_no_bytes_crash(data: bytes) -> None:
 
 
 def test_a_header_is_bounded() -> None:
-    with pytest.raises(MalformedError, match="at most 8,192 are allowed"):
+    with pytest.raises(MalformedError, match="more than the 8,192 bytes that are allowed"):
         parse_header(bytes(MAX_HEADER_BYTES + 1))
 
 

@@ -240,8 +240,10 @@ function showTimes({ report, checkedAt }: Outcome, say: Say): HTMLElement {
 
 function showSteps(report: Report, say: Say): HTMLElement {
   return make("ul", { class: "rows" },
-    ...report.steps.map(({ number, detail, error }) =>
-      showRow(`${number}. ${say(titleOfStep(number))}`, verdictOf(error), detail, say, error?.hint)),
+    ...report.steps.map(({ number, detail, error, provesTime }) => {
+      const verdict = error === null && !provesTime ? "cannot tell" : verdictOf(error);
+      return showRow(`${number}. ${say(titleOfStep(number))}`, verdict, detail, say, error?.hint);
+    }),
     ...report.unmade.map(({ number, verdict, reason }) =>
       showRow(`${number}. ${say(titleOfStep(number))}`, verdict, reason, say)));
 }
