@@ -21,7 +21,7 @@ def load_signatures(name: str) -> ModuleType:
     if source is None:
         return import_module(name)
     tree = ast.parse(source)
-    used = {found for statement in tree.body for found in _list_names(statement)}
+    used = {name for statement in tree.body for name in _list_names(statement)}
     tree.body = [statement for statement in tree.body if _is_needed(statement, used)]
     module = ModuleType(__name__)  # dataclasses look themselves up in an imported module
     exec(compile(tree, name, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 (our own)

@@ -87,9 +87,9 @@ class LazyCommand(TyperCommand):
         with suppress(TyperException):
             context = command.make_context(info_name, list(args), parent)
             if isinstance(command, TyperGroup):
-                name, found, rest = command.resolve_command(context, list(args))
-                assert found is not None  # else it has raised
-                found.make_context(name, rest, parent=context)
+                name, chosen, rest = command.resolve_command(context, list(args))
+                assert chosen is not None  # else it has raised
+                chosen.make_context(name, rest, parent=context)
 
 
 def make_group(name: str) -> typer.Typer:

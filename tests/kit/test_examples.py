@@ -234,7 +234,8 @@ def test_the_gitlab_pipeline_stamps_and_verifies(
     user: dict[str, str], network: Devnet, secrets: dict[str, Path], tmp_path: Path
 ) -> None:
     repository = copy("gitlab-ci", tmp_path)
-    shutil.copy(ROOT / "requirements/operator.txt", repository)
+    (repository / "requirements").mkdir()
+    shutil.copy(ROOT / "requirements/operator.txt", repository / "requirements")
     for path in secrets.values():
         path.chmod(0o644)  # as GitLab writes variables of the type File
     environment = without_wheel(user, tmp_path) | {

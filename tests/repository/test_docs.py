@@ -105,9 +105,9 @@ def test_nothing_is_installed_by_a_name_that_a_registry_could_give_to_others():
     # Nothing of ours is published: whoever registers the name is installed by our own words.
     # A checkout, a wheel in the folder in which one is, or what is pinned with hashes.
     ours = r"(\.|\./anchor_evidence-[\d.]+-[\w-]+\.whl)(\[[a-z0-9,{}]+\])?"
-    checkout = re.compile(rf"{ours}|requirements/\w+\.txt")
+    checkout = re.compile(rf"{ours}|(\$GITHUB_ACTION_PATH/)?requirements/\w+\.txt")
     # A wheel by its URL, and of one hash only.
-    wheel = re.compile(r"anchor-evidence\[[a-z,]+\] @ \$(\w*WHEEL)#sha256=\$\1_SHA256")
+    wheel = re.compile(r"anchor-evidence(\[[a-z,]+\])? @ \$(\w*WHEEL)#sha256=\$\2_SHA256")
     found = {page: installed_by(page.read_text("utf-8")) for page in texts_for_users()}
     others = {
         f"{page.relative_to(ROOT)}: {target}"
