@@ -215,7 +215,7 @@ def test_no_token_of_a_link_is_in_a_log_of_the_web_server(
             r"listen (127[.]0[.]0[.]1:[0-9]+);", (tmp_path / "anchor.conf").read_text()
         )
         assert plain is not None
-        moved = httpx.get(f"http://{plain[1]}/join?token={invitation}")
+        moved = httpx.get(f"http://{plain[1]}/join?token={invitation}", timeout=60)
         assert moved.status_code == 301 and invitation in moved.headers["Location"]
         context.close()
     logs = {path.name: path.read_text("utf-8") for path in tmp_path.glob("*.log")}

@@ -85,7 +85,7 @@ def test_what_is_for_the_operator_only_is_neither_told_nor_named(
 def test_a_refusal_by_the_framework_is_a_problem_of_this_service(
     status: int, name: str, detail: str
 ) -> None:
-    members = read(problems._answer_http(HERE, HTTPException(status)))
+    members = read(problems._explain_http(HERE, HTTPException(status)).response())
     assert (members["id"], members["detail"]) == (name, detail)
 
 
