@@ -46,7 +46,7 @@ def audit_own_log(
                         lost=audit.lost,
                     )
                 )
-            output.line(Message("audit-not-checked", what=join(audit.unchecked, by="semicolon")))
+            output.line(Message("audit-not-checked", names=join(audit.unchecked, by="semicolon")))
             breaches, code = list(audit.breaches), ExitCode.DONE
             members: dict[str, Any] = {
                 "leaves": audit.leaves,

@@ -110,14 +110,14 @@ def reapply_erasures(database: Writable, stores: Sequence[Database], known: Know
         with database.write() as connection:
             insert_holds(connection, holds)
     with database.write() as connection:
-        found = list(_find_in_log(connection))
+        stated = list(_find_in_log(connection))
         # The folder's statements do not say which record in the log states the same.
-        said_by = {(each.leaf, each.erased_at): each.statement for each in found}
+        said_by = {(each.leaf, each.erased_at): each.statement for each in stated}
         erasures = [
             replace(each, statement=each.statement or said_by.get((each.leaf, each.erased_at)))
             for each in known.erasures
         ]
-        erasures += found
+        erasures += stated
         by_leaf = {erasure.leaf: erasure for erasure in reversed(erasures)}
         back = find_by_leaves(connection, by_leaf.keys())
         back = [piece for piece in back if piece.source != ERASED]

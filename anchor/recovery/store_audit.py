@@ -24,17 +24,6 @@ from anchor.messages.message import Message
 from anchor.project.log_key import load_log_key, public_path
 from anchor.project.project import OpenProject
 from anchor.receipt.state_proof import check_account, check_anchor
-from anchor.recovery.index_audit import (
-    NameAudit,
-    PieceIndexAudit,
-    RecordIndexAudit,
-    RetentionAudit,
-    SliceAudit,
-    audit_pages,
-    audit_positions,
-    audit_rows,
-    audit_sums,
-)
 from anchor.recovery.journal_audit import audit_attempts, audit_hints, audit_slots
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import SideFile
@@ -46,6 +35,17 @@ from anchor.store.fingerprint_pages import About
 from anchor.store.heads import find_edge, load_anchors, load_heads, newest_head
 from anchor.store.idempotency_keys import count_lost_keys
 from anchor.store.incidents import load_open_incidents
+from anchor.store.index_audit import (
+    NameAudit,
+    PieceIndexAudit,
+    RecordIndexAudit,
+    RetentionAudit,
+    SliceAudit,
+    audit_pages,
+    audit_positions,
+    audit_rows,
+    audit_sums,
+)
 from anchor.store.kept_proofs import decode_proof, load_proof_rows
 from anchor.store.name_index import count_entered
 from anchor.store.record_index import count_indexed

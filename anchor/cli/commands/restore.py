@@ -15,7 +15,11 @@ from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.errors import ChainGuardError, UsageError
 from anchor.messages.message import Message, join
-from anchor.operate.key_audit_trail import find_noted_holds
+from anchor.operate.key_audit_trail import (
+    find_noted_holds,
+    find_noted_keys,
+    find_noted_tenants,
+)
 from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.allowlist import find_allowed, named_config
 from anchor.project.config import load_config
@@ -23,10 +27,10 @@ from anchor.project.files import CONFIG
 from anchor.project.missing_files import list_missing_files
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.recovery.left_behind import LABELS, count_left_behind, list_named
 from anchor.recovery.restore import RestoreResult, restore_project
 from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.database import is_taken, lock_location
+from anchor.store.left_behind import LABELS, count_left_behind, list_named
 from anchor.store.legal_holds import load_holds
 from anchor.store.location import SqliteFile, StoreLocation, find_replaced_store
 
@@ -126,7 +130,9 @@ def command(
         # After a crash between the two renames, the old store is the one moved aside.
         left = store if exists else find_replaced_store(store)
         remains = gather_remains(stack, config, node, options, left, output.note)
-        named = list_named(config, remains.stores)
+        named = list_named(remains.stores)
+        named["api_keys"] |= find_noted_keys(config).keys()
+        named["tenants"] |= find_noted_tenants(config)
         restored = restore_project(config, node, remains, output.note, is_partial=is_partial)
     if find_allowed(file) is None:
         note_project(output, file)

@@ -171,7 +171,7 @@ class NameAudit:
 
     def check(self, connection: Connection) -> Iterator[Message]:
         """Yield a message for each tenant whose names the index does not hold as they are."""
-        found, false = _make_streams(), set[str]()
+        entered, false = _make_streams(), set[str]()
         ends: dict[str, int] = {}
         for tenant, first, columns in name_index.load_blocks(connection):
             try:
@@ -179,14 +179,14 @@ class NameAudit:
             except ValueError:
                 false.add(tenant)
                 continue
-            _extend(found[tenant], entries)
+            _extend(entered[tenant], entries)
             places = [index for index, _ in entries]
             is_placed = ends.get(tenant, -1) < first <= min(places, default=first)
             if not is_placed or name_index.encode_block(entries) != columns:
                 false.add(tenant)
             ends[tenant] = max(places, default=first)
-        for tenant in sorted({*found, *self._expected, *false}):
-            if tenant in false or _finish(found, tenant) != _finish(self._expected, tenant):
+        for tenant in sorted({*entered, *self._expected, *false}):
+            if tenant in false or _finish(entered, tenant) != _finish(self._expected, tenant):
                 yield Message("audit-names-differ", tenant=tenant)
 
 

@@ -8,8 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from anchor.messages.message import Message
-from anchor.operate.key_audit_trail import find_noted_keys, find_noted_tenants
-from anchor.project.config import Config
 from anchor.store import fingerprints
 from anchor.store.database import Database
 from anchor.store.fingerprint_pages import About
@@ -88,15 +86,13 @@ Names = dict[str, set[str | bytes]]
 """What names the rows of each kind."""
 
 
-def list_named(config: Config, stores: Sequence[Database]) -> Names:
-    """Return what the old stores and the audit trail name, by kind."""
+def list_named(stores: Sequence[Database]) -> Names:
+    """Return what the old stores name, by kind."""
     named: Names = {kind: set() for kind in _QUERIES}
     for store in stores:
         with store.read() as connection:
-            for kind, found in _load(connection).items():
-                named[kind] |= found
-    named["api_keys"] |= find_noted_keys(config).keys()
-    named["tenants"] |= find_noted_tenants(config)
+            for kind, names in _load(connection).items():
+                named[kind] |= names
     return named
 
 
@@ -112,10 +108,10 @@ def count_left_behind(
     held["tenants"] = {*connection.execute(select(tenants.c.name)).scalars()}
     dated = [each for each in named[_RETENTIONS] if isinstance(each, bytes)]
     # The date of evidence that did not come back, or was erased, is not lost by itself.
-    there = fingerprints.find(connection, About.IDENTITY, dated)
+    restored = fingerprints.find(connection, About.IDENTITY, dated)
     counts: dict[str, int | None] = {}
     for kind, names in named.items():
-        lost = (names & there.keys() if kind == _RETENTIONS else names) - held[kind]
+        lost = (names & restored.keys() if kind == _RETENTIONS else names) - held[kind]
         counts[kind] = len(lost) or (0 if is_complete else None)
     return counts
 
