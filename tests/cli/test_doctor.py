@@ -326,7 +326,7 @@ def test_a_key_that_may_not_anchor_or_cannot_pay_is_found(own_site: Site) -> Non
         "neither this log's owner nor one of its operators",
         "anchor operator add",
     )
-    expect(own_site, "funds", 30, "has 0.000000 ether", "send ether", whole=31)
+    expect(own_site, "funds", 30, "has 0 ether on chain", "send ether", whole=31)
     ask(own_site.url, "anvil_setBalance", Account.from_key(STRANGER).address, hex(10**18))
     assert examine(own_site)["funds"].verdict is Verdict.PASS
     own_site.edit("max_fee_gwei = 100", "max_fee_gwei = 1")
