@@ -164,8 +164,8 @@ def _ask_for_blocks(config: Config, seen: ChainTime) -> ClockFault | None:
             block = node.fetch_latest()
             if block.number > first.number:
                 in_step = is_in_step(before, block.number, block.timestamp, elapsed)
-                now = replace(before, newest=block.timestamp, in_step=in_step)
-                return judge_clock(unix_now(), now, None, elapsed=0.0)
+                latest = replace(before, newest=block.timestamp, in_step=in_step)
+                return judge_clock(unix_now(), latest, None, elapsed=0.0)
     except (CannotCheckError, ChainGuardError):
         pass  # without a node, as ever: the seal checks the times again
     return None
