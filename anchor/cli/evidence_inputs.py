@@ -327,12 +327,12 @@ class VerificationInputs:
                 return self._from_store(inner, digests, beside)
             receipt = beside
         if is_bundle_file(receipt):
-            (found,) = choose_receipts(
+            (chosen,) = choose_receipts(
                 load_bundle(receipt), [Wanted(name=file.name, digests=digests)]
             )
-            if found is None:
+            if chosen is None:
                 raise UsageError(Message("bundle-lacks-receipt", path=file, bundle=receipt))
-            return found
+            return chosen
         return read_receipt(receipt)
 
     def _digest(self, file: Path, hint: Message | None) -> Digests:
