@@ -219,11 +219,6 @@ class ChainWatch:
         self._first: tuple[float, int] | None = None
 
     @property
-    def rest(self) -> float:
-        """Seconds until the next check is due."""
-        return max(0.0, self._due - self._clocks.steady())
-
-    @property
     def is_due(self) -> bool:
         """Whether the next check is due."""
         return self._clocks.steady() >= self._due

@@ -99,7 +99,7 @@ class AnchorWatchThread:
                 rest = self.watch.adopt(PERIOD)
             if rest is None:
                 self._look(node)
-                rest = self.watch.rest
+                rest = PERIOD
                 if self._wake.is_set():
                     # Nodes that disagree about the final block may request checks in a row.
                     self._stopping.wait(_LEAST)
