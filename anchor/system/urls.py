@@ -48,15 +48,15 @@ _NODE_URL = re.compile(
 
 def is_node_url(url: str) -> bool:
     """Return whether a trust policy may name a node by ``url``: HTTP or HTTPS, host and port."""
-    found = _NODE_URL.fullmatch(url)
-    if found is None:
+    match = _NODE_URL.fullmatch(url)
+    if match is None:
         return False
-    if found["address"] is not None:
+    if match["address"] is not None:
         try:
-            IPv6Address(found["address"])
+            IPv6Address(match["address"])
         except ValueError:
             return False
-    return found["port"] is None or 1 <= int(found["port"]) <= 65_535
+    return match["port"] is None or 1 <= int(match["port"]) <= 65_535
 
 
 def are_distinct(urls: Sequence[str]) -> bool:
