@@ -62,7 +62,7 @@ def lose_schema(site: Site, server: Postgres) -> None:
 @pytest.mark.fault(
     "F21",
     how="a piece is erased through the service after a backup, the daemon finishes it, the store "
-    "is destroyed and restored from that backup; the same again with no daemon",
+    "is destroyed and restored from that backup; again without the daemon",
     then="nothing of it is back: the statement was on disk before the erasure was acknowledged",
 )
 @PLACES
