@@ -28,6 +28,7 @@ from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, PyEvmNode, open_devnet
 from anchor.chain.signer.keystore import write_keystore
 from anchor.errors import ExitCode
 from anchor.evidence import file_hashing
+from anchor.project.allowlist import allow_project
 
 MakeSite = Callable[..., Site]
 
@@ -95,6 +96,7 @@ def test_a_broken_configuration_names_the_member(
             )
     finally:
         path.write_bytes(good)
+        allow_project(path)
 
 
 def test_after_all_those_the_good_configuration_works(configured: Site) -> None:
@@ -120,7 +122,7 @@ def test_without_a_project_a_command_says_how_to_get_one(
 def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
     ran = run_in_process("seal", "--config", "nowhere/anchor.toml", cwd=tmp_path)
     ran.refused(2, "no configuration file nowhere/anchor.toml", "anchor init")
-    env = {"ANCHOR_CONFIG": "elsewhere.toml"}
+    env = {"ANCHOR_CONFIG": str(tmp_path / "elsewhere.toml")}
     run_in_process("seal", cwd=tmp_path, env=env).refused(2, "elsewhere.toml")
 
 
@@ -383,7 +385,7 @@ MALFORMED: dict[str, tuple[int, str, bytes]] = {
     "text": (2, "the receipt", b"not JSON at all"),
     "foreign": (2, "'format'", b'{"hello": "world"}'),
     "list": (2, "'format'", b"[]"),
-    "oversized": (2, "at most 1,048,576", b'{"pad": "' + b"x" * (1 << 20) + b'"}'),
+    "oversized": (2, "more than the 1,048,576 bytes", b'{"pad": "' + b"x" * (1 << 20) + b'"}'),
     "deep": (2, "the receipt", b"[" * 100_000),
     "twice": (2, "format", b'{"format": "anchor-receipt/1", "format": "anchor-receipt/1"}'),
     "binary": (2, "the receipt", bytes(range(256))),
