@@ -93,8 +93,9 @@ class SideFile:
             SideFileHeldError: Another process keeps the file locked.
         """
         with self._translate_errors():
-            with self._locked() as descriptor:
-                self._find_end(descriptor)
+            if self.path.exists():  # the first entry makes it
+                with self._locked() as descriptor:
+                    self._find_end(descriptor)
             try_folder(self.path.parent)
 
     def read_entries(self, on_damage: OnDamage | None = None) -> Iterator[Entry]:

@@ -72,7 +72,7 @@ STEPS = {
         0 list
         0 list --limit 1
         0 search nothing-like-it
-        0 search BZPE-PSQZ-S1QK-HPAJ-1
+        2 search BZPE-PSQZ-S1QK-HPAJ-1
         0 search AC-20261128-0123456789ABCDEF
         0 seal
         0 status

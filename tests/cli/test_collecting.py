@@ -223,5 +223,6 @@ def test_the_configured_ntp_servers_are_checked(site: Site) -> None:
     for servers in ('["one.example"]', '["a:b", "c"]'):
         text = path.read_text().split("\n[collect]")[0]
         path.write_text(f"{text}\n[collect]\nntp = {servers}\n")
+        site.run("trust", "allow").expect(0)
         ran = site.run("status").expect(2)
         assert "collect.ntp" in ran.err

@@ -20,6 +20,7 @@ MOST = {
     "create": 3,
     "deploy": 16,
     "check": 4,
+    "seal": 1,
     "anchor": 16,
     "wait": 5,
     "proof": 1,

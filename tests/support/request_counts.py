@@ -18,6 +18,7 @@ PHASES = {
     "deploy": "deploy",
     "gather": "add",
     "check_standing": "check",
+    "find_seal_limit": "seal",
     "seal": "seal",
     "anchor_newest": "anchor",
     "wait_until_final": "wait",

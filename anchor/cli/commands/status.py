@@ -59,7 +59,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
     "reversible": anchors in blocks that are not final yet. "unproven": final anchors for whose
     receipts no node gave a state proof. "to anchor": leaves after the head on chain. "clock": this
     machine's, compared with the chain's. "copies": servers that hold the store.
-    "retention": evidence with a retention date.
+    "retention": evidence with a retention date. "erasures": those not finished on disk.
 
     `anchor list --help` explains the states of one piece.
     """
