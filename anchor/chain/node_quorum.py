@@ -46,7 +46,7 @@ def _at_primary(
 
     @wraps(read)
     def method(group: NodeGroup, /, *args: _Params.args, **kwargs: _Params.kwargs) -> Answer:
-        return group.read_at_primary(lambda node: read(node, *args, **kwargs))
+        return group.read_at_primary(lambda node: getattr(node, read.__name__)(*args, **kwargs))
 
     return method
 

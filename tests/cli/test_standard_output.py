@@ -162,13 +162,12 @@ def test_a_second_daemon_whose_output_is_full_ends_with_the_code_of_the_lock(
 def test_a_status_without_its_node_says_why_though_nothing_can_be_printed(
     anchored: Site,
 ) -> None:
-    config = anchored.folder / "anchor.toml"
-    text = config.read_text("utf-8")
-    config.write_text(text.replace(anchored.url, f"http://127.0.0.1:{free_port()}"), "utf-8")
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    anchored.edit(anchored.url, nowhere)
     try:
         ended = with_full_disk(anchored, "status", "--json")
     finally:
-        config.write_text(text, "utf-8")
+        anchored.edit(nowhere, anchored.url)
     assert ended.code == ExitCode.CANNOT_CHECK, ended
     assert "cannot be reached (connection refused" in ended.err, ended
 
