@@ -217,7 +217,9 @@ async def _limit_anonymous(scope: Scope) -> Problem | None:
     try:
         # Some routes do not look at keys.
         await authenticate(request.app.state.service, request, token)
-    except (Problem, AnchorError, OSError) as error:
+    except Problem as problem:
+        return too_many(seconds) if problem.status == 401 else problem
+    except (AnchorError, OSError) as error:
         return explain(error)
     return None
 

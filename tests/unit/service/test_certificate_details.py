@@ -68,7 +68,7 @@ def test_what_is_not_known_is_not_stated() -> None:
     details = parse_details(encode_details(nobody, DIGESTS, None, NO_PLATFORM), is_json=True)
     assert (details.depositor.name, details.submitter.name) == (None, None)
     # The issuer is the service itself, whose operator has no registered name.
-    assert details.issuer.name is not None and "registered no name" in details.issuer.name
+    assert details.issuer.name is not None and "no operator's name" in details.issuer.name
     assert details.platform.legal_name is None
     assert (details.exhibits_stated_by, details.case_reference) == ("issuer", None)
 
