@@ -573,7 +573,7 @@ def test_a_header_that_is_not_known_leaves_receipts_without(
             proxy.always(
                 method, edits(lambda block: {**block, "requestsHash": None, "slotNumber": "0x1"})
             )
-        site.run("prove", "a").expect(0, NOTE, "this release does not know")
+        site.run("prove", "a").expect(0, NOTE, "no fork known to this release")
     assert receipt_of(site, "a").anchors[0].state is None
 
 

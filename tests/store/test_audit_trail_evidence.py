@@ -14,7 +14,6 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.troubles import Effects
 
-from anchor.operate import acceptance
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import AuditTrailRecorder, describe_day, record_due_days
 from anchor.operate.events import Event
@@ -24,7 +23,6 @@ from anchor.store.evidence import load_all
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_events import load_day, load_events
 from anchor.store.tenant_keys import issue_key
-from anchor.system.clock import format_unix_time
 
 OPERATOR = Actor("operator", "root")
 
@@ -115,14 +113,10 @@ def test_the_recorder_looks_now_and_then_and_never_fails(project: OpenProject) -
     assert [event.event for event in told] == ["audit-trail", "warning"]
 
 
-def test_the_daemon_records_and_anchors_the_day_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_daemon_records_and_anchors_the_day_before(tmp_path: Path) -> None:
     template = make_template(tmp_path / "template")
     chain = MemoryChain(recover=read_sender, interval=12)
     site = MemorySite.copy(template, tmp_path / "project", chain)
-    # A record dated after the chain's time would be held back.
-    monkeypatch.setattr(acceptance, "utc_now", lambda: format_unix_time(site.chain.time))
     yesterday = datetime.fromtimestamp(site.chain.time, UTC) - timedelta(days=1)
     opened = site.open()
     happen(opened, "acme", yesterday.date().isoformat())

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from support.memory_chain import GWEI, MemoryChain
 from support.memory_registry import REGISTRY
@@ -18,6 +20,7 @@ from anchor.chain.fees import Fees
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
 from anchor.evidence.digests import digest_bytes
+from anchor.operate import acceptance, anchor_watch
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
@@ -32,7 +35,7 @@ from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
 from anchor.store.location import SqliteFile
 from anchor.store.sealing import open_tree
-from anchor.system.clock import StoppableClock, utc_now
+from anchor.system.clock import StoppableClock, format_unix_time, utc_now
 from anchor.types import Address, Anchor, Hash32, Head
 
 OWNER, OPERATOR, RIVAL, STRANGER = DEV_ADDRESSES[:4]
@@ -126,9 +129,19 @@ class MemorySite:
             for name in names
         ]
         try:
-            accept(project, submissions)
+            with self._at_its_time():
+                accept(project, submissions)
         finally:
             project.database.close()
+
+    @contextmanager
+    def _at_its_time(self) -> Iterator[None]:
+        """Let records state the chain's time, after which none is sealed, and the clock agree."""
+        with (
+            patch.object(anchor_watch, "unix_now", lambda: self.chain.time),
+            patch.object(acceptance, "utc_now", lambda: format_unix_time(self.chain.time)),
+        ):
+            yield
 
     def round(self, effects: Effects, wait_for: WaitFor = "included") -> RunResult:
         """Do one round as one process does."""
@@ -161,7 +174,7 @@ class MemorySite:
         clock.at[self.chain.time + seconds] = stoppable.stopping.set
         happened: list[Event] = []
         try:
-            with project.database.hold_lease():
+            with self._at_its_time(), project.database.hold_lease():
                 Daemon(
                     project,
                     Node(TroubledTransport(self.chain, effects)),

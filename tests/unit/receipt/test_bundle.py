@@ -207,7 +207,7 @@ BROKEN: dict[str, tuple[Callable[[list[bytes]], list[bytes]], str]] = {
     "a receipt twice": (lambda lines: shuffled(lines, 0, 1, 2, 2), "line 4 of the bundle: index 0"),
     "a line that is too long": (
         lambda lines: [*lines[:2], b" " * MAX_LINE_BYTES + lines[2]],
-        f"line 3 of the bundle: the line has more than the {MAX_LINE_BYTES:,} bytes that are allowed",
+        f"line 3 of the bundle: the line has more than the {MAX_LINE_BYTES:,} bytes",
     ),
 }
 
