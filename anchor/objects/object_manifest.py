@@ -95,11 +95,14 @@ def read_rows(path: Path) -> Iterator[ObjectRow]:
         _check_columns(path, file)
         for _ in _parse(path, file):
             pass
-        return _close_after(stack.pop_all(), _parse(path, file))
+        kept = _close_after(stack.pop_all(), _parse(path, file))
+        next(kept)  # from here on it closes the file, also if no row is asked for
+        return kept
 
 
-def _close_after(stack: ExitStack, rows: Iterator[ObjectRow]) -> Iterator[ObjectRow]:
+def _close_after(stack: ExitStack, rows: Iterator[ObjectRow]) -> Iterator[Any]:
     with stack:
+        yield None
         yield from rows
 
 

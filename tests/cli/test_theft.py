@@ -79,6 +79,7 @@ class Drill:
             "^password_file = .*$", 'password_file = "new-password"', text, flags=re.MULTILINE
         )
         path.write_text(text, "utf-8")
+        allow_project(path)
 
 
 @pytest.fixture
