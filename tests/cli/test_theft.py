@@ -18,6 +18,7 @@ from support.rotation import OWNER, SplitLog, make_split_log, quick_blocks, succ
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.ethereum.keccak import format_address
+from anchor.project.allowlist import allow_project
 
 THIEF = format_address(DEV_ADDRESSES[3])
 
