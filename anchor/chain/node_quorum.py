@@ -46,7 +46,11 @@ def _at_primary(
 
     @wraps(read)
     def method(group: NodeGroup, /, *args: _Params.args, **kwargs: _Params.kwargs) -> Answer:
-        return group.read_at_primary(lambda node: getattr(node, read.__name__)(*args, **kwargs))
+        def ask(node: Node) -> Answer:
+            answer: Answer = getattr(node, read.__name__)(*args, **kwargs)
+            return answer
+
+        return group.read_at_primary(ask)
 
     return method
 
