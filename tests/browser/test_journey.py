@@ -38,7 +38,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, anvil_path: Path) -> Itera
     arguments = ("serve", "--demo", "--port", "0", "--workers", "1")
     with start_anchor(*arguments, cwd=folder, log=folder / "log", env=variables) as running:
         shown = running.printed(" with 1 processes", SECONDS)
-        (url,) = re.findall(r" at (http://127\.0\.0\.1:\d+)", shown)
+        url = re.findall(r" at (http://127\.0\.0\.1:\d+)", shown)[0]
         yield url
 
 

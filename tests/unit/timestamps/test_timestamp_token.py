@@ -370,17 +370,17 @@ def test_another_certificate_of_the_same_key_does_not_stand_behind_a_token(
     folder = authority.folder
     config = folder / "tsa.cnf"
     config.write_text(config.read_text().replace("_alg = sha256", f"_alg = {form}"))
+    # The same name, number and key, valid longer: only its digest tells it from the first.  It is
+    # made before the token, whose time has to be in its validity.
+    run_openssl(
+        "x509", "-req", "-in", folder / "signer.csr", "-CA", folder / "root.pem",
+        "-CAkey", folder / "root.key", "-out", folder / "renewed.pem", "-days", "366",
+        "-extfile", folder / "extensions", "-set_serial", "7",
+    )  # fmt: skip
+    signed, renewed = load_der(folder / "signer.pem"), load_der(folder / "renewed.pem")
     token = authority.stamp(CHECKPOINT)
     verify_timestamp(token, CHECKPOINT, [authority.trusted])
     assert _does_openssl_accept(authority, token, tmp_path)
-    signed = load_der(folder / "signer.pem")
-    # The same name, number and key, valid longer: only its digest tells it from the first.
-    run_openssl(
-        "x509", "-req", "-in", folder / "signer.csr", "-CA", folder / "root.pem",
-        "-CAkey", folder / "root.key", "-out", folder / "signer.pem", "-days", "366",
-        "-extfile", folder / "extensions", "-set_serial", "7",
-    )  # fmt: skip
-    renewed = load_der(folder / "signer.pem")
     bent = _with_certificate(token, signed, renewed)
     with pytest.raises(NotTrustedError) as caught:
         verify_timestamp(bent, CHECKPOINT, [authority.trusted])
