@@ -17,6 +17,7 @@ from anchor.certificate.model import Certificate, bilingual, encode_certificate
 from anchor.certificate.paper_facts import PARTY, PaperFacts
 from anchor.certificate.statements import Declarant
 from anchor.errors import NotFinalError, UsageError
+from anchor.ethereum.known_chains import proves_time
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, join
 
@@ -78,6 +79,7 @@ def render_paper(name: PaperName, certificate: Certificate, declarant: Declarant
                 describe_result(anchor, is_compared=certificate.evidence.compared == "file")
             ),
             kind=None if kind is None else facts.say(bilingual(kind)),
+            proves_time=proves_time(anchor.kind),
             stated=certificate.stated,
             declarant=declarant,
             by_party=facts.say(PARTY),
