@@ -20,6 +20,10 @@ def start(running: Running) -> tuple[str, Path]:
     address = re.search(r" at (http://127\.0\.0\.1:\d+)", shown)
     files = re.search(r"submitted: (.+)", shown)
     assert address is not None and files is not None
+    # Nobody has to look for it: it is in the first line, and in the first one once all is started.
+    first, ready, *_ = running.printed_results().splitlines()
+    assert first == f"the pages will be at {address[1]} in a moment"
+    assert ready == f"open {address[1]} in a browser"
     return address[1], Path(files[1])
 
 

@@ -297,16 +297,16 @@ def test_both_commands_of_the_readme_run_from_the_source_archive(
         cwd=source, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     ) as site:  # fmt: skip
         assert site.stdout is not None
-        printed = []
+        printed = ""
         try:
-            for line in site.stdout:
-                printed.append(line)
-                if re.search(r"http://127\.0\.0\.1:[1-9]", line):
-                    break
-            else:
-                pytest.fail("".join(printed))
+            while " processes" not in printed:
+                line = site.stdout.readline()
+                assert line, printed
+                printed += line
         finally:
             site.terminate()
+    pages = re.search(r" at (http://127\.0\.0\.1:[1-9]\d*) with", printed)
+    assert pages and re.findall(r"http://[0-9.:]+", printed)[0] == pages[1], printed
 
 
 def test_a_part_of_the_source_archive_that_is_missing_is_named(

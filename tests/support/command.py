@@ -318,6 +318,10 @@ class Running:
         """Return all it printed so far."""
         return self._out.read_text("utf-8") + self._err.read_text("utf-8")
 
+    def printed_results(self) -> str:
+        """Return what it printed so far on standard output."""
+        return self._out.read_text("utf-8")
+
     def printed(self, text: str, seconds: float = 90.0) -> str:
         """Wait until it printed ``text``, and return all it printed so far."""
         end = time.monotonic() + seconds

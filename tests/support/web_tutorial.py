@@ -81,10 +81,10 @@ class Demonstration:
         """Return what the demonstration prints of itself, as soon as it serves."""
         addresses: list[str] = []
         for line in lines:
-            addresses += re.findall(r"http://127\.0\.0\.1:\d+", line)
+            found = re.findall(r"http://127\.0\.0\.1:\d+", line)
+            addresses += [address for address in found if address not in addresses]
             if len(addresses) == 2:
-                node, url = addresses
-                return cls(url, node)
+                return cls(*addresses)
         raise AssertionError("the demonstration ended before it served")
 
 

@@ -112,8 +112,10 @@ def command(
             raise UsageError(Message("demo-site-not-local"), hint=Message("demo-site-hint"))
         listener = listen(host, port)
         url = _format_url(host, listener)
+        output.line(Message("demo-site-address", url=url))
         output.note(Message("demo-site-starting"))
         with open_demo_site(url) as site:
+            output.line(Message("demo-site-open", url=url))
             output.line(Message("demo-site-files", path=site.files))
             output.line(Message("demo-site-keys"))
             output.line(Message("demo-site-node", url=site.chain))
