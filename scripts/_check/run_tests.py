@@ -262,6 +262,7 @@ MARKED = {
         "anchor/testing/*.py",
         "examples/**/*",
         "pyproject.toml",
+        "setup.py",
     ),
     "repository": (
         "docs/spec/*",
@@ -283,6 +284,7 @@ MARKED = {
     "release": (
         "MANIFEST.in",
         "pyproject.toml",
+        "setup.py",
         ".containerignore",
         "deploy/Containerfile",
         "deploy/debian-packages*.txt",

@@ -28,7 +28,7 @@ def test_a_type_checker_sees_the_types_of_the_checkout(tmp_path: Path) -> None:
     unbuilt = shutil.ignore_patterns("__pycache__", "*.so")
     for name in ("anchor", "scripts"):
         shutil.copytree(ROOT / name, checkout / name, ignore=unbuilt)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, checkout)
     (checkout / "nothing.txt").touch()
     environment = user_environment(tools, tmp_path, PYTHONPATH=str(packages))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -15,12 +16,15 @@ from packaging.requirements import Requirement
 from support.paths import ROOT
 
 OURS = "anchor-evidence"
-_SOURCES = ("anchor", "pyproject.toml", "README.md", "LICENSE")
+_SOURCES = ("anchor", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel from a copy of the sources, and return its path."""
+def build_wheel(folder: Path, **variables: str) -> Path:
+    """Build the wheel from a copy of the sources, and return its path.
+
+    ``variables`` are added to the environment of the build.
+    """
     sources = folder / "sources"
     sources.mkdir()
     for name in _SOURCES:
@@ -30,7 +34,8 @@ def build_wheel(folder: Path) -> Path:
         else:
             shutil.copy(ROOT / name, sources / name)
     command = (*_PIP, "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--no-index")
-    subprocess.run([*command, "--wheel-dir", folder, sources], check=True)
+    command = (*command, "--wheel-dir", str(folder), str(sources))
+    subprocess.run(command, check=True, env={**os.environ, **variables})
     [wheel] = folder.glob("*.whl")
     return wheel
 
