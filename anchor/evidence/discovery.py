@@ -14,9 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
+from anchor.errors import AnchorError
 from anchor.evidence.checksums import decode_name
+from anchor.evidence.exclusion import GITIGNORE_NAME, Exclusion, FolderPatterns
+from anchor.evidence.ignore_pattern import MAX_BYTES, IgnorePattern
 from anchor.messages.message import Message
 from anchor.system.os_errors import describe_os_error
+from anchor.system.regular_files import open_regular_file
 
 _LIST_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 # Traversing a folder needs no right to list it, except where O_PATH is missing (macOS).
@@ -70,7 +74,9 @@ class Skipped:
 Discovered: TypeAlias = SourceFile | IntakeProblem | Skipped
 
 
-def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterator[Discovered]:
+def find_sources(
+    arguments: Sequence[Path], *, follow_symlinks: bool, exclusion: Exclusion | None = None
+) -> Iterator[Discovered]:
     """Yield the files that ``arguments`` name, and all files below the folders among them.
 
     The arguments keep their order; below a folder the order is that of the paths' bytes (as in
@@ -81,8 +87,11 @@ def find_sources(arguments: Sequence[Path], *, follow_symlinks: bool) -> Iterato
     A path in two arguments is listed once, at the first.  A followed link to a file is a name of
     its own, like a hard link; a folder that a link leads to again is skipped, so that loops end.
     Devices, sockets and FIFOs are skipped without being opened.
+
+    What ``exclusion`` leaves out of a folder is skipped, a folder with all below it, and counted
+    there; an argument itself never is.
     """
-    walk = _Walk(follow_symlinks=follow_symlinks)
+    walk = _Walk(follow_symlinks=follow_symlinks, exclusion=exclusion)
     for argument in arguments:
         yield from walk.take(argument)
 
@@ -142,15 +151,19 @@ class _Folder:
     name: bytes
     real: bytes
     guarded: int
+    patterns: FolderPatterns | None
 
 
 class _Walk:
     """Lists arguments one after the other and records which paths they covered."""
 
-    def __init__(self, *, follow_symlinks: bool) -> None:
+    def __init__(self, *, follow_symlinks: bool, exclusion: Exclusion | None) -> None:
         self._follow = follow_symlinks
-        # Resolved paths: of the arguments so far, and of folders whose listing is incomplete.
+        self._exclusion = exclusion
+        # Resolved paths: of the arguments so far, of what patterns left out of them, and of folders
+        # whose listing is incomplete.
         self._covered: set[bytes] = set()
+        self._left_out: set[bytes] = set()
         self._unlisted: set[bytes] = set()
         # (device, inode) of every folder listed; kept only where links can lead to one again.
         self._entered: set[tuple[int, int]] = set()
@@ -176,7 +189,10 @@ class _Walk:
         guarded = 0 if self._follow else 1
         if stat.S_ISDIR(status.st_mode):
             name = os.path.basename(real)
-            yield from self._descend(_Folder(path=argument, name=name, real=real, guarded=guarded))
+            patterns = FolderPatterns(exclusion=self._exclusion) if self._exclusion else None
+            yield from self._descend(
+                _Folder(path=argument, name=name, real=real, guarded=guarded, patterns=patterns)
+            )
         elif stat.S_ISREG(status.st_mode):
             text = decode_name(os.fsencode(argument.name))
             yield SourceFile(
@@ -194,18 +210,16 @@ class _Walk:
                 reason=Message("path-complaint", reason=describe_mode(status.st_mode)),
             )
         self._covered |= paths
+        self._left_out -= paths
 
     def _is_covered(self, path: bytes) -> bool:
         """Return whether an earlier argument listed ``path``, by itself or through a folder."""
-        if path in self._covered:
-            return True
-        while (above := os.path.dirname(path)) != path:
-            if above in self._unlisted:
+        while path not in self._covered:
+            above = os.path.dirname(path)
+            if path in self._left_out or above in self._unlisted or above == path:
                 return False
-            if above in self._covered:
-                return True
             path = above
-        return False
+        return True
 
     def _descend(self, top: _Folder) -> Iterator[Discovered]:
         # A stack instead of recursion: folders may nest deeper than Python's recursion limit.
@@ -231,6 +245,9 @@ class _Walk:
         try:
             is_new = self._enter(descriptor)
             listing = _Listing(descriptor, self._follow) if is_new else None
+            patterns, unread = folder.patterns, None
+            if listing is not None and patterns is not None:
+                patterns, unread = _read_gitignore(descriptor, folder.path, listing, patterns)
         finally:
             os.close(descriptor)
         if listing is None:
@@ -242,7 +259,9 @@ class _Walk:
                 path=folder.path,
                 reason=Message("path-complaint", reason=describe_error(listing.error)),
             )
-        yield from self._yield_entries(folder, listing)
+        if unread is not None:
+            yield unread
+        yield from self._yield_entries(folder, listing, patterns)
 
     def _enter(self, descriptor: int) -> bool:
         if not self._follow:
@@ -253,7 +272,9 @@ class _Walk:
         self._entered.add(key)
         return is_new
 
-    def _yield_entries(self, folder: _Folder, listing: _Listing) -> Iterator[_Folder | Discovered]:
+    def _yield_entries(
+        self, folder: _Folder, listing: _Listing, patterns: FolderPatterns | None
+    ) -> Iterator[_Folder | Discovered]:
         guarded = folder.guarded + 1 if folder.guarded else 0
         name_above = folder.name + b"/" if folder.name else b""
         real_above = os.path.join(folder.real, b"")
@@ -264,11 +285,21 @@ class _Walk:
             if self._covered and real_above + base in self._covered:
                 continue
             path = folder.path / os.fsdecode(base)
-            if entry in listing.remarks:
+            if patterns is not None and (pattern := patterns.find(base, is_folder=base != entry)):
+                patterns.exclusion.count(pattern, is_folder=base != entry)
+                self._left_out.add(real_above + base)
+                yield Skipped(path=path, reason=_name_pattern(pattern))
+            elif entry in listing.remarks:
                 yield _remark(path, listing.remarks[entry])
             elif entry.endswith(b"/"):
                 real = _resolve(path) if self._follow else real_above + base
-                yield _Folder(path=path, name=name_above + base, real=real, guarded=guarded)
+                yield _Folder(
+                    path=path,
+                    name=name_above + base,
+                    real=real,
+                    guarded=guarded,
+                    patterns=patterns and patterns.enter(base),
+                )
             else:
                 text = decode_name(base)
                 yield SourceFile(
@@ -314,6 +345,34 @@ class _Listing:
         except OSError as error:
             self.remarks[name] = error
         self.names.append(name)
+
+
+def _read_gitignore(
+    descriptor: int, folder: Path, listing: _Listing, patterns: FolderPatterns
+) -> tuple[FolderPatterns, IntakeProblem | None]:
+    """Return the patterns in force in a folder, and why its .gitignore could not be obeyed."""
+    name = GITIGNORE_NAME
+    if (
+        not patterns.exclusion.reads_gitignore
+        or name not in listing.names
+        or name in listing.remarks
+    ):
+        return patterns, None
+    path = folder / os.fsdecode(name)
+    try:
+        # As in git, it is no link, wherever that leads.
+        opened = open_regular_file(Path(path.name), follows_links=False, folder=descriptor)
+        with open(opened, "rb") as file:
+            return patterns.add_file(file.read(MAX_BYTES + 1), path), None
+    except (AnchorError, OSError) as error:
+        reason = describe_error(error) if isinstance(error, OSError) else error.message
+        return patterns, IntakeProblem(
+            path=path, reason=Message("gitignore-not-obeyed", reason=reason)
+        )
+
+
+def _name_pattern(pattern: IgnorePattern) -> Message:
+    return Message("path-excluded", pattern=pattern.text, source=pattern.source)
 
 
 def _remark(path: Path, remark: Message | OSError) -> IntakeProblem | Skipped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,12 @@ import typer
 
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
-from anchor.cli.intake_notes import note_left_out, note_unread
+from anchor.cli.intake_notes import (
+    describe_excluded,
+    note_left_out,
+    note_unread,
+    print_excluded,
+)
 from anchor.cli.object_inputs import ObjectInputs, add_objects
 from anchor.cli.options import (
     BandwidthOption,
@@ -27,6 +33,7 @@ from anchor.errors import ExitCode, UsageError
 from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
 from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
+from anchor.evidence.exclusion import Exclusion
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.hashing_pool import THREADS, open_workers
 from anchor.messages.message import Message
@@ -81,6 +88,21 @@ def command(
     follow_symlinks: Annotated[
         bool, typer.Option("--follow-symlinks", help="Follow symbolic links.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN",
+            help="Leave out of folders what a pattern of .gitignore's language names, such as "
+            "'*.tmp', '/build/' or '!keep.tmp'; repeatable. PATHs themselves are never left out.",
+        ),
+    ] = None,
+    gitignore: Annotated[
+        bool,
+        typer.Option(
+            "--gitignore",
+            help="Leave out of folders what their .gitignore files name, and .git and __pycache__.",
+        ),
+    ] = False,
     again: Annotated[
         bool, typer.Option("--again", help="Record known files again, as separate evidence.")
     ] = False,
@@ -130,6 +152,7 @@ def command(
         manifests=tuple(manifest or ()),
         rate=None if limit_bandwidth is None else parse_rate(limit_bandwidth),
     )
+    exclusion = _choose_exclusion(files, exclude or [], gitignore=gitignore)
     with project_session(config_path) as project:
         labelled = _labelled(project, _STDIN in named, digest or [], digests_from, name)
         if not files and not labelled and not objects.is_any:
@@ -149,7 +172,8 @@ def command(
             gathered = gather(
                 project,
                 skip_receipts(
-                    find_sources(files, follow_symlinks=follow_symlinks), project.config.log
+                    find_sources(files, follow_symlinks=follow_symlinks, exclusion=exclusion),
+                    project.config.log,
                 ),
                 executor=hashing.executor,
                 again=again,
@@ -181,7 +205,7 @@ def command(
             mark=Message("warning-mark"),
             colour=Colour.YELLOW,
         )
-    _report(output, gathered, taken, total)
+    _report(output, gathered, taken, total, exclusion)
 
 
 def _choose_urls(texts: list[str], list_path: Path | None) -> Sequence[ObjectUrl] | UrlList:
@@ -190,6 +214,16 @@ def _choose_urls(texts: list[str], list_path: Path | None) -> Sequence[ObjectUrl
     if texts:
         raise UsageError(Message("option-urls-from-with-urls"))
     return UrlList(list_path)
+
+
+def _choose_exclusion(
+    files: list[Path], patterns: list[str], *, gitignore: bool
+) -> Exclusion | None:
+    if not patterns and not gitignore:
+        return None
+    if not any(path.is_dir() for path in files):
+        raise UsageError(Message("option-exclude-misplaced"))
+    return Exclusion.of_options([os.fsencode(each) for each in patterns], gitignore=gitignore)
 
 
 def _check_alone(files: list[Path], labelled: list[EvidenceInput], *, again: bool) -> None:
@@ -233,7 +267,13 @@ def _read_checksums(path: Path) -> list[EvidenceInput]:
         ) from error
 
 
-def _report(output: Output, gathered: IntakeResult, taken: ObjectIntake, total: Acceptance) -> None:
+def _report(
+    output: Output,
+    gathered: IntakeResult,
+    taken: ObjectIntake,
+    total: Acceptance,
+    exclusion: Exclusion | None,
+) -> None:
     receipts = note_left_out(output, gathered)
     note_unread(output, taken)
     for changed in gathered.changed:
@@ -246,6 +286,8 @@ def _report(output: Output, gathered: IntakeResult, taken: ObjectIntake, total: 
     output.line(Message("evidence-added-summary", new=total.new, known=total.known, size=size))
     if receipts:
         output.line(Message("receipts-left-out", count=receipts))
+    if exclusion is not None:
+        print_excluded(output, exclusion)
     unread = len(gathered.problems) + taken.unread
     if unread:
         output.line(Message("evidence-unread-count", count=unread))
@@ -264,6 +306,7 @@ def _report(output: Output, gathered: IntakeResult, taken: ObjectIntake, total: 
                 {"path": str(changed.path), "recorded_at": changed.accepted_at}
                 for changed in gathered.changed
             ],
+            **({} if exclusion is None else {"excluded": describe_excluded(exclusion)}),
             **({} if taken.folder is None else {"manifests": str(taken.folder)}),
         }
     )
