@@ -42,10 +42,10 @@ def find_change(project: OpenProject, made: MadeBag, shares: tuple[float, float]
     """
     last: Path | None = None
     try:
-        found = _find_last(project, made)
-        if found is None:
+        recorded = _find_last(project, made)
+        if recorded is None:
             return CaptureChange(last=None, reasons=(Message("change-first"),))
-        last, record = found
+        last, record = recorded
         before, after = open_capture(last), open_capture(made.bag)
         if before.bag.manifest.sha256 != record.digests.sha256:
             raise MalformedError(Message("change-last-replaced", path=last))
