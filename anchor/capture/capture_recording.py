@@ -81,30 +81,22 @@ class MadeBag:
     block: NotBefore | None = None
 
 
-def enter_capture(
-    project: OpenProject, bag: Path, groups: RecordGroups, block: NotBefore | None
-) -> CollectionResult:
-    """Record the manifest of a bag; repeated with the same arguments, it records nothing more.
+def discard_capture(bag: Path) -> None:
+    """Delete a bag that nobody recorded.
 
     Raises:
-        UsageError: The manifest cannot be read.
-        StorageError: The disk is full or fails.
+        UsageError: It cannot be deleted.
+        StorageError: The disk fails.
     """
-    with open_executor() as executor:
-        intake = gather(
-            project,
-            [SourceFile(path=bag / MANIFEST, name=_name_manifest(bag))],
-            executor=executor,
-            keep_files=True,
-            groups=groups,
-            name_block=lambda: block,
-        )
-    for problem in intake.problems:  # somebody changed the bag within this moment
-        raise UsageError(
-            Message("bundle-file-unread", path=problem.path, reason=problem.reason),
-            path=problem.path,
-        )
-    return CollectionResult(groups=groups, intake=intake)
+    rest = bag.with_name(f".anchor-{token_hex(8)}.tmp")
+    try:
+        bag.rename(rest)
+        # A crash here leaves the rest of it, under a name that says what it is.
+        shutil.rmtree(rest)
+    except OSError as error:
+        raise explain_os_error(
+            Message("file-unwritable", path=bag), error, is_named=True
+        ) from error
 
 
 def _name_manifest(bag: Path) -> str:
@@ -230,31 +222,42 @@ class CaptureRecorder:
         )
         self._maker = CaptureMaker(options, observe, program=program, places=places)
 
-    def record(self, url: str, parent: Path) -> RecordedCapture:
-        """Capture a page as a new bag in the folder ``parent``, and record the bag.
-
-        Raises:
-            CannotCheckError: The browser cannot be run, the page does not answer, or the record is
-                to name a block and no node tells the final one; nothing is recorded.
-            UsageError: The bag cannot be written or read, or its record would be too long.
-            StorageError: The disk is full or fails.
-        """
-        made = self.take(url, parent)
-        # A crash here leaves a complete bag that is not recorded.
-        collection = enter_capture(self._project, made.bag, made.groups, made.block)
-        return RecordedCapture(bag=made.bag, page=made.page, collection=collection)
-
     def take(self, url: str, parent: Path) -> MadeBag:
         """Capture a page as a new bag in the folder ``parent``, and record nothing.
 
         Raises:
-            CannotCheckError: As ``record``.
+            CannotCheckError: The browser cannot be run, the page does not answer, or the record is
+                to name a block and no node tells the final one.
             UsageError: The bag cannot be written, or its record would be too long.
             StorageError: The disk is full or fails.
         """
         # Before the first request, so that the record says the page was captured after it.
         block = self._name_block()
         return replace(self._maker.make(url, parent, self._check), block=block)
+
+    def enter(self, made: MadeBag) -> RecordedCapture:
+        """Record the manifest of a bag that ``take`` has made.
+
+        Raises:
+            UsageError: The manifest cannot be read.
+            StorageError: The disk is full or fails.
+        """
+        with open_executor() as executor:
+            intake = gather(
+                self._project,
+                [SourceFile(path=made.bag / MANIFEST, name=made.name)],
+                executor=executor,
+                keep_files=True,
+                groups=made.groups,
+                name_block=lambda: made.block,
+            )
+        for problem in intake.problems:  # somebody changed the bag within this moment
+            raise UsageError(
+                Message("bundle-file-unread", path=problem.path, reason=problem.reason),
+                path=problem.path,
+            )
+        collection = CollectionResult(groups=made.groups, intake=intake)
+        return RecordedCapture(bag=made.bag, page=made.page, collection=collection)
 
     def _check(self, name: str, groups: RecordGroups) -> None:
         named = SourceFile(path=Path(name), name=name)
@@ -362,10 +365,14 @@ def _describe_record(
     return RecordGroups.model_validate(members)
 
 
+def name_host(url: str) -> str:
+    """Return what the names of a page's bags begin with: its host, as file systems take it."""
+    return _UNSAFE.sub("_", (urlsplit(url).hostname or "").lower())[:_MAX_HOST]
+
+
 def _name_bag(page: CapturedPage, parent: Path) -> Path:
     """Return a path that is not taken, after the host and the start of the capture."""
-    host = _UNSAFE.sub("_", (urlsplit(page.url).hostname or "").lower())[:_MAX_HOST]
     at = datetime.fromisoformat(page.started_at)
-    stem = f"{host}-{at:%Y%m%dT%H%M%SZ}"
+    stem = f"{name_host(page.url)}-{at:%Y%m%dT%H%M%SZ}"
     names = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
     return next(parent / name for name in names if not os.path.lexists(parent / name))

@@ -42,7 +42,7 @@ EXTRAS = {
 # The extras of commands that need others than "operator".
 _OWN = {
     **dict.fromkeys(("demo", "devnet"), ("devnet",)),
-    **dict.fromkeys(("capture", "capture-worker", "replay", "watch-pages"), ("capture",)),
+    **dict.fromkeys(("capture", "capture-worker", "replay"), ("capture",)),
     **dict.fromkeys(("audit", "explain", "export", "pack", "sign", "trust", "verify"), ("rpc",)),
     "certify": ("certificate",),
     "copies": ("copies",),

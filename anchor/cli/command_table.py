@@ -22,7 +22,6 @@ GROUPS = {
         "collect": "Record files with an account of how and by whom they were collected.",
         "capture": "Capture web pages, each as one bag and one record.",
         "capture-worker": "Capture the pages that tenants of the HTTP service order.",
-        "watch-pages": "Capture web pages at intervals, and record each change.",
         "custody": "Record and show what happened to evidence: copies, transfers, analyses.",
         "supersede": "Record that evidence is superseded by other evidence, for ever.",
         "withdraw": "Record that evidence is withdrawn, for ever.",
@@ -107,11 +106,8 @@ EXAMPLES = {
         "anchor capture https://example.org/",
         "anchor capture https://example.org/ -o case-12 --lang zh-CN --resolver 9.9.9.9",
         "anchor capture https://example.org/ --viewport 1280x800 --viewport 390x844 --wait 5",
+        "anchor capture https://example.org/terms -o watched --if-changed 0 0.01",
         "anchor capture --compare captures/EARLIER captures/LATER --output comparison.html",
-    ),
-    "watch-pages": (
-        "anchor watch-pages pages.toml --once",
-        "anchor watch-pages pages.toml --profile civil-zh --details details.toml",
     ),
     "capture-worker": (
         "anchor capture-worker /srv/anchor-captures",

@@ -80,20 +80,6 @@ def compare_pictures(first: bytes, second: bytes, *, is_marked: bool = False) ->
     )
 
 
-def make_thumbnail(picture: bytes, width: int, height: int) -> bytes:
-    """Return the top of a picture as a PNG of at most this size.
-
-    Raises:
-        MalformedError: The picture is not PNG, is damaged, or has more than ``MAX_PIXELS``.
-    """
-    measure_picture(picture)
-    whole = _open(picture)
-    shown = min(whole.height, whole.width * height // width or 1)
-    top = whole.crop((0, 0, whole.width, shown))
-    top.thumbnail((width, height))
-    return _encode(top.quantize(64))
-
-
 def measure_picture(picture: bytes) -> Size:
     """Return width and height of a PNG by its header.
 

@@ -199,7 +199,6 @@ MARKED = {
         "anchor/bag/*.py",
         "anchor/collection/*.py",
         "anchor/comparison/**/*",
-        "anchor/page_watch/**/*",
         "anchor/replay/**/*",
     ),
     "browser": (

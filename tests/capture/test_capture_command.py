@@ -203,6 +203,8 @@ def test_bad_usage_is_refused_before_a_browser_starts(site: Site) -> None:
         (("http://localhost/", "--proxy", "http://user:secret@localhost:1"), "without a password"),
         (("http://localhost/", "--resolver", "one.example"), "no resolver"),
         (("http://localhost/", "--profile", "court"), "unknown profile"),
+        (("http://localhost/", "--if-changed", "0", "1.5"), "from 0 to 1"),
+        (("http://localhost/", "--if-changed", "nan", "0"), "from 0 to 1"),
     ):
         ran = site.run("capture", *words).refused(2, said)
         assert "secret@" not in ran.err

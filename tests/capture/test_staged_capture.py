@@ -68,7 +68,7 @@ def test_everything_that_is_wrong_with_a_machine_fails_in_the_record(
             proxy=web.origin.replace("localhost", "127.0.0.1"),
             resolvers=tuple(Resolver(address="127.0.0.1", port=port) for port in (honest, lying)),
         )
-        capture = CaptureRecorder(
+        recorder = CaptureRecorder(
             project,
             options,
             profile="plain",
@@ -77,7 +77,8 @@ def test_everything_that_is_wrong_with_a_machine_fails_in_the_record(
             name_block=name_no_block,
             argv=["anchor", "capture"],
             places=places,
-        ).record("http://a.test/nowhere", tmp_path / "captures")
+        )
+        capture = recorder.enter(recorder.take("http://a.test/nowhere", tmp_path / "captures"))
     (piece,) = load_pieces(site.config.store)
     record: dict[str, Any] = json.loads(piece.record or b"")
     checks = {check["id"]: check for check in record["cleanliness"]["checks"]}

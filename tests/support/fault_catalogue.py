@@ -332,7 +332,7 @@ FAULTS = (
     Fault("J18", "a cluster that loses a worker or its scheduler",
           "others do the work, or the run ends with one sentence and is continued"),
     Fault("J19", "a capture of a web page ends in the middle",
-          "no half bag is recorded; a change of a watched page is recorded once"),
+          "no half bag is recorded; the next capture is compared with the last that was recorded"),
     Fault("J20", "the worker of captures or its service dies, or a page takes too much",
           "one record a capture, or the reason why there is none"),
     Fault("J21", "a page to capture that leads into the operator's own network",

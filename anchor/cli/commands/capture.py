@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -21,7 +21,7 @@ from anchor.capture.capture_options import (
     parse_capture_url,
     parse_viewport,
 )
-from anchor.capture.capture_recording import CaptureRecorder
+from anchor.capture.capture_recording import CaptureRecorder, discard_capture
 from anchor.capture.login_profile import check_profile
 from anchor.capture.name_answers import parse_resolver
 from anchor.capture.recording_proxy import find_recorder
@@ -33,9 +33,11 @@ from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
+from anchor.comparison.capture_change import find_change
 from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
 from anchor.messages.message import Message
 from anchor.operate.recent_block import choose_block
+from anchor.project.project import OpenProject
 from anchor.verification.report import severest_code
 
 _MAX_SCRIPT_BYTES = 1 << 20
@@ -63,6 +65,14 @@ def command(
         Path,
         typer.Option("-o", "--out", metavar="DIR", help="Folder for the bags."),
     ] = Path("captures"),
+    if_changed: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            metavar="TEXT PICTURE",
+            help="Record a page only if a larger share of its text or of its pixels, such as 0 and "
+            "0.01, differs from its last recorded capture in that folder.",
+        ),
+    ] = None,
     wait: Annotated[
         float,
         typer.Option(min=0, max=600, metavar="SECONDS", help="Seconds to wait after loading."),
@@ -177,7 +187,8 @@ def command(
     """Capture web pages, each as one bag and one record.
 
     The machine is observed first and afterwards; a check that fails is recorded and stops nothing.
-    What could not be captured is listed. `anchor run` anchors the records later.
+    What could not be captured is listed. `anchor run` anchors the records later. With --if-changed,
+    for cron or a timer, captures that show no change are deleted.
     """
     output = Output(as_json=as_json)
     if compare is not None:
@@ -189,6 +200,8 @@ def command(
     if not pages:
         raise UsageError(Message("capture-without-url"))
     check_outside_bags(out)
+    if not all(0 <= share <= 1 for share in if_changed or ()):
+        raise UsageError(Message("capture-share-range"))
     if len(viewport or ()) > MAX_VIEWPORTS:
         raise UsageError(Message("viewports-too-many", limit=MAX_VIEWPORTS))
     sizes = tuple(map(parse_viewport, viewport or ())) or (DEFAULT_VIEWPORT,)
@@ -216,8 +229,6 @@ def command(
     program = find_browser()
     if login_profile is not None:
         check_profile(login_profile, program)
-    captures: list[dict[str, object]] = []
-    failed: list[tuple[str, AnchorError]] = []
     with project_session(config_path) as project:
         if sign_wacz:
             options = replace(options, wacz_key=load_wacz_key(project.config.folder))
@@ -230,25 +241,45 @@ def command(
             name_block=choose_block(project, not_before, output.note),
             argv=argv,
         )
-        for url in pages:
-            try:
-                capture = recorder.record(url, out)
-            except CannotCheckError as error:
-                output.note(error.message, mark=Message("error-mark"), colour=Colour.RED)
-                if error.hint is not None:
-                    output.note(error.hint, mark="  ")
-                failed.append((url, error))
+        document, errors = _capture_each(output, project, recorder, pages, out, if_changed)
+    output.result(document)
+    if errors:
+        raise typer.Exit(severest_code([error.exit_code for error in errors]))
+
+
+def _capture_each(
+    output: Output,
+    project: OpenProject,
+    recorder: CaptureRecorder,
+    urls: Sequence[str],
+    out: Path,
+    shares: tuple[float, float] | None,
+) -> tuple[dict[str, Any], list[AnchorError]]:
+    """Capture pages, each of which is reported, and return the failures, which stop no other."""
+    captures, unchanged, failed = [], [], []
+    errors: list[AnchorError] = []
+    for url in urls:
+        try:
+            made = recorder.take(url, out)
+            # A crash here leaves a complete bag without a record, which no later one is compared
+            # with.
+            change = None if shares is None else find_change(project, made, shares)
+            if change is not None and not change.reasons:
+                discard_capture(made.bag)
+                output.line(Message("capture-unchanged", url=url, bag=change.last))
+                unchanged.append({"url": url, "last": str(change.last)})
                 continue
-            print_capture(output, capture)
-            captures.append(describe_capture(capture))
-    output.result(
-        {
-            "captures": captures,
-            "failed": [{"url": url, "error": str(error.message)} for url, error in failed],
-        }
-    )
-    if failed:
-        raise typer.Exit(severest_code([error.exit_code for _, error in failed]))
+            capture = recorder.enter(made)
+        except (CannotCheckError, UsageError) as error:
+            output.note(error.message, mark=Message("error-mark"), colour=Colour.RED)
+            if error.hint is not None:
+                output.note(error.hint, mark="  ")
+            failed.append({"url": url, "error": str(error.message)})
+            errors.append(error)
+            continue
+        print_capture(output, capture, change)
+        captures.append(describe_capture(capture, change))
+    return {"captures": captures, "unchanged": unchanged, "failed": failed}, errors
 
 
 def _compare(

@@ -12,7 +12,6 @@ from support.capture_bags import make_png
 from anchor.comparison.picture_difference import (
     MAX_PIXELS,
     compare_pictures,
-    make_thumbnail,
     measure_picture,
 )
 from anchor.errors import MalformedError
@@ -82,11 +81,3 @@ def test_the_limit_is_counted_in_pixels() -> None:
     assert measure_picture(header + struct.pack(">II", 4_096, 16_384)) == (4_096, 16_384)
     with pytest.raises(MalformedError, match=f"{MAX_PIXELS:,}"):
         measure_picture(header + struct.pack(">II", 4_097, 16_384))
-
-
-def test_a_thumbnail_shows_the_top() -> None:
-    tall = make_png((100, 4_000), boxes=((0, 0, 100, 10), (0, 500, 100, 4_000)))
-    small = Image.open(io.BytesIO(make_thumbnail(tall, 50, 40))).convert("RGB")
-    assert small.size == (50, 40)
-    assert small.getpixel((25, 2)) == (0, 0, 0)
-    assert small.getpixel((25, 38)) == (255, 255, 255)
