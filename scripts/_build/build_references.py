@@ -1,9 +1,8 @@
-"""Write the references that git does not keep: pages of the site, and the manual pages.
+"""Write the references that git does not keep, for the documentation's site.
 
     python scripts/_build/build_references.py [FOLDER]    default: .build/references
 
-``scripts/site`` and ``scripts/release`` run it: ``http-api.md``, ``python-api.md`` and the schemas of
-the commands' JSON are for the site, ``man`` is for wheels.
+These are the pages of the Python and the HTTP API, and the schemas of the commands' JSON.
 """
 
 from __future__ import annotations
@@ -13,14 +12,11 @@ import shutil
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-REFERENCES = ROOT / ".build" / "references"
-# These sources, and not those of a checkout that is installed.
-sys.path.insert(0, str(ROOT))
-
 from api_pages import describe_http, describe_python
 from command_documents import describe_commands
-from manual_pages import write_manual
+
+ROOT = Path(__file__).resolve().parents[2]
+REFERENCES = ROOT / ".build" / "references"
 
 
 def write_references(folder: Path) -> None:
@@ -32,7 +28,6 @@ def write_references(folder: Path) -> None:
         "http-api.md": describe_http(service),
         "python-api.md": describe_python(ROOT / "docs" / "library.md"),
         "schemas/commands.json": schemas,
-        **{f"man/{name}": text for name, text in write_manual().items()},
     }
     for name, text in texts.items():
         path = folder / name

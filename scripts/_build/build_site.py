@@ -4,7 +4,7 @@
 
 The site holds the pages of docs/ in English and Chinese, the references that build_references.py
 wrote to .build/references, the repository's own pages, and every file of the repository that one of
-them links to, so that it is complete without a network.  MkDocs, of requirements/site.txt, renders it.
+them links to, so that it is complete without a network.  MkDocs renders it (requirements/site.txt).
 """
 
 from __future__ import annotations

@@ -293,7 +293,8 @@ MARKED = {
         "scripts/environment.sh",
         "scripts/release",
         "scripts/_release/*.py",
-        "scripts/_build/build_references.py",
+        "scripts/_build/manual_pages.py",
+        "setup.py",
         "anchor/native/*",
     ),
     "service": (

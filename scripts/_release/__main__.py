@@ -93,8 +93,6 @@ def make_release(root: Path, out: Path, without: Collection[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="anchor-release-") as name:
         source = Path(name) / "source"
         checkout.export(root, commit, source)
-        _note("manual pages")
-        distributions.build_manual(source, commit.time)
         _note("source archive")
         distributions.build_archive(source, out, commit.time)
         for machine in distributions.MACHINES:

@@ -31,12 +31,6 @@ def make_environment(seconds: int) -> dict[str, str]:
     return kept | fixed | {"SOURCE_DATE_EPOCH": str(seconds), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
-def build_manual(source: Path, seconds: int) -> None:
-    """Write the manual pages to where archive and wheels of an exported commit take them from."""
-    script = source / "scripts" / "_build" / "build_references.py"
-    _run([sys.executable, script], make_environment(seconds))
-
-
 def build_archive(source: Path, out: Path, seconds: int) -> Path:
     """Build the source archive from an exported commit, and return its path."""
     made = _build(source, "--sdist", make_environment(seconds))

@@ -15,7 +15,6 @@ from support.page_blocks import find_missing, read_blocks, run_blocks
 from support.paths import ROOT
 
 from anchor.chain.devnet import find_anvil, open_devnet
-from anchor.cli.command_table import COMMANDS
 from anchor.registry.artifact import registry_address
 from anchor.verification.verifier import TITLES
 
@@ -31,15 +30,11 @@ def test_the_references_that_git_does_not_keep_are_built_and_their_links_lead_so
 ):
     command = [sys.executable, "scripts/_build/build_references.py", tmp_path / "references"]
     subprocess.run(command, cwd=ROOT, check=True)
-    built = {path.relative_to(tmp_path / "references") for path in tmp_path.rglob("*.*")}
-    manual = {f"man/anchor-{name}.1" for name in COMMANDS}
-    pages = {"http-api.md", "python-api.md"}
-    assert {path.as_posix() for path in built} == {
-        *manual, *pages, "man/anchor.1", "schemas/commands.json",
-    }  # fmt: skip
-    for page in pages:
-        for target in re.findall(r"\]\(([^)#\s]+)", read_prose(tmp_path / "references" / page)):
-            assert "://" in target or (ROOT / "docs" / target).exists(), f"{page} links to {target}"
+    built = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in built} == {"http-api.md", "python-api.md", "commands.json"}
+    for page in tmp_path.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", read_prose(page)):
+            assert (ROOT / "docs" / target).exists(), f"{page.name} links to {target}"
 
 
 def test_the_verification_page_has_every_step_by_its_number():
