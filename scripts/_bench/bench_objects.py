@@ -3,7 +3,7 @@
 Part of `scripts/bench --objects`; the figures are kept in docs/performance.md.  nginx serves the
 objects on the same machine.  Intake is the whole: listing, hashing, manifests, and records in a
 new SQLite store.  The floor is a loop of requests and hashlib in one process.  Results of small
-objects are appended to a JSON file, from which `--draw` makes a table and a picture.
+objects are appended to a JSON file, from which `--table` makes a table.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any, cast
 
 import requests
 from bench_measuring import cpu_time, peak_memory, section
-from bench_scale_figures import Figure, draw_picture, find_lines, print_table
+from bench_scale_figures import Figure, find_lines, print_table
 
 from anchor.evidence.hashing_pool import open_workers
 from anchor.objects.hashing_job import open_job
@@ -43,12 +43,6 @@ from anchor.store.location import SqliteFile
 _MIB = 1 << 20
 _ALGORITHMS = ("sha256",)
 WAYS = ("loop", "threads", "dask")
-_PICTURE = Path(__file__).resolve().parents[2] / "docs" / "pictures" / "objects.svg"
-_PANELS = {
-    "cpu": "µs of CPU per object",
-    "wall": "µs per object",
-    "peak": "peak memory in MiB",
-}
 
 
 def main() -> int:
@@ -58,21 +52,20 @@ def main() -> int:
     parser.add_argument("--floor", type=int, default=10_000, help="objects of the floor, at most")
     parser.add_argument("--way", choices=WAYS, action="append", help="only this one")
     parser.add_argument("--out", type=Path, help="results of small objects, appended to")
-    parser.add_argument("--draw", action="store_true", help="print table, make picture; no run")
+    parser.add_argument("--table", action="store_true", help="print the table of --out; no run")
     parser.add_argument("--intake", nargs=3, metavar=("EXECUTOR", "FOLDER", "URLS"), help="itself")
     parser.add_argument("--loop", metavar="URLS", help="for itself")
     options = parser.parse_args()
-    if options.draw and not options.out:
-        parser.error("--draw needs --out")
+    if options.table and not options.out:
+        parser.error("--table needs --out")
     if options.intake:
         executor, folder, urls = options.intake
         print(json.dumps(take_in_this_process(executor, Path(folder), Path(urls))))
     elif options.loop:
         print(json.dumps(loop_in_this_process(Path(options.loop))))
-    elif options.draw:
+    elif options.table:
         lines = list(find_lines(load_results(options.out), "objects"))
-        print_table(lines, "Objects", _PICTURE.name)
-        draw_picture(lines, "Objects", _PICTURE, panels=_PANELS, sizes="objects")
+        print_table(lines, "Objects")
     else:
         with tempfile.TemporaryDirectory() as name, run_nginx(Path(name)) as server:
             folder = Path(name)

@@ -1,7 +1,7 @@
 """Measure how the cost of a piece of evidence changes with the size of the log, beside its floors.
 
 Each run has a store of its own, which grows from size to size.  Results are appended to a JSON
-file, from which `--draw` makes the tables and pictures of docs/performance.md.  Part of
+file, from which `--tables` makes those of docs/performance.md.  Part of
 `scripts/bench --scale`.
 """
 
@@ -18,12 +18,10 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from bench_scale_figures import Figure, draw_pictures, load_figures, print_tables
+from bench_scale_figures import Figure, load_figures, print_tables
 from bench_scale_store import DATABASES, measure_store
 
 from anchor.system.clock import utc_now
-
-PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 
 
 def main() -> int:
@@ -41,16 +39,14 @@ def main() -> int:
     parser.add_argument("--peer-leaves", type=float, default=1e5, help="the most for peers")
     parser.add_argument("--folder", type=Path, help="where the stores go, and are removed")
     parser.add_argument("--out", type=Path, default=Path("scale.json"), help="results, appended to")
-    parser.add_argument("--draw", action="store_true", help="print tables, make pictures; no run")
+    parser.add_argument("--tables", action="store_true", help="print the tables of --out; no run")
     parser.add_argument("--child", choices=DATABASES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:
         with tempfile.TemporaryDirectory(dir=options.folder, prefix="anchor-scale-") as name:
             measure_store(options, Path(name))
-    elif options.draw:
-        figures = load_figures(options.out)
-        print_tables(figures)
-        draw_pictures(figures, PICTURES)
+    elif options.tables:
+        print_tables(load_figures(options.out))
     else:
         for number in range(options.runs):
             for database in options.database or DATABASES:

@@ -1,12 +1,11 @@
-"""Tables and pictures from the results of `scripts/bench --scale` and `--objects`."""
+"""Tables from the results of `scripts/bench --scale` and `--objects`."""
 
 from __future__ import annotations
 
 import json
 import math
-import re
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -22,13 +21,7 @@ MEASURES = {
 }
 # Extrapolated to this size, if the largest log that was measured has at least so many pieces.
 BEYOND, ENOUGH = 10**9, 10**7
-# Readable on white and on black: the pictures have a background of their own.
-_BACKGROUND, _INK = "#fbfbf8", "#333333"
-_COLOURS = ("#1f5fa8", "#c0571a", "#3c7d3c", "#7a4f9a", "#8a6d1f", "#2a7f86", "#a8324a", "#666666")
-_STYLES = {"ours": "-", "floor": "--", "peer": ":"}
-_PANELS = {"cpu": "µs of CPU per piece", "wall": "µs per piece", "bytes": "bytes per piece"}
-_LINEAR = ("bytes", "peak")
-_MARKERS = {"sqlite": "o", "postgresql": "s", "": "."}
+_KINDS = ("ours", "floor", "peer")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,11 +88,10 @@ def load_figures(path: Path) -> list[Figure]:
 
 def find_lines(figures: Sequence[Figure], measure: str) -> Iterator[Line]:
     """Yield the lines of a measure, our programs first; only these depend on the database."""
-    order = list(_STYLES)
 
     def key(figure: Figure) -> tuple[int, str, str]:
         database = figure.database if figure.kind == "ours" else ""
-        return order.index(figure.kind), figure.program, database
+        return _KINDS.index(figure.kind), figure.program, database
 
     wanted = sorted((each for each in figures if each.measure == measure), key=key)
     for (kind, program, database), group in groupby(wanted, key):
@@ -109,7 +101,7 @@ def find_lines(figures: Sequence[Figure], measure: str) -> Iterator[Line]:
         yield Line(
             database=database,
             program=program,
-            kind=order[kind],
+            kind=_KINDS[kind],
             points={size: find_median(each) for size, each in sorted(by_size.items())},
             runs={size: len(each) for size, each in by_size.items()},
         )
@@ -124,22 +116,19 @@ def find_median(figures: Sequence[Figure]) -> Figure:
     return Figure(**vars(figures[0]) | middle)
 
 
-# Tables
-
-
 def print_tables(figures: Sequence[Figure]) -> None:
     """Print what docs/performance.md has of each measure."""
     for measure, title in MEASURES.items():
         if lines := list(find_lines(figures, measure)):
-            print_table(lines, title, f"scale-{measure}.svg")
+            print_table(lines, title)
     for line in find_lines(figures, "intake"):
         if line.program == "anchor":
             by_size = ", ".join(f"{line.runs[size]} to {format_size(size)}" for size in line.points)
             print(f"Runs on {DATABASES[line.database]}: {by_size}.")
 
 
-def print_table(lines: Sequence[Line], title: str, picture: str) -> None:
-    """Print a picture's link, and a table in Markdown.
+def print_table(lines: Sequence[Line], title: str) -> None:
+    """Print a table in Markdown, with its heading.
 
     A cell has CPU and wall clock in µs, bytes, and the peak memory in MiB.
     """
@@ -148,7 +137,7 @@ def print_table(lines: Sequence[Line], title: str, picture: str) -> None:
     beyond = [describe_beyond(line) for line in lines]
     if any(beyond):
         columns.append(f"{format_size(BEYOND)}, extrapolated")
-    print(f"### {title}\n\n![{title}](pictures/{picture})\n")
+    print(f"### {title}\n")
     print("| | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")
     for line, after in zip(lines, beyond, strict=True):
@@ -186,76 +175,3 @@ def format_size(size: int) -> str:
     """Return a power of ten as one; else the number."""
     power = round(math.log10(size))
     return f"10^{power}" if size == 10**power else f"{size:,}"
-
-
-# Pictures
-
-
-def draw_pictures(figures: Sequence[Figure], folder: Path) -> None:
-    """Draw a picture for each measure: CPU, wall clock and bytes of a piece by size of the log."""
-    folder.mkdir(exist_ok=True)
-    for measure, title in MEASURES.items():
-        lines = list(find_lines(figures, measure))
-        if lines:
-            draw_picture(lines, title, folder / f"scale-{measure}.svg")
-
-
-def draw_picture(
-    lines: Sequence[Line],
-    title: str,
-    path: Path,
-    *,
-    panels: Mapping[str, str] = _PANELS,
-    sizes: str = "pieces in the log",
-) -> None:
-    """Draw three ``panels``, each with its label, by size; the last one is linear."""
-    import matplotlib as mpl
-    from matplotlib import pyplot
-
-    mpl.use("svg")
-    # Text stays text, and the same figures give the same file.
-    mpl.rcParams |= {"svg.fonttype": "none", "svg.hashsalt": "scale", "font.size": 9}
-    figure, axes = pyplot.subplots(1, 3, figsize=(11, 5), facecolor=_BACKGROUND)
-    programs = list(dict.fromkeys(line.program for line in lines))
-    for panel, (member, what) in zip(axes, panels.items(), strict=True):
-        panel.set(
-            xscale="log", yscale="linear" if member in _LINEAR else "log", facecolor=_BACKGROUND,
-            xlabel=sizes, ylabel=what, title=title,
-        )  # fmt: skip
-        panel.minorticks_off()
-        panel.grid(visible=True, color="#dddddd", linewidth=0.6)
-        for line in lines:
-            colour = _COLOURS[programs.index(line.program) % len(_COLOURS)]
-            if member != "bytes" or line.kind == "ours":
-                draw_line(panel, line, member, colour)
-    axes[1].sharey(axes[0])
-    axes[2].set_ylim(bottom=0)
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="lower center", ncols=3, frameon=False, labelcolor=_INK)
-    rows = -(-len(labels) // 3)
-    figure.tight_layout(rect=(0, 0.035 * rows + 0.02, 1, 1))
-    figure.savefig(path, metadata={"Date": None})
-    pyplot.close(figure)
-    # Smaller files: hundredths of a point are enough, and comments and indents are not needed.
-    text = re.sub(r"<!--.*?-->\n", "", path.read_text("utf-8"))
-    text = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", text)
-    path.write_text("".join(f"{row.strip()}\n" for row in text.splitlines()), "utf-8")
-
-
-def draw_line(panel: Any, line: Line, member: str, colour: str) -> None:
-    """Draw a solid line; floors are dashed, peers dotted, and extrapolations hollow."""
-    measured = {size: getattr(point, member) for size, point in line.points.items()}
-    sizes, values = list(measured), list(measured.values())
-    if not any(values):
-        return
-    marker = _MARKERS[line.database]
-    panel.plot(
-        sizes, values, _STYLES[line.kind], color=colour, marker=marker, markersize=4,
-        linewidth=1.2, label=line.label,
-    )  # fmt: skip
-    beyond = line.extrapolate(member)
-    if beyond is not None:
-        panel.plot(
-            [sizes[-1], BEYOND], [values[-1], beyond], color=colour, linewidth=0.6,
-            marker=marker, markersize=5, markerfacecolor="none", linestyle=(0, (1, 3)),
-        )  # fmt: skip

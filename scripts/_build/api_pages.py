@@ -1,4 +1,4 @@
-"""The pages docs/python-api.md and docs/http-api.md, from docstrings and the OpenAPI document."""
+"""The pages python-api.md and http-api.md of the site, from docstrings and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -18,15 +18,14 @@ from anchor.service.pages.api_page import ApiField, ApiOperation, list_groups, l
 _PYTHON = """\
 # Python API
 
-For Python developers: signatures and documentation of every name that `import anchor` offers.
-`scripts/_build/build_docs.py` writes them from the docstrings. [The library](library.md) says in a line
-what each is for.
+For Python developers: signatures and documentation of every name that `import anchor` offers, from
+the docstrings. [The library](library.md) says in a line what each is for.
 """
 _HTTP = """\
 # HTTP API
 
-For developers: every request and document of the service. `scripts/_build/build_docs.py` writes them from
-[openapi.json](openapi.json). [The service](service.md) explains keys, states, limits and refusals.
+For developers: every request and document of the service, from [openapi.json](openapi.json).
+[The service](service.md) explains keys, states, limits and refusals.
 `$SERVICE` is the address of the service, `$KEY` an API key, BODY a file with the request's body.
 """
 _SECTION = re.compile(r"^(Args|Raises|Returns|Yields|Attributes):$")

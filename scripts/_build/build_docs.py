@@ -1,4 +1,4 @@
-"""Generate the manual pages, and of docs/ the reference pages, schemas and openapi.json.
+"""Generate the reference pages, schemas and openapi.json that docs/ keeps.
 
 With --check the files are only compared.
 """
@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from api_pages import describe_http, describe_python
 from chinese_pages import PAGE_HASH
 from group_pages import describe_groups, describe_record_schema
-from manual_pages import find_command, write_manual
+from manual_pages import find_command
 from problem_pages import describe_problems
 from pydantic import BaseModel
 
@@ -79,7 +78,7 @@ terminal only. If standard output cannot be written, a command keeps what it has
 
 | `format` | document |
 |---|---|
-| `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1`; [schemas](schemas/commands.json) of the others |
+| `anchor-COMMAND/1` | result of a command, such as `anchor-status/1` ([schema](schemas/status.json)), `anchor-verify/1` ([schema](schemas/verification.json)) or `anchor-trust-list/1`; [members and types](../scripts/_build/command_documents.py) of the others, which the documentation's site has as a schema, `schemas/commands.json` |
 | `anchor-COMMAND-KIND/1` | another kind of result: `anchor-log-leaf/1`, `anchor-log-extension/1`, `anchor-audit-published/1`, `anchor-audit-manifests/1`, `anchor-erase-preview/1`, `anchor-export-ledger/1`, `anchor-prove-bundle/1`, `anchor-backup-check/1`, `anchor-operator-add-call/1`, `anchor-collect-template/1` |
 | `anchor-run-event/1` | event of `anchor run`, a line each |
 | `anchor-error/1` | failure, also described on standard error: `error`, `hint`, `exit_code`; `id` names the sentence in `error` whatever its wording, `operands` its values. Of a file in `anchor-verify/1`, `problem` has the same `id`, text and hint |
@@ -225,13 +224,8 @@ def pages() -> dict[Path, str]:
     found[ROOT / "docs" / "spec" / "release.json"] = _encode(describe_release())
     groups = ROOT / "docs" / "record-groups.md"
     found[groups] = describe_groups(groups.read_text("utf-8"))
-    service = make_app().openapi()
-    page = json.dumps(service, indent=1, ensure_ascii=False) + "\n"
-    manual = ROOT / "docs" / "man"
-    found |= {manual / name: text for name, text in write_manual().items()}
-    found[ROOT / "docs" / "openapi.json"] = page
-    found[ROOT / "docs" / "http-api.md"] = describe_http(service)
-    found[ROOT / "docs" / "python-api.md"] = describe_python(ROOT / "docs" / "library.md")
+    service = json.dumps(make_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+    found[ROOT / "docs" / "openapi.json"] = service
     found[ROOT / "docs" / "problems.md"] = describe_problems(ROOT)
     digest = hashlib.sha256(load_page()).hexdigest()
     for name in ("verifier-page.md", "verifier-page.zh.md"):

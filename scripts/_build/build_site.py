@@ -2,9 +2,9 @@
 
     python scripts/_build/build_site.py [SITE]    default: .build/site
 
-The site holds the pages of docs/ in English and Chinese, the repository's own pages, and every
-file of the repository that one of them links to, so that it is complete without a network.
-MkDocs, of requirements/site.txt, renders it.
+The site holds the pages of docs/ in English and Chinese, the references that build_references.py
+wrote to .build/references, the repository's own pages, and every file of the repository that one of
+them links to, so that it is complete without a network.  MkDocs renders it (requirements/site.txt).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pack_vectors import pack_vectors
 
 ROOT = Path(__file__).resolve().parents[2]
 SITE = ROOT / ".build" / "site"
+REFERENCES = ROOT / ".build" / "references"
 # Where the site keeps pages and files that lie outside docs/.
 REPOSITORY = PurePosixPath("repository")
 PAGES = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
@@ -43,7 +44,7 @@ def main() -> None:
     """Write the sources with links that stay inside the site, and let MkDocs build them."""
     site = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else SITE
     source = site.with_name(f"{site.name}-source")
-    stage(ROOT, source)
+    stage(ROOT, REFERENCES, source)
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)]
     environment = {**os.environ, "SITE_SOURCE": str(source), "SOURCE_DATE_EPOCH": "0"}
     done = subprocess.run(
@@ -73,12 +74,15 @@ def finish_page(page: str) -> str:
     return _ALTERNATE.sub("", page)
 
 
-def stage(root: Path, target: Path) -> None:
+def stage(root: Path, references: Path, target: Path) -> None:
     """Write every page and every file that the site needs to ``target``."""
     shutil.rmtree(target, ignore_errors=True)
     docs = root / "docs"
     shutil.copytree(docs, target, ignore=shutil.ignore_patterns("*.md"))
-    waiting = [*sorted(docs.rglob("*.md")), *(root / name for name in PAGES)]
+    shutil.copytree(references / "schemas", target / "schemas", dirs_exist_ok=True)
+    # Their links are those of pages in docs/.
+    built = {docs / page.name: page for page in references.glob("*.md")}
+    waiting = [*sorted([*docs.rglob("*.md"), *built]), *(root / name for name in PAGES)]
     known = set(waiting)
     while waiting:
         page = waiting.pop()
@@ -92,7 +96,7 @@ def stage(root: Path, target: Path) -> None:
             shutil.copyfile(page, path)
             continue
         else:
-            text = page.read_text("utf-8")
+            text = built.get(page, page).read_text("utf-8")
         for linked in find_files(text, page, root):
             if linked not in known and (linked.is_dir() or docs not in linked.parents):
                 known.add(linked)

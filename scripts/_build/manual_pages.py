@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from anchor.cli import app
+from anchor.cli.command_signatures import load_signatures
 from anchor.cli.command_table import COMMANDS, EXAMPLES, GROUPS
 from anchor.cli.typer_app import LazyCommand
 from anchor.errors import ExitCode
@@ -22,7 +23,7 @@ def find_command(words: str) -> tuple[Any, Any]:
     context = command.context_class(command, info_name="anchor", **settings)
     for word in words.split():
         command = command.commands[word]
-        command = command.load() if isinstance(command, LazyCommand) else command
+        command = command.load(load_signatures) if isinstance(command, LazyCommand) else command
         context = command.context_class(command, info_name=word, parent=context, terminal_width=78)
     return command, context
 

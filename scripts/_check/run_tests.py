@@ -294,6 +294,8 @@ MARKED = {
         "scripts/environment.sh",
         "scripts/release",
         "scripts/_release/*.py",
+        "scripts/_build/manual_pages.py",
+        "setup.py",
         "anchor/native/*",
     ),
     "service": (
@@ -312,6 +314,8 @@ MARKED = {
         "deploy/*",
         "mkdocs.yml",
         "requirements/site.txt",
+        "scripts/_build/api_pages.py",
+        "scripts/_build/build_references.py",
         "scripts/_build/build_site.py",
         "tests/support/web_tutorial.py",
         "anchor/cli/*.py",

@@ -25,6 +25,18 @@ def test_the_command_line_page_is_what_the_program_prints():
     )
 
 
+def test_the_references_that_git_does_not_keep_are_built_and_their_links_lead_somewhere(
+    tmp_path: Path,
+):
+    command = [sys.executable, "scripts/_build/build_references.py", tmp_path / "references"]
+    subprocess.run(command, cwd=ROOT, check=True)
+    built = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in built} == {"http-api.md", "python-api.md", "commands.json"}
+    for page in tmp_path.rglob("*.md"):
+        for target in re.findall(r"\]\(([^)#\s]+)", read_prose(page)):
+            assert (ROOT / "docs" / target).exists(), f"{page.name} links to {target}"
+
+
 def test_the_verification_page_has_every_step_by_its_number():
     page = (ROOT / "docs" / "verification.md").read_text("utf-8")
     numbers = [int(row) for row in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]

@@ -26,7 +26,8 @@ def test_every_page_is_in_the_navigation() -> None:
         if not page.name.endswith(".zh.md")
     }
     assert pages - set(NAVIGATION) == set()
-    assert {name for name in NAVIGATION if not name.startswith("repository/")} <= pages
+    others = {name for name in NAVIGATION if not name.startswith("repository/")} - pages
+    assert others == {"http-api.md", "python-api.md"}  # of scripts/_build/build_references.py
 
 
 def test_no_chinese_page_fell_behind_its_english_page() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import partial
 from html.parser import HTMLParser
@@ -58,6 +59,8 @@ def build(site: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    command = (sys.executable, "scripts/_build/build_references.py")
+    subprocess.run(command, cwd=ROOT, check=True)
     return build(tmp_path_factory.mktemp("site") / "first")
 
 

@@ -1,16 +1,20 @@
-"""The JSON documents of commands, and the schemas that docs/schemas/ promises for them."""
+"""The JSON documents of commands, and the schemas that are promised for them."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 from support.paths import ROOT
+
+sys.path.append(str(ROOT / "scripts/_build"))
+from command_documents import describe_commands
 
 SCHEMAS = ROOT / "docs" / "schemas"
 _OWN = {"status": "status.json", "verify": "verification.json"}
@@ -22,7 +26,7 @@ _LONGEST = 40_000
 @cache
 def load_schemas() -> dict[str, Any]:
     """Return the schema of each document, by its format without ``anchor-`` and ``/1``."""
-    schemas: dict[str, Any] = json.loads((SCHEMAS / "commands.json").read_bytes())["$defs"]
+    schemas: dict[str, Any] = describe_commands()["$defs"]
     own = {name: json.loads((SCHEMAS / file).read_bytes()) for name, file in _OWN.items()}
     return schemas | own
 
