@@ -46,8 +46,7 @@ GROUPS = {
         "replay": "Replay a web capture offline in a browser, until Ctrl-C.",
         "certify": "Verify files and write a certificate for each.",
         "pack": "Verify files and pack them, with their receipts, as one bag for court.",
-        "export": "Write a receipt's record as CASE JSON-LD or for Tencent BTOE, or the whole "
-        "ledger as Parquet.",
+        "export": "Write a receipt's record as CASE JSON-LD, or the whole ledger as Parquet.",
         "audit": "Recompute a log from its leaves, compare it with the registry and report errors.",
         "verifier": "Write the verifier page: one HTML file that checks receipts in a browser.",
         "trust": "Manage your trust policies, and the projects that count as yours.",
@@ -181,10 +180,7 @@ EXAMPLES = {
     ),
     "explain": ("anchor explain report.pdf",),
     "replay": ("anchor replay captures/example.org-20260102T030405Z",),
-    "export": (
-        "anchor export report.pdf --format case -o report.case.json",
-        "anchor export report.pdf --format btoe --hash sha256",
-    ),
+    "export": ("anchor export report.pdf --format case -o report.case.json",),
     "certify": (
         "anchor certify report.pdf --trust trust.toml --rpc https://NODE --rpc https://ANOTHER",
     ),

@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import httpx
 
@@ -25,9 +25,6 @@ from anchor.client.exchanges import (
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import SearchPage
 from anchor.types import StageName
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _Value = TypeVar("_Value")
 
@@ -101,22 +98,6 @@ class AsyncClient:
             async for answers in parts:
                 for answer in answers:
                     yield answer
-
-    async def submit_batches(
-        self,
-        batches: Iterable[pa.RecordBatch],
-        *,
-        idempotency_key: str | None = None,
-        parallel: int = 2,
-    ) -> AsyncGenerator[pa.RecordBatch, None]:
-        """Submit Arrow record batches, and yield the answers to each: ``Client.submit_batches``.
-
-        Raises the same errors as ``Client.submit_many``.
-        """
-        exchanges = (self._exchanges.submit_batch(batch, idempotency_key) for batch in batches)
-        async with aclosing(self._do_in_parallel(exchanges, parallel)) as parts:
-            async for answers in parts:
-                yield answers
 
     async def status(self, id: str) -> Status:
         """Return the status of a piece of evidence.

@@ -14,12 +14,11 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count, islice
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 from urllib.parse import SplitResult, quote, urlsplit
 
 import httpx
 
-from anchor.client import record_batches
 from anchor.client.answers import (
     PASSING,
     Accepted,
@@ -39,9 +38,6 @@ from anchor.client.search_matches import SearchPage, read_search
 from anchor.errors import CannotCheckError, NotFinalError, UsageError
 from anchor.messages.message import Message
 from anchor.types import Stage, StageName
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 # The most lines in one bulk request: some 600 KB each way.
 _CHUNK = 5_000
@@ -172,30 +168,6 @@ class Exchanges:
             yield pause_after(attempt)  # the service stopped before the end, and will be restarted
         raise CannotCheckError(
             Message("service-stopped-midway", accepted=len(answers), total=len(lines)),
-            hint=Message("service-stopped-midway-hint"),
-        )
-
-    def submit_batch(
-        self, batch: pa.RecordBatch, idempotency_key: str | None
-    ) -> Exchange[pa.RecordBatch]:
-        """Submit the rows of one bulk request, and resubmit those that were not answered."""
-        headers = {"Accept": record_batches.MEDIA_TYPE}
-        headers |= _headers(record_batches.MEDIA_TYPE, idempotency_key)
-        parts: list[pa.RecordBatch] = []
-        done = 0
-        for attempt in range(self.attempts):
-            content = record_batches.encode_batch(batch.slice(done))
-            answer = yield from self.ask(
-                ServiceRequest(method="POST", path="/v1/bulk", content=content, headers=headers)
-            )
-            read = partial(record_batches.read_batch, count=batch.num_rows - done)
-            parts.append(read_answer(answer, read))
-            done += parts[-1].num_rows
-            if done == batch.num_rows:
-                return record_batches.join_answers(parts)
-            yield pause_after(attempt)  # the service stopped before the end, and will be restarted
-        raise CannotCheckError(
-            Message("service-stopped-midway", accepted=done, total=batch.num_rows),
             hint=Message("service-stopped-midway-hint"),
         )
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
 import httpx
 
@@ -25,9 +25,6 @@ from anchor.client.exchanges import (
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import SearchPage
 from anchor.types import StageName
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 _Value = TypeVar("_Value")
 
@@ -110,25 +107,6 @@ class Client:
         exchanges = (self._exchanges.submit_chunk(lines, idempotency_key) for lines in chunks)
         for answers in self._do_in_parallel(exchanges, parallel):
             yield from answers
-
-    def submit_batches(
-        self,
-        batches: Iterable[pa.RecordBatch],
-        *,
-        idempotency_key: str | None = None,
-        parallel: int = 2,
-    ) -> Iterator[pa.RecordBatch]:
-        """Submit Arrow record batches (``anchor-evidence[arrow]``), and yield the answers to each.
-
-        Columns are ``sha256``, and if wanted ``sm3`` (32 bytes each), ``size`` (uint64) and
-        ``name`` (utf8).  A batch, at most 16 MiB, is one request; some 10,000 rows are a good size.
-        The answers have a row for each: ``line`` (from 1), ``id`` (32 bytes), ``state``, ``known``
-        and ``copies``, or for a row that was not accepted the ``problem`` (JSON).
-
-        Raises the same errors as ``submit_many``.
-        """
-        exchanges = (self._exchanges.submit_batch(batch, idempotency_key) for batch in batches)
-        yield from self._do_in_parallel(exchanges, parallel)
 
     def status(self, id: str) -> Status:
         """Return the status of a piece of evidence.

@@ -141,51 +141,6 @@ done:
     return result;
 }
 
-static PyObject *code_names(PyObject *Py_UNUSED(module), PyObject *args)
-{
-    Py_buffer names;
-    Py_ssize_t count;
-    PyObject *codes, *result = NULL;
-    struct endings endings;
-    const uint8_t *lengths;
-    uint8_t *out;
-    struct slice rest;
-
-    if (!PyArg_ParseTuple(args, "y*nO:code_names", &names, &count, &codes))
-        return NULL;
-    if (count < 0 || count > COLUMNS_MOST_PIECES || names.len < 2 * count) {
-        PyErr_SetString(PyExc_ValueError, "not a column of names");
-        goto done;
-    }
-    result = PyBytes_FromStringAndSize(NULL, count);
-    if (result == NULL)
-        goto done;
-    out = (uint8_t *)PyBytes_AsString(result);
-    lengths = names.buf;
-    rest = (struct slice){lengths + 2 * count, (size_t)(names.len - 2 * count)};
-    endings_clear(&endings);
-    for (Py_ssize_t at = 0; at < count; at++) {
-        size_t size = (size_t)(lengths[2 * at] | lengths[2 * at + 1] << 8);
-        int code;
-        if (size > rest.size) {
-            PyErr_SetString(PyExc_ValueError, "not a column of names");
-            Py_CLEAR(result);
-            goto done;
-        }
-        code = look_up(codes, &endings, find_ending((struct slice){rest.at, size}));
-        if (code < 0) {
-            Py_CLEAR(result);
-            goto done;
-        }
-        out[at] = (uint8_t)code;
-        rest.at += size;
-        rest.size -= size;
-    }
-done:
-    PyBuffer_Release(&names);
-    return result;
-}
-
 static PyObject *format_accepted(PyObject *Py_UNUSED(module), PyObject *args)
 {
     Py_buffer identities, tail;
@@ -216,9 +171,6 @@ PyMethodDef bulk_lines_methods[] = {
     {"read_plain_lines", read_plain_lines, METH_VARARGS,
      "read_plain_lines(lines, start, most, max_line, codes)\n--\n\n"
      "Return the end of the plain lines from `start` on, their SHA-256, codes and names."},
-    {"code_names", code_names, METH_VARARGS,
-     "code_names(names, count, codes)\n--\n\n"
-     "Return the code of each name in a column of texts."},
     {"format_accepted", format_accepted, METH_VARARGS,
      "format_accepted(number, identities, tail)\n--\n\n"
      "Return the answer to each new piece, the first of them in line `number`."},

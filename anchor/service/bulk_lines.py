@@ -15,13 +15,14 @@ _AT_ONCE = 100
 
 
 class LineReader:
-    """A ``BulkReader`` of JSON lines; blank lines are numbered and left out.
+    """A reader of JSON lines, which arrive in pieces; blank lines are numbered and left out.
+
+    ``count`` lines have arrived and not been read; they and the bytes of an unfinished one take
+    ``size`` bytes.
 
     Nearly every line is plain: it needs no JSON parser, and becomes a part of a run.  Any other is
     read as a submission by itself, which takes a hundred times as long.
     """
-
-    is_open = True
 
     def __init__(self, max_line: int) -> None:
         self.count = 0
@@ -59,7 +60,10 @@ class LineReader:
             self.feed(b"\n")
 
     def read(self, most: int, origin: Origin) -> list[Entry]:
-        """Return the pieces or errors of the next lines, at most so many."""
+        """Return the pieces or errors of the next lines.
+
+        There are at most so many, and fewer if reading them takes long.
+        """
         entries: list[Entry] = []
         left = min(most, self.count)
         first = self._number

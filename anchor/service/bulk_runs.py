@@ -1,4 +1,4 @@
-"""Runs made from the columns of a bulk submission, and what its readers have in common.
+"""Runs made from the plain lines of a bulk submission.
 
 ``anchor._sha256`` (``anchor/native/``) does the work; an installation built without a C compiler
 lacks that module and uses Python, which gives the same results and is some twenty times slower.
@@ -7,14 +7,14 @@ lacks that module and uses Python, which gives the same results and is some twen
 from __future__ import annotations
 
 import re
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from anchor.evidence.record import SALT_BYTES
 from anchor.log.batch_sha256 import IS_NATIVE, Buffer
 from anchor.operate.acceptance import guess_media_type
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin
-from anchor.store.columns import HASH, NewEvidence, Run, join_texts, make_run, split_texts
+from anchor.store.columns import HASH, NewEvidence, Run, join_texts, make_run
 from anchor.store.evidence_kinds import MADE, Kind
 
 if IS_NATIVE:
@@ -25,32 +25,8 @@ _MOST_KINDS = 128
 NO_CODE = 255
 
 Entry: TypeAlias = tuple[int, NewEvidence | Run | Problem]
-"""The number of a line or row, from 1, and its piece or the error in it; or a run of new pieces
-from this and the following lines."""
-
-
-class BulkReader(Protocol):
-    """The evidence of a bulk submission, which arrives in pieces.
-
-    ``count`` lines or rows have arrived and not been read; they and the bytes of an unfinished one
-    take ``size`` bytes.  ``is_open`` is whether the submission has begun as it must.
-    """
-
-    @property
-    def count(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def is_open(self) -> bool: ...
-
-    def feed(self, data: bytes) -> None:
-        """Add bytes.  Raises Problem if the submission cannot be read any further."""
-
-    def finish(self) -> None:
-        """Note that all bytes have arrived.  Raises Problem if the submission is not whole."""
-
-    def read(self, most: int, origin: Origin) -> list[Entry]:
-        """Return what the next lines or rows are: at most so many, fewer if it takes long."""
+"""The number of a line, from 1, and its piece or the error in it; or a run of new pieces from this
+and the following lines."""
 
 
 class RunKinds(dict[bytes, int]):
@@ -60,13 +36,13 @@ class RunKinds(dict[bytes, int]):
     digest names.
     """
 
-    def __init__(self, origin: Origin, *, has_sm3: bool = False, has_size: bool = False) -> None:
+    def __init__(self, origin: Origin) -> None:
         super().__init__()
         self._kind = Kind(
             MADE,
             has_sha256=True,
-            has_sm3=has_sm3,
-            has_size=has_size,
+            has_sm3=False,
+            has_size=False,
             log=origin.log.hex(),
             prefix=origin.source(""),
             not_before=None if origin.not_before is None else origin.not_before.encode(),
@@ -97,8 +73,6 @@ def make_new_run(
     *,
     sha256: bytes,
     names: bytes | None,
-    sm3: bytes | None = None,
-    sizes: bytes | None = None,
 ) -> Run:
     """Return the run of new pieces with these columns, each with a salt of its own."""
     return make_run(
@@ -109,8 +83,6 @@ def make_new_run(
         salts=origin.random_bytes(SALT_BYTES * len(codes)),
         accepted_at=origin.recorded_at,
         sha256=sha256,
-        sm3=sm3,
-        sizes=sizes,
         unique=origin.unique,
     )
 
@@ -145,13 +117,6 @@ def read_plain_lines(
 _PLAIN = re.compile(
     rb'\{"sha256": ?"([0-9a-f]{64})"(?:, ?"name": ?"([ !#-\[\]-~]{1,1000})")?\}\r?\n'
 )
-
-
-def code_names(names: bytes, count: int, codes: RunKinds) -> bytes:
-    """Return the codes of the names in a column; ``NO_CODE`` for those of a kind too many."""
-    if IS_NATIVE:
-        return _sha256.code_names(names, count, codes)
-    return bytes(codes[_find_ending(name)] for name in split_texts(names, count))
 
 
 def _find_ending(name: bytes) -> bytes:

@@ -14,8 +14,9 @@ from starlette.types import Receive, Send
 from anchor.errors import AnchorError
 from anchor.messages.message import Message
 from anchor.service.body_stream import BodyStream, ClientGone
-from anchor.service.bulk_answers import BulkAnswers
-from anchor.service.bulk_runs import BulkReader, Entry
+from anchor.service.bulk_answers import LINES, LineAnswers
+from anchor.service.bulk_lines import LineReader
+from anchor.service.bulk_runs import Entry
 from anchor.service.caller import Caller
 from anchor.service.caller_recheck import CallerLease
 from anchor.service.problems import Problem, explain
@@ -42,43 +43,29 @@ class BulkAnswer(Response):
     still earlier ones are sent.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        caller: Caller,
-        origin: Origin,
-        slot: ExitStack,
-        reader: BulkReader,
-        answers: BulkAnswers,
-    ) -> None:
-        super().__init__(status_code=200, media_type=answers.media_type)
+    def __init__(self, service: Service, caller: Caller, origin: Origin, slot: ExitStack) -> None:
+        super().__init__(status_code=200, media_type=LINES)
         del self.headers["content-length"]
         self._service = service
         self._settings = service.settings
         self._lease = CallerLease(caller)
         self._slot = slot
         self._origin = origin
-        self._reader = reader
-        self._answers = answers
+        self._reader = LineReader(service.settings.max_line)
+        self._answers = LineAnswers()
         self._received = 0
         self._writing: asyncio.Task[None] | None = None
         self._outbox = _Outbox(service.settings.answer_seconds)
         self._counts = {"lines": 0, "new": 0, "known": 0, "refused": 0}
 
     async def __call__(self, _scope: AsgiMessage, receive: Receive, send: Send) -> None:
-        """Answer the request; the client may disconnect at any time.
-
-        Raises:
-            Problem: The submission does not begin as it must; nothing was sent.
-        """
+        """Answer the request; the client may disconnect at any time."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
         with self._slot, self._service.recheck.hold(self._lease.caller) as self._lease:
             stopped = Message("service-stopping-mid-bulk")
             body = BodyStream(receive, self._service.stopping, self._lease, stopped)
             sending: asyncio.Task[None] | None = None
             try:
-                while not self._reader.is_open:
-                    await self._receive(body, self._settings.body_seconds)
                 await send(start)
                 sending = asyncio.create_task(self._outbox.drain(send))
                 await self._work(body)

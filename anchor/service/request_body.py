@@ -12,8 +12,8 @@ from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 
 
-def check_media_type(request: Request, *allowed: str) -> str:
-    """Return the media type of ``Content-Type``, which is one of the allowed ones.
+def check_media_type(request: Request, *allowed: str) -> None:
+    """Check that the media type of ``Content-Type`` is one of the allowed ones.
 
     Raises:
         Problem: The media type is not allowed (415).
@@ -23,7 +23,6 @@ def check_media_type(request: Request, *allowed: str) -> str:
         raise Problem(
             415, Message("request-body-type-wrong", types=reduce(_either, allowed)), headers=CLOSE
         )
-    return stated
 
 
 def _either(first: str, last: str) -> str:

@@ -124,7 +124,7 @@ def read_submission(data: bytes, origin: Origin, *, max_bytes: int) -> NewEviden
         value = parse_strict(data, subject=Message("submission-as-subject"), max_bytes=max_bytes)
     except MalformedError as error:
         raise Problem(400, error.message) from error
-    return prepare_members(_read_members(value), origin)
+    return _prepare_members(_read_members(value), origin)
 
 
 def over_quota(limits: Quota) -> Problem:
@@ -160,12 +160,7 @@ def _read_members(value: JsonValue) -> Mapping[str, JsonValue]:
     return value
 
 
-def prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
-    """Return the row of a submission with these members, all of them known.
-
-    Raises:
-        Problem: A member is invalid (422).
-    """
+def _prepare_members(members: Mapping[str, JsonValue], origin: Origin) -> NewEvidence:
     if "record" in members:
         return _prepare_record(members, origin)
     groups = _read_groups(members)

@@ -44,8 +44,6 @@ from anchor.system.clock import SystemClock, utc_now
 ROOT = Path(__file__).resolve().parents[2]
 # Two copies, the second one on the standby of this name.
 COPIES = CopyRule(copies=2, standbys=("standby",))
-# Rows of a record batch.
-BATCH = 16_384
 # Seconds between two single submissions.
 PAUSE = 0.02
 
@@ -73,7 +71,6 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--parallel", type=int, default=2, help="bulk requests at once")
     parser.add_argument("--rate", type=float, help="digests a second at most; else all it takes")
-    parser.add_argument("--arrow", action="store_true", help="record batches, not JSON lines")
     parser.add_argument("--every", type=float, default=60.0, help="as of `anchor run`")
     parser.add_argument("--leaves", type=int, default=10**7, help="as of `anchor run`")
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
@@ -96,7 +93,6 @@ def main() -> int:
                 workers=options.workers,
                 parallel=options.parallel,
                 rate=options.rate,
-                is_arrow=options.arrow,
                 pace=("--every", str(options.every), "--leaves", str(options.leaves)),
                 copies=COPIES if options.copies and store == "postgresql" else None,
             )
@@ -119,7 +115,6 @@ def measure(
     workers: int,
     parallel: int,
     rate: float | None = None,
-    is_arrow: bool = False,
     pace: Sequence[str],
     copies: CopyRule | None = None,
 ) -> Run:
@@ -143,8 +138,7 @@ def measure(
         singles.start()
         started = time.perf_counter()
         with Client(url, key, timeout=120) as client:
-            submit = submit_batches if is_arrow else submit_many
-            taken = submit(client, paced(count, rate), parallel)
+            taken = submit_many(client, paced(count, rate), parallel)
         seconds = time.perf_counter() - started
         client_cpu = time.process_time() - client_before
         workers_cpu = sum(cpu_time(pid) for pid in children_of(service.pid)) - workers_before
@@ -159,32 +153,13 @@ def measure(
 
 
 def submit_many(client: Client, numbers: Iterator[int], parallel: int) -> int:
-    """Submit digests as JSON lines; return how many were accepted."""
+    """Submit digests; return how many were accepted."""
     submissions = (
         Submission(sha256=hashlib.sha256(b"%d" % number).digest(), name=f"{number}.pdf")
         for number in numbers
     )
     done = client.submit_many(submissions, parallel=parallel)
     return sum(isinstance(one, Accepted) for one in done)
-
-
-def submit_batches(client: Client, numbers: Iterator[int], parallel: int) -> int:
-    """Submit digests as record batches; return how many were accepted."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    batches = (
-        pa.RecordBatch.from_arrays(
-            [
-                pa.array([hashlib.sha256(b"%d" % each).digest() for each in some], pa.binary(32)),
-                pa.array([f"{each}.pdf" for each in some], pa.utf8()),
-            ],
-            ["sha256", "name"],
-        )
-        for some in iter(lambda: list(itertools.islice(numbers, BATCH)), [])
-    )
-    done = client.submit_batches(batches, parallel=parallel)
-    return sum(pc.count(answers["id"]).as_py() for answers in done)
 
 
 def paced(count: int, rate: float | None) -> Iterator[int]:

@@ -12,16 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
-from support.native import NATIVE, native
+from support.native import native
 
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import parse_record
 from anchor.service import bulk_runs
 from anchor.service.bulk_lines import LineReader
-from anchor.service.bulk_runs import NO_CODE, RunKinds, code_names, format_accepted
+from anchor.service.bulk_runs import NO_CODE, RunKinds, format_accepted
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
-from anchor.store.columns import MOST_PIECES, EvidenceRow, NewEvidence, Run, join_texts
+from anchor.store.columns import MOST_PIECES, EvidenceRow, NewEvidence, Run
 from anchor.types import Address, ChainId, Hash32, make_log_id
 
 LOG = make_log_id(Address(b"\x0a" * 20), 0)
@@ -172,19 +172,6 @@ def test_native_code_and_python_read_the_same_of_bent_lines(
                 data, start, 1_000, max_line + 50, RunKinds(origin())
             )
         assert read == again
-
-
-@native
-@given(st.lists(st.text(max_size=20) | st.text(".aé/", max_size=6), max_size=20))
-@settings(max_examples=examples(500), deadline=None)
-def test_names_get_the_same_codes_from_native_code_and_python(names: list[str]):
-    column = join_texts([name.encode() for name in names]) if names else b""
-    column = column or bytes(2 * len(names))
-    codes = code_names(column, len(names), RunKinds(origin()))
-    with in_python():
-        assert code_names(column, len(names), RunKinds(origin())) == codes
-    with pytest.raises(ValueError, match="not a column"):
-        NATIVE.code_names(column[: 2 * len(names)], len(names) + 1, RunKinds(origin()))
 
 
 @native

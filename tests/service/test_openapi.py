@@ -54,7 +54,6 @@ schema = schemathesis.pytest.from_fixture("document")
 
 @schemathesis.serializer(
     "application/x-ndjson",
-    "application/vnd.apache.arrow.stream",
     "application/offset+octet-stream",
 )
 def serialize_lines(_context: object, value: object) -> bytes:

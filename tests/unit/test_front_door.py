@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args, get_type_hints
 
-import pyarrow
 import pytest
 from support.paths import ROOT
 from support.readme import readme_examples
@@ -144,10 +143,6 @@ def named_in(hint: object) -> set[str]:
     return {name for part in parts for name in named_in(part)}
 
 
-# Modules that are imported for type checkers alone.
-TYPING = {"pa": pyarrow}
-
-
 def public_types() -> Iterator[tuple[str, object]]:
     """Yield the type of each thing that a caller gets."""
     for name in anchor.__all__:
@@ -156,7 +151,7 @@ def public_types() -> Iterator[tuple[str, object]]:
         for member, thing in members.items():
             function = getattr(thing, "fget", None) or getattr(thing, "__func__", thing)
             if not member.startswith("_") and inspect.isfunction(function):
-                yield f"{name}.{member}", get_type_hints(function, localns=TYPING)["return"]
+                yield f"{name}.{member}", get_type_hints(function)["return"]
     for values in (anchor.Report, anchor.Receipt, anchor.TrustPolicy, anchor.Added):
         for member, hint in get_type_hints(values).items():
             yield f"{values.__name__}.{member}", hint

@@ -1,4 +1,4 @@
-"""``POST /v1/bulk``: JSON lines or Arrow record batches, answered while they arrive.
+"""``POST /v1/bulk``: JSON lines, answered while they arrive.
 
 Lines are written in transactions of some thousand.  Each answer is sent once its line is durable:
 if the connection is lost, every answered line is stored, and every other line can be sent again.
@@ -13,11 +13,8 @@ from fastapi.responses import Response
 
 from anchor.messages.message import Message
 from anchor.service.auth import Submitter
-from anchor.service.bulk_answers import ARROW, LINES, ArrowAnswers, LineAnswers
-from anchor.service.bulk_arrow import ArrowReader, has_arrow
-from anchor.service.bulk_lines import LineReader
+from anchor.service.bulk_answers import LINES
 from anchor.service.bulk_stream import BulkAnswer
-from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import check_length, check_media_type
 from anchor.service.schemas import IdempotencyKey, problems
 from anchor.service.submission import Origin
@@ -41,15 +38,6 @@ _BODY: dict[str, Any] = {
                 "schema": {"type": "string", "description": "A submission on each line."},
                 "examples": {"lines": {"value": _LINE}},
             },
-            ARROW: {
-                "schema": {
-                    "type": "string",
-                    "format": "binary",
-                    "description": "Record batches, not compressed, of at most 16 MiB each. "
-                    "Columns: `sha256` (fixed_size_binary(32)); optionally `sm3` (the same), "
-                    "`size` (uint64) and `name` (utf8).",
-                }
-            },
         },
     }
 }
@@ -57,7 +45,7 @@ _BODY: dict[str, Any] = {
 
 @router.post(
     "/v1/bulk",
-    summary="Submit evidence in bulk, as JSON lines or Arrow record batches",
+    summary="Submit evidence in bulk, as JSON lines",
     response_class=Response,
     responses={
         200: {
@@ -70,19 +58,9 @@ _BODY: dict[str, Any] = {
                     "schema": {"type": "string"},
                     "examples": {"answers": {"value": _ANSWER}},
                 },
-                ARROW: {
-                    "schema": {
-                        "type": "string",
-                        "format": "binary",
-                        "description": "With `Accept: application/vnd.apache.arrow.stream`. "
-                        "Columns: `line` (uint64), `id` (fixed_size_binary(32)), `state` (utf8), "
-                        "`known` (bool), `copies` (uint32) and `problem` (utf8, JSON). A row "
-                        "without `line` is the last one: rows without an answer were not taken in.",
-                    }
-                },
             },
         },
-        **problems(400, 401, 403, 408, 413, 415, 422, 429),
+        **problems(401, 403, 413, 415, 422, 429),
     },
     openapi_extra=_BODY,
 )
@@ -98,22 +76,13 @@ async def submit_bulk(
     nothing: they are answered as known. An `Idempotency-Key` applies to all lines: evidence that
     was submitted before without a key, or with another one, is then new.
 
-    The rows of an Arrow stream are submissions, too, and are answered by their numbers, from 1; a
-    null value is one that is not given. A stream that does not begin as it must is answered with an
-    error status.
-
     Read the answers while you send: the service stops reading while too many answers are unread.
     """
-    is_arrow = check_media_type(request, LINES, "application/jsonl", ARROW) == ARROW
-    answers_arrow = ARROW in request.headers.get("Accept", "").lower()
-    if (is_arrow or answers_arrow) and not has_arrow():
-        raise Problem(415, Message("bulk-arrow-not-installed"), headers=CLOSE)
+    check_media_type(request, LINES, "application/jsonl")
     service.check_intake()
     check_length(request, service.settings.max_bulk)
     log, block = service.project.config.log, await service.name_block()
     origin = Origin.of_request(caller.tenant, idempotency_key, log, block, actor=caller.actor)
     kind = Message("service-bulk-submissions")
     slot = service.take_slot(kind, caller.tenant, service.settings.max_bulks)
-    reader = ArrowReader() if is_arrow else LineReader(service.settings.max_line)
-    answers = ArrowAnswers() if answers_arrow else LineAnswers()
-    return BulkAnswer(service, caller, origin, slot, reader, answers)
+    return BulkAnswer(service, caller, origin, slot)

@@ -1,4 +1,4 @@
-"""Exports repeat the record's own values in the shapes of others."""
+"""The export as CASE repeats the record's own values."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import hashlib
 import json
 from typing import Any
 
-import pytest
 from support.certificates import recorded
 from support.group_examples import FULL
 from support.world import INDEX, SIZE, World
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record import parse_record
-from anchor.receipt.btoe_document import build_btoe
 from anchor.receipt.case_document import build_case
 from anchor.receipt.format import Receipt
 
@@ -74,27 +70,3 @@ def test_the_same_receipt_gives_the_same_graph_and_another_other_names():
     assert build_case(documented()) == build_case(documented())
     one, other = graph(documented()), graph(receipt_of(World()))
     assert not {node["@id"] for node in one.values()} & {node["@id"] for node in other.values()}
-
-
-def test_btoe_numbers_the_algorithms_as_its_api_does():
-    receipt = receipt_of(World())
-    record = parse_record(receipt.record)
-    digest = hashlib.sha256(receipt.record).hexdigest()
-    by_default = build_btoe(receipt)
-    assert by_default["hashType"] == 0
-    assert by_default["evidenceHash"] == (record.digests.sm3 or b"").hex()
-    assert by_default["businessId"] == digest
-    assert set(by_default) == {
-        "evidenceName", "hashType", "evidenceHash", "businessId", "description",
-    }  # fmt: skip
-    chosen = build_btoe(receipt, algorithm="sha256", business_id="案 7")
-    assert chosen["hashType"] == 1
-    assert chosen["evidenceHash"] == (record.digests.sha256 or b"").hex()
-    assert chosen["businessId"] == "案 7"
-    assert digest in str(chosen["description"])
-
-
-def test_btoe_invents_no_digest():
-    bare = Digests(sha256=World().evidence(INDEX).sha256, sm3=None, size=None)
-    with pytest.raises(UsageError, match="the record holds no sm3 digest"):
-        build_btoe(receipt_of(recorded(INDEX, digests=bare)))
