@@ -56,10 +56,10 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     Constraint,
     Dialect,
     ForeignKey,
@@ -112,8 +112,13 @@ def _index_where(name: str, condition: str, *columns: str, unique: bool = False)
 
 
 def _alter_in_postgresql(table: Table, *changes: str) -> None:
-    statement = DDL(f"ALTER TABLE {table.name} {', '.join(changes)}")
-    event.listen(table, "after_create", statement.execute_if(dialect="postgresql"))
+    statement = text(f"ALTER TABLE {table.name} {', '.join(changes)}")
+
+    def alter(_: Table, connection: Connection, **__: object) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(statement)
+
+    event.listen(table, "after_create", alter)
 
 
 def _leave_unsampled(table: Table, storage: str) -> None:
