@@ -92,7 +92,7 @@ _HOMES = {
 }
 # The extra that each name needs, and packages of it that are imported only when the name is used.
 _EXTRAS = {
-    "Project": ("operator", ("alembic", "eth_account", "requests", "web3")),
+    "Project": ("operator", ("eth_account", "requests", "web3")),
     "Keystore": ("operator", ("eth_account",)),
     "Client": ("client", ()),
     "AsyncClient": ("client", ()),

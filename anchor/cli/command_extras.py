@@ -13,7 +13,6 @@ EXTRAS = {
     "tomlkit": "rpc",
     "eth_account": "operator",
     "sqlalchemy": "operator",
-    "alembic": "operator",
     "pydantic_settings": "operator",
     "typst": "certificate",
     "fontTools": "certificate",

@@ -67,7 +67,6 @@ GROUPS = {
         "restore": "Rebuild a store that is lost, damaged or out of date.",
         "succeed": "Close the log for ever, and continue from one of its anchors in a new log.",
         "transactions": "List unsettled transactions, or give one up.",
-        "upgrade-store": "Migrate the store of an older release to this release's schema.",
     },
 }
 """The heading of each group, and its commands with their one-line descriptions."""
@@ -244,6 +243,5 @@ EXAMPLES = {
     "succeed": ("anchor succeed --into ../next-log",),
     "transactions list": ("anchor transactions list",),
     "transactions give-up": ("anchor transactions give-up 17",),
-    "upgrade-store": ("anchor upgrade-store",),
 }
 """The examples in the help of each command; capitals stand for the reader's own values."""

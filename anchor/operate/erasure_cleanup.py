@@ -162,7 +162,7 @@ def _walk_receipts(folder: Path) -> Iterator[Path]:
 
 
 def _list_old_stores(config: Config) -> list[Message]:
-    """Return a sentence for each store that `anchor restore` or `anchor upgrade-store` left."""
+    """Return a sentence for each store that a restore, or an upgrade before 0.1.0, left."""
     stores = [copied.path for copied in find_copies(config.folder)]
     stores += list_generations(config.folder / BEFORE_UPGRADE)
     if isinstance(config.store, SqliteFile):

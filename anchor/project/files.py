@@ -18,7 +18,7 @@ SIGNATURE_NAME = re.compile(r"(.+)\.anchor(\.[0-9a-f]{16}\.(?:sshsig|p7s))", re.
 """The name of a signature beside a receipt: the file's, and a key's or certificate's digest."""
 BUNDLE_SUFFIX = ".anchor.jsonl"
 BEFORE_UPGRADE = "before-upgrade"
-"""The folder of backups that `anchor upgrade-store` makes."""
+"""The folder of backups that upgrades of the store made before 0.1.0."""
 
 # File systems accept names of 255 bytes; the suffix and a counter need some of them.
 _MAX_PART_BYTES = 200

@@ -20,14 +20,16 @@ from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TIMESTAMPS, TRUST_POLICY
 from anchor.project.log_key import load_log_key, public_path
+from anchor.project.project import OpenProject
 from anchor.recovery.backup_check import CheckedBackup, check_contents
 from anchor.store.acknowledged_log_frames import Damage, walk_frames
 from anchor.store.backup_files import disk_error, make_durable, write_manifest
 from anchor.store.backup_folder import fill_folder
 from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
+from anchor.store.database import MIGRATION_HEAD
 from anchor.store.heads import newest_head
 from anchor.store.sealing import write_tiles
-from anchor.store.snapshot import open_copy
+from anchor.store.snapshot import copy_store, open_copy
 from anchor.store.tile_folder import TileFolder
 from anchor.system.clock import utc_now
 from anchor.system.durable_files import is_temporary
@@ -36,8 +38,7 @@ from anchor.types import Head
 
 
 def make_backup(
-    config: Config,
-    copy: Callable[[Path], str],
+    project: OpenProject,
     target: Path,
     report: Callable[[Message], None],
     *,
@@ -45,18 +46,17 @@ def make_backup(
 ) -> CheckedBackup:
     """Make a backup at ``target``, which must not exist yet, and verify it before it becomes valid.
 
-    ``copy`` copies the store into a new file and returns its schema version.
-
     Raises:
         UsageError: ``target`` exists, cannot be created, or lies in a public folder.
         MismatchError: The copied store is damaged, so that no backup was made.
         LeaseHeldError: Another process is making a backup at ``target``.
         StorageError: The disk is full or failing, or the store's server is unreachable.
     """
+    config = project.config
     _check_private(config, target)
     made_at = utc_now()
     with fill_folder(target, partial) as folder:
-        schema = copy(folder / STORE)
+        copy_store(project.database, folder / STORE)
         # A crash from here on leaves an unfinished folder, which the next backup empties.
         head = _write_tiles(folder)
         _copy_files(config, folder, report)
@@ -67,7 +67,7 @@ def make_backup(
             registry=config.registry,
             log=config.log,
             head=head,
-            schema=schema,
+            schema=MIGRATION_HEAD,
             files=make_durable(folder),
         )
         checked = check_contents(folder, manifest)

@@ -54,7 +54,7 @@ from anchor.store.location import (
     parse_location,
 )
 from anchor.store.replaced_store_fence import Fence, fenced
-from anchor.store.snapshot import is_older_copy, upgrade_copy
+from anchor.store.snapshot import open_copy
 from anchor.store.sqlite_integrity import find_damage
 from anchor.store.sqlite_salvage import salvage_store
 from anchor.store.tile_folder import TileFolder
@@ -161,8 +161,11 @@ def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
 
     Raises:
         MismatchError: The store cannot be read although its file hashes match.
+        UnknownVersionError: The store has another schema than this release's.
     """
     try:
+        with open_copy(folder / STORE):
+            pass  # an error names the backup, not a copy of it
         return _open_store(stack, config, _copy_aside(stack, config, folder / STORE))
     except ConfigError as error:
         raise MismatchError(
@@ -226,15 +229,10 @@ def _open_store(stack: ExitStack, config: Config, store: StoreLocation) -> Datab
 
 
 def _copy_aside(stack: ExitStack, config: Config, store: Path) -> SqliteFile:
-    """Copy a store that must not change, because SQLite may write to any file it opens.
-
-    A store of an older schema is upgraded in the copy.
-    """
+    """Copy a store that must not change, because SQLite may write to any file it opens."""
     copied = _make_copy_location(stack, config)
     shutil.copyfile(store, copied.path)
     copied.path.chmod(0o600)
-    if is_older_copy(copied.path):
-        upgrade_copy(copied.path)
     return copied
 
 

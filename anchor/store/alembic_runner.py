@@ -1,4 +1,4 @@
-"""Runner of the store's migrations on a connection that is already in a transaction."""
+"""The schema version of a store, in a table that Alembic once made."""
 
 from __future__ import annotations
 
@@ -22,17 +22,11 @@ VERSION = Table(
 )
 """The table of the schema version."""
 
+FIRST_SCHEMA = "0018"
+"""The schema of the first release: the numbers before it were never released.
 
-def migrate(connection: Connection, revision: str = "head") -> None:
-    """Run the migrations up to ``revision``; the caller commits the transaction."""
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", "anchor.store:migrations")
-    config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+It keeps its number, because stores of before the release have it, too, and are used as they are.
+"""
 
 
 def read_schema_version(connection: Connection) -> str | None:
@@ -42,6 +36,6 @@ def read_schema_version(connection: Connection) -> str | None:
     return connection.execute(select(VERSION.c.version_num)).scalar_one_or_none()
 
 
-def is_outdated(version: str, head: str) -> bool:
-    """Return whether ``version`` is an older schema that migrations lead from to ``head``."""
-    return version.isdecimal() and len(version) == len(head) and version < head
+def is_before_first(version: str) -> bool:
+    """Return whether ``version`` is a schema of before the first, which no release had."""
+    return version.isdecimal() and len(version) == len(FIRST_SCHEMA) and version < FIRST_SCHEMA

@@ -10,7 +10,7 @@ import os
 import secrets
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -31,7 +31,7 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message
 from anchor.store.acknowledged_log import SideFile, begin_noting
-from anchor.store.alembic_runner import is_outdated, read_schema_version
+from anchor.store.alembic_runner import FIRST_SCHEMA, is_before_first, read_schema_version
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
@@ -40,8 +40,10 @@ from anchor.store.schema_creation import create_schema
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-MIGRATION_HEAD = "0018"
+MIGRATION_HEAD = FIRST_SCHEMA
 """The schema version this release reads and writes."""
+UPGRADING_TAG = "before-first-schema"
+"""The git tag whose code upgrades a store of an earlier schema to the first one."""
 
 T = TypeVar("T")
 
@@ -549,18 +551,6 @@ def open_database(
     return database
 
 
-def load_schema_version(location: StoreLocation) -> str | None:
-    """Return the schema version of the store at ``location``; None if the database is empty.
-
-    Raises:
-        ConfigError: The database does not exist.
-        StorageError: The database does not answer.
-    """
-    backend = _choose_backend(location)
-    with closing(Database(backend, backend.open())) as database, database.read() as connection:
-        return read_schema_version(connection)
-
-
 def check_schema(location: StoreLocation, version: str | None) -> None:
     """Check that a store has this release's schema.
 
@@ -573,15 +563,24 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
             Message("store-empty-at", store=str(location)),
             hint=Message("store-empty-hint"),
         )
-    if version != MIGRATION_HEAD:
+    if version == MIGRATION_HEAD:
+        return
+    if is_before_first(version):
         raise UnknownVersionError(
             Message(
-                "store-schema-unknown", store=str(location), actual=version, expected=MIGRATION_HEAD
+                "store-schema-before-first",
+                store=str(location),
+                actual=version,
+                tag=UPGRADING_TAG,
             ),
-            hint=Message("store-upgrade-hint")
-            if is_outdated(version, MIGRATION_HEAD)
-            else Message("store-newer-release-hint"),
+            hint=Message("store-schema-before-first-hint", schema=FIRST_SCHEMA),
         )
+    raise UnknownVersionError(
+        Message(
+            "store-schema-unknown", store=str(location), actual=version, expected=MIGRATION_HEAD
+        ),
+        hint=Message("store-newer-release-hint"),
+    )
 
 
 def _watch_standbys(location: StoreLocation, rule: CopyRule) -> StandbyCopies:

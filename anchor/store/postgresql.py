@@ -318,8 +318,4 @@ def _configure_connection(connection: DriverConnection[Any], _record: object) ->
         if cursor.fetchone() in (("off",), ("local",)):
             cursor.execute("SET synchronous_commit = on")
         cursor.execute(f"SET lock_timeout = '{_PATIENCE}s'")
-        # `anchor upgrade-store` uses it to find the sessions that use a store, and in which schema.
-        cursor.execute(
-            "SELECT set_config('application_name', 'anchor ' || current_schema(), false)"
-        )
     connection.commit()

@@ -46,8 +46,8 @@ _WITH_EVIDENCE = (
     deliveries,
 )
 _REWRITTEN = [text(f"VACUUM (FULL, ANALYZE) {table.name}") for table in _WITH_EVIDENCE]
-# No column with evidence is sampled, but those of earlier schemas were: the samples stay on disk
-# when the tables are dropped.
+# No binary column with evidence is sampled, but those of earlier stores were: samples stay on disk
+# when they are replaced, or their tables dropped.
 _REWRITE_SAMPLES = text("VACUUM (FULL) pg_catalog.pg_statistic")
 _MAY_REWRITE_CATALOGUE = text(
     "SELECT rolsuper OR pg_has_role(current_user, (SELECT datdba FROM pg_database "

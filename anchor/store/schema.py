@@ -59,6 +59,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Connection,
     Constraint,
     Dialect,
     ForeignKey,
@@ -69,6 +70,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    event,
     text,
 )
 
@@ -107,6 +109,27 @@ def _index_where(name: str, condition: str, *columns: str, unique: bool = False)
     """Return a partial index over the rows that meet ``condition``."""
     where = text(condition)
     return Index(name, *columns, unique=unique, sqlite_where=where, postgresql_where=where)
+
+
+def _alter_in_postgresql(table: Table, *changes: str) -> None:
+    statement = text(f"ALTER TABLE {table.name} {', '.join(changes)}")
+
+    def alter(_: Table, connection: Connection, **__: object) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(statement)
+
+    event.listen(table, "after_create", alter)
+
+
+def _leave_unsampled(table: Table, storage: str) -> None:
+    """In PostgreSQL, choose the storage of binary columns, and keep them out of the statistics.
+
+    What may have to be erased is never sampled into the catalogue, where no VACUUM of the table
+    would remove it.
+    """
+    names = [column.name for column in table.columns if isinstance(column.type, Bytes)]
+    _alter_in_postgresql(table, *(f"ALTER {name} SET STORAGE {storage}" for name in names))
+    _alter_in_postgresql(table, *(f"ALTER {name} SET STATISTICS 0" for name in names))
 
 
 project = _table(
@@ -152,6 +175,8 @@ runs = _table(
     Column("sources", Bytes),
     Column("records", Bytes),
 )
+# Random bytes do not compress.
+_leave_unsampled(runs, "EXTERNAL")
 
 # The pages of a run of fingerprints are in ``fingerprints``.
 fingerprint_runs = _table(
@@ -172,6 +197,12 @@ fingerprints = _table(
     Column("run", Int64, primary_key=True, autoincrement=False),
     Column("first", Bytes, primary_key=True),
     Column("body", Bytes, nullable=False),
+)
+_leave_unsampled(fingerprints, "PLAIN")
+# Merges leave as many dead pages as they write: they are used again if VACUUM keeps up.
+_alter_in_postgresql(
+    fingerprints,
+    "SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0)",
 )
 
 record_index = _table(
@@ -607,6 +638,8 @@ name_blocks = _table(
     Column("body", Bytes, nullable=False),
     Column("filter", Bytes, nullable=False),
 )
+# A search reads many of them, and has no time to unpack any.
+_leave_unsampled(name_blocks, "EXTERNAL")
 
 retention_index = _table(
     "retention_index",

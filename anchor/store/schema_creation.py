@@ -1,4 +1,4 @@
-"""Creation of this release's tables in an empty database, which needs no migrations."""
+"""Creation of this release's tables in an empty database."""
 
 from __future__ import annotations
 

@@ -16,9 +16,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from anchor.errors import ConfigError, UnknownVersionError
+from anchor.errors import ConfigError
 from anchor.messages.message import Message
-from anchor.store.database import MIGRATION_HEAD, create_database
+from anchor.store.database import check_schema, create_database
 from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.run_salvage import RunSource
 from anchor.store.schema import (
@@ -139,15 +139,8 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
         raise ConfigError(Message("salvage-no-evidence-table", store=str(damaged)))
     with suppress(sqlite3.DatabaseError):
         version = source.execute("SELECT version_num FROM alembic_version").fetchone()
-        if version is not None and version[0] != MIGRATION_HEAD:
-            raise UnknownVersionError(
-                Message(
-                    "store-schema-unknown",
-                    store=str(damaged),
-                    actual=version[0],
-                    expected=MIGRATION_HEAD,
-                )
-            )
+        if version is not None:
+            check_schema(damaged, version[0])
     return columns
 
 

@@ -40,7 +40,6 @@ from anchor.store.heads import newest_head
 from anchor.store.number_search import find_numbered
 from anchor.store.runs import load_runs
 from anchor.store.sealing import open_tree
-from anchor.store.snapshot import copy_store
 from anchor.system.durable_files import write_chunks
 
 LOOKUPS = 200
@@ -160,8 +159,7 @@ def measure_recovery(bench: Bench, size: int) -> None:
     if size > bench.options.restored:
         return
     backup = bench.folder / f"backup-{size}"
-    copy = partial(copy_store, bench.project.database)
-    made, spent, peak = bench.watch(lambda: make_backup(config, copy, backup, lambda _: None))
+    made, spent, peak = bench.watch(lambda: make_backup(bench.project, backup, lambda _: None))
     stored = made.manifest.size
     report("restore", "anchor backup", size, spent, size, stored, peak)
     _, spent, peak = bench.watch(partial(restore, bench, size, backup))

@@ -960,7 +960,6 @@ DOCUMENTS: dict[str, dict[str, Any]] = {
             "?",
         ]
     },
-    "upgrade-store": {"after": "string?", "backup": "string?", "before": "string?"},
     "verifier": {"bytes": "integer?", "file": "string?", "sha256": "string?"},
     "withdraw": {
         "actor": "string?",

@@ -216,7 +216,6 @@ STEPS = {
         0 backup --check ../backup
         0 backup --keep 1 ../backups
         0 backup --keep 1 ../backups
-        0 upgrade-store
         32 restore
         0 restore --replace --backup ../backup
         0 succeed --into ../next --from-root {root} --show-call

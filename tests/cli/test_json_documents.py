@@ -145,7 +145,6 @@ def test_the_document_of_each_command_names_its_format(anchored: Site, tmp_path:
         "hold list": (),
         "hold remove": ("case",),
         "backup": (tmp_path / "backup",),
-        "upgrade-store": (),
         "withdraw": ("a.txt", "--reason", "recorded by mistake"),
         "erase": ("a.txt", "--basis", "other", "--reason", "asked for", "--by", "us", "--yes"),
         "restore": (),

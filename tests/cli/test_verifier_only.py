@@ -23,7 +23,7 @@ from anchor.store.memberships import ensure_tenant
 from anchor.system.clock import utc_now
 
 # What only the extras `operator`, `devnet` and `ape` bring.
-OPERATOR_PACKAGES = ("sqlalchemy", "alembic", "pydantic_settings", "eth", "eth_tester", "ape")
+OPERATOR_PACKAGES = ("sqlalchemy", "pydantic_settings", "eth", "eth_tester", "ape")
 # What no extra but `operator` and those it needs brings, by the names of their imports.
 PLATFORM_PACKAGES = (
     "fastapi", "starlette", "uvicorn", "httptools", "h11", "uvloop", "prometheus_client", "jinja2",

@@ -51,7 +51,7 @@ import sys
 from anchor.testing import AnchorChain, AnchorProject
 
 def test_loaded():
-    heavy = {"web3", "sqlalchemy", "alembic", "pydantic", "eth", "eth_account", "requests", "typer"}
+    heavy = {"web3", "sqlalchemy", "pydantic", "eth", "eth_account", "requests", "typer"}
     assert not heavy & {name.partition(".")[0] for name in sys.modules}
     ours = {name for name in sys.modules if name.partition(".")[0] == "anchor"}
     plugin = {"anchor.testing.pytest_plugin", "anchor.testing.fixture_types"}

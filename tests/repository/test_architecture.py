@@ -169,7 +169,6 @@ THIRD_PARTIES = {
         "anchor.project.project",
         "anchor.recovery.erasure_restoration",
     ),
-    "alembic": ("anchor.store",),
     "psycopg": (
         "anchor.store.postgresql",
         "anchor.store.postgresql_copy",

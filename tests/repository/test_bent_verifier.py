@@ -31,7 +31,7 @@ def test_a_vector_shows_each_bend_but_those_that_change_no_result(tmp_path: Path
 
 def test_a_bend_survives_where_its_vectors_are_missing(tmp_path: Path) -> None:
     vectors = tmp_path / "vectors"
-    shutil.copytree(VECTORS, vectors, ignore=shutil.ignore_patterns("golden", "stores"))
+    shutil.copytree(VECTORS, vectors, ignore=shutil.ignore_patterns("golden"))
     path = vectors / "bundles" / "bundles.json"
     document = json.loads(path.read_bytes())
     document["bundles"] = [

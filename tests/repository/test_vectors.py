@@ -588,11 +588,10 @@ def test_every_case_ends_as_its_label_says(name: str, kind: str) -> None:
 
 def test_no_file_and_no_list_is_passed_over() -> None:
     there = {path.relative_to(FOLDER).as_posix() for path in FOLDER.glob("*/*")}
-    # Stores of earlier releases are read by tests/cli/test_upgrading_stores.py, each of them; whole
-    # receipts, bundles and policies by test_verification_vectors.py; bags by test_bag_vectors.py;
-    # what each release wrote by test_golden.py.
+    # Whole receipts, bundles and policies are read by test_verification_vectors.py; bags by
+    # test_bag_vectors.py; what each release wrote by test_golden.py.
     judged = ("bundles/judged.json", "receipts/", "verification/", "policies/")
-    others = ("bags/", "golden/", "stores/", *judged)
+    others = ("bags/", "golden/", *judged)
     assert {name for name in there if not name.startswith(others)} == set(FILES)
     for name, readers in FILES.items():
         assert set(document(name)) == {"about", "rules", *readers}

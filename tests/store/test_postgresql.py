@@ -6,7 +6,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -595,3 +595,32 @@ def test_two_that_fill_a_successor_at_once_queue_each_piece_once(
         assert find_end(connection) == 3
     for store in stores:
         store.close()
+
+
+def test_evidence_is_stored_as_it_is_and_never_sampled(location: PostgresDatabase) -> None:
+    created = create_database(location)
+    with created.write() as connection:
+        insert_evidence(connection, [make_item(number) for number in range(500)])
+    created.close()
+    damage(location, "ANALYZE")
+    with closing(open_database(location)) as opened, opened.read() as connection:
+        sampled = connection.execute(
+            text(
+                "SELECT tablename, attname FROM pg_stats WHERE schemaname = current_schema() "
+                "AND tablename IN ('runs', 'fingerprints', 'name_blocks')"
+            )
+        )
+        columns = connection.execute(
+            text(
+                "SELECT relname, attname, attstorage::text FROM pg_attribute "
+                "JOIN pg_class ON pg_class.oid = attrelid WHERE atttypid = 'bytea'::regtype "
+                "AND relnamespace = current_schema()::regnamespace AND relkind = 'r' "
+                "AND relname IN ('runs', 'fingerprints', 'name_blocks')"
+            )
+        ).all()
+        found = {(table, name) for table, name in sampled}
+        assert ("runs", "pieces") in found
+        assert not found & {(table, name) for table, name, _ in columns}
+        # Values that do not compress, and pages that are no longer than a row may be.
+        stored = {(table, storage) for table, _, storage in columns}
+        assert stored == {("runs", "e"), ("fingerprints", "p"), ("name_blocks", "e")}

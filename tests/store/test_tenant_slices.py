@@ -9,11 +9,9 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import Connection, select, text
-from support.old_rows import make_old_store, open_engine
+from sqlalchemy import Connection, select
 from support.stores import NOW, make_item
 
-from anchor.store.alembic_runner import migrate
 from anchor.store.columns import NewEvidence, Run, join_texts, make_run, pack_run
 from anchor.store.database import Database, create_database
 from anchor.store.erasures import erase_rows, find_by_ids
@@ -141,15 +139,3 @@ def test_prefixes_that_do_not_name_a_tenant_are_read_piece_by_piece() -> None:
     run = pack_run(SLICE - 2, rows)
     assert list_slices(run) == {("acme", 0), ("other", 0)}
     assert list_slices(replace(run, first=SLICE - 1)) == {("acme", 0), ("other", SLICE)}
-
-
-def test_an_upgrade_enters_what_is_there(location: StoreLocation) -> None:
-    make_old_store(location, "0003", 2_500, 30)
-    engine = open_engine(location)
-    with engine.begin() as connection:
-        migrate(connection, "0008")
-        migrate(connection)
-        check(connection)
-        assert len(entered(connection)) == 3
-        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-    engine.dispose()

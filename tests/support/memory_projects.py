@@ -60,7 +60,7 @@ class ChainClock:
 
 
 def make_template(folder: Path) -> Config:
-    """Create the project that each example copies: migrations take longer than a whole example."""
+    """Create the project that each example copies: its tables take longer than an example."""
     config = plan_project(
         folder,
         Node(MemoryChain()),

@@ -33,8 +33,6 @@ _LIBRARIES = (
     "eth_account",
     "sqlalchemy",
     "sqlalchemy.dialects.sqlite",
-    "alembic.command",
-    "alembic.config",
     "Crypto.Cipher.AES",
     "Crypto.Hash.keccak",
     "Crypto.PublicKey.ECC",
@@ -111,7 +109,7 @@ def _list_modules() -> Iterator[str]:
     root = anchor.__path__[0]
     for package in _PACKAGES:
         for module in pkgutil.walk_packages([f"{root}/{package}"], f"anchor.{package}."):
-            if not module.name.startswith(("anchor.chain.devnet", "anchor.store.migrations")):
+            if not module.name.startswith("anchor.chain.devnet"):
                 yield module.name
 
 

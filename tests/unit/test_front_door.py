@@ -93,7 +93,7 @@ def test_a_name_loads_no_more_than_it_needs(name: str, absent: set[str]):
     ("name", "missing", "extra"),
     [("Project", "sqlalchemy", "operator"), ("Client", "httpx", "client"),
      ("registry_contract", "web3", "rpc"), ("Project", "web3", "operator"),
-     ("Project", "requests", "operator"), ("Project", "alembic", "operator"),
+     ("Project", "requests", "operator"),
      ("Project", "eth_account", "operator"), ("Keystore", "eth_account", "operator")],
 )  # fmt: skip
 def test_what_is_not_installed_is_said_to_be_in_its_extra(name: str, missing: str, extra: str):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +21,6 @@ from anchor.store.backup_folder import (
     forget_generations,
     open_generations,
 )
-from anchor.store.snapshot import copy_store
 from anchor.units import format_bytes
 
 
@@ -76,12 +74,11 @@ def _make(
     output: Output, folder: Path, keep: int | None, config_path: Path | None
 ) -> CheckedBackup:
     with project_session(config_path, only_reads=True) as project:
-        copy = partial(copy_store, project.database)
         if keep is None:
-            return make_backup(project.config, copy, folder, output.note)
+            return make_backup(project, folder, output.note)
         unfinished = open_generations(folder)
         target = backup_path(folder, datetime.now(UTC))
-        checked = make_backup(project.config, copy, target, output.note, partial=unfinished)
+        checked = make_backup(project, target, output.note, partial=unfinished)
     for old in forget_generations(folder, keep):
         output.note(Message("file-removed", path=old))
     return checked

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import sqlite3
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
-from sqlalchemy import create_engine
 
 from anchor.errors import (
     ConfigError,
@@ -21,7 +18,6 @@ from anchor.errors import (
     UsageError,
 )
 from anchor.store import sqlite
-from anchor.store.alembic_runner import migrate
 from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import SqliteFile
 from anchor.store.schema import metadata
@@ -37,45 +33,6 @@ def store(path: Path) -> Iterator[Database]:
     created = create_database(SqliteFile(path))
     yield created
     created.close()
-
-
-def test_a_new_store_is_what_the_migrations_create(path: Path, store: Database) -> None:
-    """Compare what compare_metadata does not see: checks, partial indexes, STRICT."""
-    migrated = path.with_name("migrated.db")
-    engine = create_engine(f"sqlite:///{migrated}")
-    with engine.begin() as connection:
-        migrate(connection)
-    engine.dispose()
-
-    def describe(file: Path) -> dict[str, Any]:
-        with closing(sqlite3.connect(file)) as connection:
-            query = "SELECT name, strict FROM pragma_table_list WHERE name NOT LIKE 'sqlite%'"
-            tables = dict(connection.execute(query).fetchall())
-            return {
-                name: (
-                    strict,
-                    connection.execute(f"PRAGMA table_info({name})").fetchall(),
-                    sorted(
-                        row[1:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")
-                    ),
-                    sorted(
-                        (row[1], row[2], row[4], str(_index(connection, row[1])))
-                        for row in connection.execute(f"PRAGMA index_list({name})")
-                    ),
-                    re.findall(r"CONSTRAINT \w+ CHECK .*\)", _sql(connection, name)),
-                )
-                for name, strict in tables.items()
-            }
-
-    def _index(connection: sqlite3.Connection, name: str) -> list[Any]:
-        return [connection.execute(f"PRAGMA index_info({name})").fetchall(), _sql(connection, name)]
-
-    def _sql(connection: sqlite3.Connection, name: str) -> str:
-        query = "SELECT sql FROM sqlite_master WHERE name = ?"
-        return str(connection.execute(query, (name,)).fetchone()[0])
-
-    assert describe(path) == describe(migrated)
-    assert set(describe(path)) == {"alembic_version", *metadata.tables}
 
 
 def test_every_table_is_strict(path: Path, store: Database) -> None:

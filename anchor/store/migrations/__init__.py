@@ -1,1 +1,0 @@
-"""Alembic migrations of the store; ``versions/`` holds one file for each released schema."""
