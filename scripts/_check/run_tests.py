@@ -55,7 +55,7 @@ SECONDS = {
     "store": 140,
 }
 # Folders without tests, or whose tests are run in another way.
-APART = ("contracts", "ape", "reproductions")
+APART = ("contracts", "ape")
 
 ORDINARY = "not slow and not release"
 EVERYTHING = "not slow"
@@ -183,12 +183,6 @@ LONG = (
             "anchor/registry/calldata.py",
         ),
         "web3-8",
-    ),
-    Job(
-        "reproductions",
-        (("pytest", "-q", "tests/reproductions"),),
-        300,
-        ("tests/reproductions/*.py",),
     ),
 )
 
