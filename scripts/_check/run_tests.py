@@ -58,7 +58,7 @@ class Job:
     name: str
     commands: tuple[tuple[str, ...], ...]
     seconds: float
-    # An environment beside .venv: analysis, site, web3-8.
+    # An environment beside .venv: analysis, ape, site, web3-8.
     environment: str = ""
 
 
@@ -75,15 +75,21 @@ CONTRACT = Job(
         (".venv-analysis/bin/python", "scripts/_check/check_static.py"),
         ("forge", "test"),
         ("sh", "-ec", _COVERAGE),
-        ("pytest", "-q", "-c", "tests/contracts/pytest.ini", "tests/contracts"),
     ),
     170,
     "analysis",
 )
+_IN_APE = (".venv-ape/bin/python", "-m", "pytest", "-q", "-c")
+CONTRACT_APE = Job(
+    "contract_ape",
+    ((*_IN_APE, "tests/contracts/pytest.ini", "tests/contracts"),),
+    120,
+    "ape",
+)
 
 # Jobs of the second lane only.
 FURTHER = (
-    Job("ape", (("pytest", "-q", "-c", "tests/ape/pytest.ini", "tests/ape"),), 70),
+    Job("ape", ((*_IN_APE, "tests/ape/pytest.ini", "tests/ape"),), 70, "ape"),
     Job(
         "web3_8",
         (
@@ -118,6 +124,7 @@ def list_jobs(*, everything: bool, arguments: Sequence[str] = ()) -> list[Job]:
             20,
         ),
         CONTRACT,
+        CONTRACT_APE,
     ]
     if read_record(prove.RECORD).get("inputs") != prove.hash_inputs():
         command = (".venv-analysis/bin/python", "scripts/_check/prove.py")
