@@ -24,7 +24,7 @@ PAGE = ROOT / ".build" / "faults.md"
 
 REPRODUCE = """\
 ```sh
-scripts/test --release                                  # all but the long campaigns
+scripts/test --all                                      # all but the long campaigns
 pytest -m slow                                          # the long campaigns
 python scripts/_build/build_faults.py                          # this page, from those runs
 ```"""

@@ -7,7 +7,7 @@ if it does not compile, if a forge test fails, or if an ape test fails other tha
 artifact snapshots, which any change breaks.  Mutants that compile to the registry's own bytes do
 not count.  A survivor must be listed in tests/contracts/equivalent-mutants.toml with the reason why
 its behaviour is the same as the contract's; otherwise the run fails.  Takes hours, so it is not
-part of scripts/test.  Needs .venv active and scripts/foundry.sh sourced.
+part of scripts/test.  Needs .venv-ape active and scripts/foundry.sh sourced.
 """
 
 from __future__ import annotations

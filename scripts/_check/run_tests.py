@@ -1,49 +1,39 @@
 """Run the tests as parallel jobs, the longest first; ``scripts/test`` sets up what they need.
 
-    python scripts/_check/run_tests.py [PYTEST ARGUMENT...]
-    python scripts/_check/run_tests.py --release    every job, with all examples
-    python scripts/_check/run_tests.py --due        print the environments that the jobs to run need
+    python scripts/_check/run_tests.py [PYTEST ARGUMENT...]    what guards a landing
+    python scripts/_check/run_tests.py --all           also what is marked `release`, more examples
+    python scripts/_check/run_tests.py --list          print the jobs
+    python scripts/_check/run_tests.py --environments  print the environments that the jobs need
 
-A job that lists inputs takes long.  It runs in the release lane, and in the ordinary lane unless
-tests/recorded.json records that it passed with the same inputs.  A run that passes is recorded
-there, and the file has to be committed.  The proofs have a record of their own.  Every other job
-always runs.
+Neither runs what is marked `slow`.  The proofs run where what they prove changed.
 """
 
 from __future__ import annotations
 
-import ast
-import hashlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import prove
 
 ROOT = Path(__file__).resolve().parents[2]
 TESTS = ROOT / "tests"
 LOGS = ROOT / ".build" / "jobs"
-TIMES = ROOT / ".build" / "job-times.json"
-RECORD = TESTS / "recorded.json"
 
 # The number of jobs among which a folder's files are divided; 1 for a folder that is not listed.
 # Each costs some eight seconds of a core until its first test runs.
-PARTS = {"cli": 3, "faults": 2, "service": 2}
-# The same for the tests that are marked `release`.
-MARKED_PARTS = {"browser": 2, "capture": 3, "cli": 5, "faults": 3}
+PARTS = {"capture": 2, "cli": 3, "faults": 2, "service": 2}
 # Estimated seconds for a part of a folder, by which jobs are sorted; 60 s if not listed.
 SECONDS = {
     "cli": 170,
@@ -55,9 +45,9 @@ SECONDS = {
     "store": 140,
 }
 # Folders without tests, or whose tests are run in another way.
-APART = ("contracts", "ape", "reproductions")
+APART = ("contracts", "ape")
 
-ORDINARY = "not slow and not release"
+LANDING = "not slow and not release"
 EVERYTHING = "not slow"
 
 
@@ -68,102 +58,38 @@ class Job:
     name: str
     commands: tuple[tuple[str, ...], ...]
     seconds: float
-    inputs: tuple[str, ...] = ()
-    # An environment beside .venv: analysis, site, web3-8.
+    # An environment beside .venv: analysis, ape, site, web3-8.
     environment: str = ""
-
-    def hash_inputs(self) -> str:
-        """Return the SHA-256 of the names and contents of the inputs."""
-        digest, ours = hashlib.sha256(), list_files(ROOT)
-        for path in sorted({path for pattern in self.inputs for path in ROOT.glob(pattern)}):
-            if path.is_file() and (ours is None or path in ours):
-                content = hashlib.sha256(read_content(path)).hexdigest()
-                digest.update(f"{content}  {path.relative_to(ROOT).as_posix()}\n".encode())
-        return digest.hexdigest()
-
-
-@cache
-def list_files(root: Path) -> frozenset[Path] | None:
-    """Return the checkout's files except those that git ignores; None outside a checkout."""
-    command = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return frozenset(root / name for name in done.stdout.split("\0") if name)
-
-
-_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def read_content(path: Path) -> bytes:
-    """Return a file's bytes, or for a Python module its code without comments and docstrings."""
-    if path.suffix != ".py":
-        return path.read_bytes()
-    tree = ast.parse(path.read_bytes())
-    for node in ast.walk(tree):
-        if isinstance(node, _DOCUMENTED) and ast.get_docstring(node, clean=False) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree).encode()
 
 
 _COVERAGE = """\
 forge coverage --no-match-contract Invariant --no-match-coverage '^tests/' >.build/coverage.txt
 python scripts/_check/check_coverage.py .build/coverage.txt"""
 
-_CONTRACT = (
-    "contracts/**/*.sol",
-    "anchor/registry/data/AnchorRegistry.*json",
-    "foundry.toml",
-    "ape-config.yaml",
-    "package-lock.json",
-    "requirements/test.txt",
-)
-
 _ON_WEB3_8 = ("devnet", "receipt_size", "state_proofs", "successor_proofs")
 
-# Jobs that take long, each with the files that it tests.
-LONG = (
-    Job(
-        "contract",
-        (
-            ("forge", "fmt", "--check"),
-            (".venv-analysis/bin/python", "scripts/_check/check_static.py"),
-            ("forge", "test"),
-            ("sh", "-ec", _COVERAGE),
-            ("pytest", "-q", "-c", "tests/contracts/pytest.ini", "tests/contracts"),
-        ),
-        170,
-        (
-            *_CONTRACT,
-            "requirements/analysis.txt",
-            "tests/contracts/**/*",
-            "scripts/_check/check_*.py",
-            "scripts/_build/build_artifact.py",
-            "scripts/_build/setup_compiler.py",
-            "anchor/log/merkle.py",
-        ),
-        "analysis",
+CONTRACT = Job(
+    "contract",
+    (
+        ("forge", "fmt", "--check"),
+        (".venv-analysis/bin/python", "scripts/_check/check_static.py"),
+        ("forge", "test"),
+        ("sh", "-ec", _COVERAGE),
     ),
-    Job(
-        "ape",
-        (("pytest", "-q", "-c", "tests/ape/pytest.ini", "tests/ape"),),
-        70,
-        (
-            *_CONTRACT,
-            "tests/ape/*",
-            "docs/ape.md",
-            "scripts/_ape_*.py",
-            "scripts/anchor_evidence.py",
-            "scripts/deploy.py",
-            "scripts/verify_receipt.py",
-            "anchor/__init__.py",
-            "anchor/library/*.py",
-            "anchor/registry/*.py",
-            "anchor/receipt/*.py",
-            "anchor/verification/*.py",
-        ),
-    ),
+    170,
+    "analysis",
+)
+_IN_APE = (".venv-ape/bin/python", "-m", "pytest", "-q", "-c")
+CONTRACT_APE = Job(
+    "contract_ape",
+    ((*_IN_APE, "tests/contracts/pytest.ini", "tests/contracts"),),
+    120,
+    "ape",
+)
+
+# Jobs of the second lane only.
+FURTHER = (
+    Job("ape", ((*_IN_APE, "tests/ape/pytest.ini", "tests/ape"),), 70, "ape"),
     Job(
         "web3_8",
         (
@@ -175,166 +101,17 @@ LONG = (
             ),
         ),
         150,
-        (
-            "requirements/web3-8.txt",
-            "anchor/chain/json_rpc.py",
-            "anchor/chain/tx_decoding.py",
-            "anchor/chain/signer/*.py",
-            "anchor/registry/calldata.py",
-        ),
         "web3-8",
     ),
-    Job(
-        "reproductions",
-        (("pytest", "-q", "tests/reproductions"),),
-        300,
-        ("tests/reproductions/*.py",),
-    ),
 )
-
-# The files tested by each folder's tests that are marked `release`; their own files are added.
-MARKED = {
-    "capture": (
-        "anchor/capture/*.py",
-        "anchor/bag/*.py",
-        "anchor/collection/*.py",
-        "anchor/comparison/**/*",
-        "anchor/replay/**/*",
-    ),
-    "browser": (
-        "tests/firefox/*",
-        "web/src/**/*",
-        "web/package-lock.json",
-        "anchor/page/*",
-        "anchor/service/pages/static/*",
-        "anchor/standalone/*.py",
-        "anchor/ethereum/*.py",
-        "anchor/evidence/*.py",
-        "anchor/log/*.py",
-        "anchor/receipt/*.py",
-        "anchor/verification/*",
-        "docs/schemas/receipt.json",
-    ),
-    "cli": (
-        "anchor/system/*.py",
-        "anchor/evidence/*.py",
-        "anchor/chain/**/*.py",
-        "anchor/project/*.py",
-        "anchor/store/**/*.py",
-        "anchor/operate/*.py",
-        "anchor/recovery/*.py",
-        "anchor/service/*.py",
-        "deploy/nginx.conf",
-        "docs/operating.md",
-        "scripts/stack",
-        "scripts/_stack.py",
-    ),
-    "devnet": (
-        "anchor/system/*.py",
-        "anchor/ethereum/*.py",
-        "anchor/log/*.py",
-        "anchor/registry/**/*",
-        "anchor/chain/**/*.py",
-        "anchor/store/**/*.py",
-        "anchor/operate/*.py",
-        "anchor/monitor/*.py",
-        "anchor/recovery/*.py",
-        "anchor/verification/*.py",
-    ),
-    "faults": (
-        "anchor/system/*.py",
-        "anchor/ethereum/*.py",
-        "anchor/registry/**/*",
-        "anchor/chain/**/*.py",
-        "anchor/store/**/*.py",
-        "anchor/operate/*.py",
-        "anchor/recovery/*.py",
-        "deploy/*.service",
-    ),
-    "kit": (
-        ".pre-commit-hooks.yaml",
-        "action.yml",
-        "anchor/chain/devnet/*.py",
-        "anchor/cli/commands/devnet.py",
-        "anchor/library/*.py",
-        "anchor/system/forwarded_command.py",
-        "anchor/testing/*.py",
-        "examples/**/*",
-        "pyproject.toml",
-        "setup.py",
-    ),
-    "repository": (
-        "docs/spec/*",
-        "tests/foreign_verifier/*",
-        "tests/vectors/**/*",
-        "anchor/ethereum/*.py",
-        "anchor/evidence/*.py",
-        "anchor/receipt/*.py",
-        "anchor/verification/*.py",
-    ),
-    "objects": (
-        "anchor/system/*.py",
-        "anchor/evidence/*.py",
-        "anchor/log/publication.py",
-        "anchor/objects/*.py",
-        "anchor/operate/object_intake.py",
-        "anchor/operate/publishing.py",
-    ),
-    "release": (
-        "MANIFEST.in",
-        "pyproject.toml",
-        "setup.py",
-        ".containerignore",
-        "deploy/Containerfile",
-        "deploy/debian-packages*.txt",
-        "requirements/capture.txt",
-        "requirements/deploy.txt",
-        "requirements/release.txt",
-        "scripts/demo",
-        "scripts/environment.sh",
-        "scripts/release",
-        "scripts/_release/*.py",
-        "scripts/_build/manual_pages.py",
-        "setup.py",
-        "anchor/native/*",
-    ),
-    "service": (
-        "anchor/capture/*.py",
-        "anchor/egress/*.py",
-        "anchor/system/*.py",
-        "anchor/project/*.py",
-        "anchor/store/**/*.py",
-        "anchor/operate/*.py",
-        "anchor/service/**/*",
-        "deploy/*",
-    ),
-    "site": (
-        "*.md",
-        "docs/**/*",
-        "deploy/*",
-        "mkdocs.yml",
-        "requirements/site.txt",
-        "scripts/_build/api_pages.py",
-        "scripts/_build/build_references.py",
-        "scripts/_build/build_site.py",
-        "tests/support/web_tutorial.py",
-        "anchor/cli/*.py",
-        "anchor/messages/*.po",
-        "anchor/verification/*.py",
-        "anchor/client/*.py",
-        "anchor/page/*",
-        "anchor/service/pages/**/*",
-    ),
-}
-# Environments beside .venv that marked tests need, by folder.
+# Environments beside .venv that tests marked `release` need, by folder.
 MARKED_ENVIRONMENTS = {"site": "site"}
-_MARK = re.compile(r"\bmark\.release\b")
 
 
-def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
-    """Return every job of the lane, whether or not its inputs changed."""
+def list_jobs(*, everything: bool, arguments: Sequence[str] = ()) -> list[Job]:
+    """Return the jobs of a lane."""
     run = ("coverage", "run", "-m", "pytest") if os.environ.get("COVERAGE") else ("pytest",)
-    pytest = (*run, "-q", "-m", EVERYTHING if release else ORDINARY)
+    pytest = (*run, "-q", "-m", EVERYTHING if everything else LANDING)
     jobs = [
         Job("checks", (("ruff", "check", "."), ("ruff", "format", "--check", "."), ("mypy",)), 40),
         Job(
@@ -346,81 +123,26 @@ def list_jobs(*, release: bool, arguments: Sequence[str] = ()) -> list[Job]:
             ),
             20,
         ),
+        CONTRACT,
+        CONTRACT_APE,
     ]
-    if read_json(prove.RECORD).get("inputs") != prove.hash_inputs():
+    if read_record(prove.RECORD).get("inputs") != prove.hash_inputs():
         command = (".venv-analysis/bin/python", "scripts/_check/prove.py")
-        jobs.append(Job("proofs", (command,), 520, environment="analysis"))
+        jobs.append(Job("proofs", (command,), 520, "analysis"))
     tests = sorted(path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py"))
     for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
         files = [f"tests/{path.as_posix()}" for path in tests if path.parts[0] == folder]
+        environment = MARKED_ENVIRONMENTS.get(folder, "") if everything else ""
         for name, part in deal(folder, files, PARTS.get(folder, 1)):
-            jobs.append(Job(name, ((*pytest, *part, *arguments),), SECONDS.get(folder, 60)))
-    return [*jobs, *LONG, *([] if release else list_marked())]
-
-
-def list_marked() -> list[Job]:
-    """Return the jobs of each folder's tests that are marked `release`."""
-    jobs = []
-    for folder, inputs in MARKED.items():
-        files = sorted((TESTS / folder).glob("**/test_*.py"))
-        has_marks = {path: bool(_MARK.search(path.read_text("utf-8"))) for path in files}
-        conftest = TESTS / folder / "conftest.py"
-        # Marks of a fixture concern whichever files use it.
-        is_everywhere = conftest.exists() and _MARK.search(conftest.read_text("utf-8"))
-        marked = [path for path in files if is_everywhere or has_marks[path]]
-        names = [path.relative_to(ROOT).as_posix() for path in marked]
-        own = [conftest] if conftest.exists() else []
-        for name, part in deal(f"long_{folder}", names, MARKED_PARTS.get(folder, 1)):
-            command = ("pytest", "-q", "-m", "release and not slow", *part)
-            environment = MARKED_ENVIRONMENTS.get(folder, "")
-            shared = (*own, *find_support([TESTS / "conftest.py", *own, *map(Path, part)]))
-            used = (path.relative_to(ROOT).as_posix() for path in shared)
-            jobs.append(Job(name, (command,), 150, (*inputs, *used, *part), environment))
-    return jobs
-
-
-def find_support(modules: Iterable[Path]) -> list[Path]:
-    """Return the modules of ``tests/support`` that ``modules`` import, directly or through others.
-
-    Those that no test imports, which may be run as programs, are among them.
-    """
-    paths = {path.stem: path for path in (TESTS / "support").glob("*.py")}
-    used = paths.keys() - {name for test in TESTS.rglob("*.py") for name in list_imports(test)}
-    pending = [*modules, *(paths[name] for name in used)]
-    while pending:
-        new = (list_imports(ROOT / pending.pop()) & paths.keys()) - used
-        used |= new
-        pending += (paths[name] for name in new)
-    return sorted(paths[name] for name in used)
-
-
-@cache
-def list_imports(path: Path) -> frozenset[str]:
-    """Return the names of the modules of ``tests/support`` that a module imports itself."""
-    names = set()
-    for node in ast.walk(ast.parse(path.read_bytes())):
-        if isinstance(node, ast.ImportFrom) and node.module == "support":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            names.add((node.module or "").removeprefix("support."))
-        elif isinstance(node, ast.Import):
-            names |= {alias.name.removeprefix("support.") for alias in node.names}
-    return frozenset(names)
+            command = (*pytest, *part, *arguments)
+            jobs.append(Job(name, (command,), SECONDS.get(folder, 60), environment))
+    return [*jobs, *FURTHER] if everything else jobs
 
 
 def deal(name: str, files: Sequence[str], parts: int) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the name and the files of each job among which a folder's files are divided."""
     for part in range(parts):
         yield (name if parts == 1 else f"{name}_{part + 1}"), files[part::parts]
-
-
-def find_due(jobs: Iterable[Job], *, release: bool, record: Mapping[str, str]) -> list[Job]:
-    """Return the jobs to run: all in the release lane, otherwise those without a current record."""
-    return [
-        job
-        for job in jobs
-        if release or not job.inputs or record.get(job.name) != job.hash_inputs()
-    ]
 
 
 class Runner:
@@ -489,44 +211,33 @@ class Runner:
         return process.returncode == 0
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_record(path: Path) -> dict[str, object]:
     """Return the JSON object in a file, or an empty one if there is no file."""
-    value: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    value: dict[str, object] = json.loads(path.read_text("utf-8")) if path.is_file() else {}
     return value
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", "utf-8")
 
 
 def main() -> int:
     arguments = sys.argv[1:]
-    release, only_list = "--release" in arguments, "--due" in arguments
-    arguments = [word for word in arguments if word not in ("--release", "--due")]
-    record, times = read_json(RECORD), read_json(TIMES)
-    listed = list_jobs(release=release, arguments=arguments)
-    due = find_due(listed, release=release, record=record)
-    due.sort(key=lambda job: -times.get(job.name, job.seconds))
-    if only_list:
-        print(" ".join(sorted({job.environment for job in due if job.environment})))
+    options = {"--all", "--list", "--environments"}.intersection(arguments)
+    arguments = [word for word in arguments if word not in options]
+    everything = "--all" in options
+    jobs = list_jobs(everything=everything, arguments=arguments)
+    jobs.sort(key=lambda job: -job.seconds)
+    if "--environments" in options:
+        print(" ".join(sorted({job.environment for job in jobs if job.environment})))
         return 0
-    for job in listed:
-        if job not in due:
-            print(f"== {job.name}: recorded as passed with these inputs")
+    if "--list" in options:
+        print("\n".join(job.name for job in jobs))
+        return 0
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
-    keyed = [*due, *list_marked()] if release else due
-    keys = {job.name: job.hash_inputs() for job in keyed if job.inputs}
-    runner = Runner({**os.environ, **({"HYPOTHESIS_PROFILE": "release"} if release else {})})
+    runner = Runner({**os.environ, **({"HYPOTHESIS_PROFILE": "release"} if everything else {})})
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, runner.stop)
     started = time.monotonic()
     # More than the number of cores, because tests mostly wait for chains, daemons and clocks.
-    runner.run(due, 2 * (os.cpu_count() or 1) + 1)
-    passed = {name: time for name, time in runner.seconds.items() if name not in runner.failed}
-    write_json(TIMES, {**times, **passed})
-    if not arguments:
-        note_passed(keys, runner.seconds, runner.failed, record)
+    runner.run(jobs, 2 * (os.cpu_count() or 1) + 1)
     subprocess.run([sys.executable, "scripts/_build/build_faults.py"], cwd=ROOT, check=True)
     for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
         cpu = runner.cpu.get(name, 0.0)
@@ -535,27 +246,6 @@ def main() -> int:
     cpu = sum(runner.cpu.values())
     print(f"{time.monotonic() - started:7.0f} s  {cpu:7.0f} s CPU  together")
     return 1 if runner.failed else 0
-
-
-def note_passed(
-    keys: Mapping[str, str],
-    ran: Collection[str],
-    failed: Collection[str],
-    record: Mapping[str, str],
-) -> None:
-    """Record the long jobs that passed, with the hash of their inputs.
-
-    In the release lane a folder's marked tests do not run apart: they are part of its jobs.
-    """
-    folders = {name.rstrip("_0123456789") for name in failed}
-    passed = {
-        name: key
-        for name, key in keys.items()
-        if name not in failed
-        and (name in ran or name.removeprefix("long_").rstrip("_0123456789") not in folders)
-    }
-    if not passed.items() <= record.items():
-        write_json(RECORD, {**record, **passed})
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,8 @@ _NO_CHAIN = "Timed out waiting for successful RPC connection to the 'anvil' proc
 @pytest.fixture
 def ape(work: Path) -> Run:
     """Run ``ape run …`` as a process of its own, without a terminal."""
-    program = shutil.which("ape")
-    assert program is not None, "ape is not on PATH: activate its environment"
+    program = shutil.which("ape", path=Path(sys.executable).parent)
+    assert program is not None, "ape is not here: run these tests in its environment"
 
     def start(
         arguments: tuple[str, ...], stdin: str, environment: dict[str, str]

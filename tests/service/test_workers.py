@@ -7,6 +7,7 @@ import json
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from support.fixtures import MakeSite
+from support.nodes import wait_until
 from support.projects import Site
 from support.service import NDJSON, Served, bearer, digest, lines, make_key, serve
 from support.stopping import is_running, workers_of
@@ -223,6 +225,34 @@ def test_a_worker_may_open_as_many_files_as_it_lets_be_connected(
         resource.setrlimit(resource.RLIMIT_NOFILE, before)
     (row,) = [line.split() for line in limits if line.startswith("Max open files")]
     assert int(row[3]) >= min(4 * 512 + 512, before[1])
+
+
+def test_without_a_descriptor_left_no_client_is_blamed(new_site: MakeSite, embedded: Devnet):
+    site = new_site(embedded)
+    key = make_key(site.folder)
+
+    def submit(served: Served, number: int) -> int:
+        given = {"json": {"sha256": digest(number)}, "headers": bearer(key)}
+        try:
+            answer = served.http.post("/v1/evidence", timeout=30, **given)
+        except httpx.TransportError:
+            return 503  # closed without an answer
+        assert str(site.folder) not in answer.text
+        return answer.status_code
+
+    with serve(site.folder, workers=1) as served, ExitStack() as idle:
+        wait_for_workers(served, 1)
+        assert submit(served, 0) == 201
+        (worker,) = workers_of(served.running.process.pid)
+        used = len(list(Path(f"/proc/{worker}/fd").iterdir()))
+        hard = resource.prlimit(worker, resource.RLIMIT_NOFILE)[1]
+        resource.prlimit(worker, resource.RLIMIT_NOFILE, (used + 6, hard))
+        place = urlsplit(served.url)
+        for _ in range(10):
+            idle.enter_context(socket.create_connection((place.hostname, place.port)))
+        assert {submit(served, number) for number in range(1, 20)} <= {200, 201, 503}
+        idle.close()
+        wait_until(lambda: submit(served, 20) in (200, 201), 30)
 
 
 DEAF = """

@@ -24,7 +24,7 @@ NOT_RUN = {
     "docs/copies.md": "installs an extra and serves; see tests/service/test_copies.py",
     "docs/database-extracts.md": "a PostgreSQL server; see tests/store/test_database_extracts.py",
     "docs/deploying.md": "systemd, users and disks of a server",
-    "docs/faults.md": "the release lane",
+    "docs/faults.md": "the whole lane and the campaigns",
     "docs/installing.md": "files of a release; see tests/release",
     "docs/object-stores.md": "buckets of others; see tests/objects/test_bucket_commands.py",
     "docs/operating.md": "placeholders, prompts and other disks; see tests/cli",

@@ -1,6 +1,6 @@
-"""How many examples a test tries: all before a release, fewer in the ordinary lane.
+"""How many examples a test tries: all in the second lane, fewer in the first.
 
-``HYPOTHESIS_PROFILE=release``, which ``scripts/test --release`` sets, chooses all.
+``HYPOTHESIS_PROFILE=release``, which ``scripts/test --all`` sets, chooses all.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def examples(number: int, ordinary: int = ORDINARY) -> int:
 
 
 def some(values: Collection[T], turn: int, count: int = 3) -> Sequence[T]:
-    """Return all values; in the ordinary lane ``count`` of them, at each turn others."""
+    """Return all values; in the first lane ``count`` of them, at each turn others."""
     ordered = list(values)
     if IS_RELEASE:
         return ordered
