@@ -96,7 +96,6 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
         "cli/object_inputs.py",
         "library/operating.py",
         "system/clock.py",
-        "recovery/store_upgrade.py",
         "service/routes/metrics.py",
         "service/certificate_maker.py",
         "service/pages/dashboard.py",
