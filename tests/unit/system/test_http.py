@@ -51,6 +51,7 @@ def drip(connected: socket.socket, begin: bytes) -> None:
 
 
 def drip_in_tls(context: ssl.SSLContext, connected: socket.socket, begin: bytes) -> None:
+    connected.getpeername()  # of a client that is gone, ssl would leave the socket open
     with context.wrap_socket(connected, server_side=True) as secure:
         drip(secure, begin)
 
