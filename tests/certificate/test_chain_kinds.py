@@ -65,7 +65,7 @@ def test_a_paper_states_no_bounds_of_a_chain_that_proves_none(kind: ChainKind) -
     assert (Message("certificate-existed-by") in paper) == PROVES_TIME[kind]
     assert ("unchanged since the time in Table 2" in paper) == PROVES_TIME[kind]
     chinese = render_paper("zh", certify(kind), DECLARANT).decode()
-    assert ("能够证明的起点是上链" in chinese) == PROVES_TIME[kind]
+    assert ("自记录时起未经更改" in chinese) == PROVES_TIME[kind]
 
 
 @pytest.mark.parametrize("kind", CHAINS)
