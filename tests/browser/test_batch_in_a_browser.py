@@ -1,17 +1,17 @@
-"""A ZIP file on `/batch` in Chromium: a case's package, an altered byte, and nothing sent."""
+"""A case's package on the verifier page that the service serves: an altered byte, nothing sent."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 from support.accessibility import find_violations
 from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
@@ -79,97 +79,29 @@ def with_originals(package: bytes, **altered: bytes) -> bytes:
     return data.getvalue()
 
 
-def give(tab: Page, data: bytes, name: str = "case.zip") -> None:
-    tab.set_input_files("#zip", {"name": name, "mimeType": "application/zip", "buffer": data})
-    tab.locator("#zip-form button").press("Enter")
-
-
-def rows(tab: Page) -> list[list[str]]:
-    tab.locator("#zip-results").wait_for()
-    cells: list[list[str]] = tab.locator("#zip-rows tr").evaluate_all(
-        "rows => rows.map(row => [...row.cells].map(cell => cell.innerText))"
-    )
-    return cells
-
-
-@pytest.mark.parametrize(
-    ("theme", "width", "locale", "words"),
-    [
-        ("light", 1280, "en-GB", "not verified: something does not match"),
-        ("dark", 390, "zh-CN", "未通过核验：存在不一致"),
-    ],
-)
+@pytest.mark.parametrize("locale", ["en-GB", "zh-CN"])
 def test_a_case_with_an_altered_byte_is_told_file_by_file_and_nothing_is_sent(
-    theme: str, width: int, locale: str, words: str,
-    browser: Browser, platform: Platform, package: bytes, tmp_path: Path,
-) -> None:  # fmt: skip
-    with open_tab(browser, platform, theme, width, locale) as tab:
-        said: list[str] = []
-        tab.on("console", lambda message: said.append(message.text))
-        tab.on("pageerror", lambda error: said.append(str(error)))
-        tab.goto("/batch")
-        asked: list[str] = []
-        tab.on("request", lambda request: asked.append(f"{request.method} {request.url}"))
-        give(tab, with_originals(package, **{"合同.pdf": b"%PDF the contract, as it wAs"}))
-        table = rows(tab)
-        (contract,) = [row for row in table if "合同.pdf.anchor.json" in row[0]]
-        (statement,) = [row for row in table if "=evil.txt.anchor.json" in row[0]]
-        assert words in contract[0] and "合同.pdf" in contract[1]
-        assert words not in statement[0] and "=evil.txt" in statement[1]
-        assert len([row for row in table if row[1] == "–"]) == len(table) - 2
-        own = ("README.en.md", "README.zh.md", "tagmanifest-sha256.txt", "verify/", "exhibits/")
-        aside = [row[0] for row in table if row[1] == "–"]
-        assert [row for row in aside if row.startswith("–")] == aside
-        assert all(any(name in row for row in aside) for name in own)
-        assert tab.evaluate("document.activeElement.id") == "zip-heading"
-        tab.screenshot(path=tmp_path / f"zip-{width}.png", full_page=True)
-        assert find_violations(tab) == []
-        over = tab.evaluate(
-            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        )
-        assert over <= 0, f"{over} pixels too wide"
-        for kind in ("csv", "json"):
-            with tab.expect_download() as download:
-                tab.locator(f"#zip-{kind}").press("Enter")
-            assert download.value.suggested_filename == f"anchor-zip.{kind}"
-            text = download.value.path().read_text("utf-8")
-            if kind == "json":
-                made = json.loads(text)["rows"]
-                assert {row["exit_code"] for row in made if row["receipt"]} >= {10}
-                assert len(made) == len(table)
-            else:
-                lines = list(csv.DictReader(io.StringIO(text.lstrip("\ufeff"), newline="")))
-                assert words in {line["verdict"] for line in lines} and len(lines) == len(table)
-        # The icon may come late, and what is downloaded is made in the page.
-        icon = f"GET {platform.url}/favicon.svg"
-        assert [each for each in asked if "blob:" not in each and each != icon] == []
-        assert said == []
-
-
-def test_what_is_wrong_is_said_beside_its_field_and_the_script_may_ask_nobody(
-    browser: Browser, platform: Platform
+    locale: str, browser: Browser, platform: Platform, package: bytes
 ) -> None:
-    with open_tab(browser, platform) as tab:
-        page = tab.goto("/batch")
-        assert page is not None
-        policy = page.headers["content-security-policy"]
-        assert "script-src 'self'" in policy and "connect-src" not in policy
-        tab.locator("#zip-form button").press("Enter")
-        assert "choose a ZIP file" in tab.inner_text("#zip-error")
-        assert tab.evaluate("document.activeElement.id") == "zip"
-        give(tab, b"no ZIP", "x.zip")
-        tab.locator("#zip-error", has_text="end").wait_for()
-        assert tab.get_attribute("#zip", "aria-invalid") == "true"
-        tab.fill("#hashes", "0x12")
-        tab.locator("#zip-form button").press("Enter")
-        tab.locator("#hashes-error:not(:empty)").wait_for()
-        assert tab.input_value("#hashes") == "0x12"
-        bad = {"name": "p.toml", "mimeType": "text/plain", "buffer": b"format = 1"}
-        tab.set_input_files("#policy", bad)
-        tab.locator("#zip-form button").press("Enter")
-        tab.locator("#policy-error:not(:empty)").wait_for()
+    data = with_originals(package, **{"合同.pdf": b"%PDF the contract, as it wAs"})
+    with open_tab(browser, platform, locale=locale) as tab:
+        tab.goto("/verify.html")
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        given = {"name": "case.zip", "mimeType": "application/zip", "buffer": data}
+        tab.set_input_files("#file", given)
+        tab.click("#verify")
+        tab.wait_for_selector("#headline")
+        with tab.expect_download() as download:
+            tab.get_by_role("button", name="JSON").click()
+        document: dict[str, Any] = json.loads(Path(download.value.path()).read_text("utf-8"))
+        codes = {each["file"].rpartition("/")[2]: each["exit_code"] for each in document["files"]}
+        # The package's own files are none of these: they need no receipt.
+        assert codes == {"合同.pdf": 10, "=evil.txt": 20}
+        others = tab.locator("#report details:not(.original) li").all_text_contents()
+        for name in ("README.en.md", "tagmanifest-sha256.txt", "verify/", "exhibits/"):
+            assert any(name in each for each in others), name
         assert find_violations(tab) == []
-        refused = tab.evaluate(
-            "fetch('/healthz', {method: 'POST', body: 'x'}).then(() => false, () => true)"
-        )
-        assert refused, "the page's policy lets its script ask nobody"
+        # The icon may come late, and what is downloaded is made in the page.
+        icon = f"{platform.url}/favicon.svg"
+        assert [each for each in asked if "blob:" not in each and each != icon] == []
