@@ -15,7 +15,7 @@ import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { listsFiles } from "../recorded_files.ts";
 import { judge } from "../verifier.ts";
-import { isZip, sortZip } from "../batch/archive.ts";
+import { isZip, sortZip } from "../archive.ts";
 import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, type JudgeOne, listFolder, showBag } from "./bag.ts";
 import { download, find, make, saveFile, show } from "./elements.ts";
 import {

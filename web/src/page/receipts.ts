@@ -1,7 +1,7 @@
 /** A ZIP file with receipts that is no bag, such as the package of a case, and the originals given beside it. */
 
-import { isReceiptName, openArchive } from "../batch/archive.ts";
-import { describeUnmatched, judgeArchive, type OtherFile } from "../batch/verification.ts";
+import { isReceiptName, openArchive } from "../archive.ts";
+import { describeUnmatched, judgeArchive, type OtherFile } from "../receipts_zip.ts";
 import { startHashing } from "../digests.ts";
 import { malformed, mismatch } from "../errors.ts";
 import { inLanguage, join, type Language, message, type Message } from "../messages.ts";

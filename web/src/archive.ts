@@ -3,10 +3,10 @@
  * refused by its name and reason, and the rest goes on.  Nothing is ever written to a disk.
  */
 
-import { fold } from "../bag_format.ts";
-import { isRefusal, malformed } from "../errors.ts";
-import { message, type Message } from "../messages.ts";
-import { checkHeader, type Entry, inflate, parseEntry, readDirectory, readPieces, view } from "../zip.ts";
+import { fold } from "./bag_format.ts";
+import { isRefusal, malformed } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
+import { checkHeader, type Entry, inflate, parseEntry, readDirectory, readPieces, view } from "./zip.ts";
 
 export const MAX_ARCHIVE_BYTES = 50_000_000;
 export const MAX_ENTRIES = 2_000;

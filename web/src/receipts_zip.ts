@@ -1,13 +1,13 @@
 /** Each receipt of a ZIP file with the file that it is of, and what there is beside them. */
 
-import { concat } from "../bytes.ts";
-import { hashPieces } from "../digests.ts";
-import { isRefusal, SUPERSEDED } from "../errors.ts";
-import { join, message, type Message } from "../messages.ts";
-import { type Notice, readNotice } from "../notices.ts";
-import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "../receipt.ts";
-import { type Digests, parseRecord, type Record } from "../record.ts";
-import { errorOf, evidenceError, headlineOf, type Report, wordsOf } from "../report.ts";
+import { concat } from "./bytes.ts";
+import { hashPieces } from "./digests.ts";
+import { isRefusal, SUPERSEDED } from "./errors.ts";
+import { join, message, type Message } from "./messages.ts";
+import { type Notice, readNotice } from "./notices.ts";
+import { MAX_RECEIPT_BYTES, parseReceipt, type Receipt } from "./receipt.ts";
+import { type Digests, parseRecord, type Record } from "./record.ts";
+import { errorOf, evidenceError, headlineOf, type Report, wordsOf } from "./report.ts";
 import { type Archive, type ArchiveFile, isReceiptName, reasonOf, RECEIPT_SUFFIX, type RefusedFile } from "./archive.ts";
 
 // What `anchor pack` and a service's package hold beside originals and receipts (anchor/bag/receipt_package.py).
