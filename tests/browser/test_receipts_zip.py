@@ -83,7 +83,7 @@ def test_without_originals_each_receipt_says_what_it_proves_and_asks_for_its_ori
     assert desk.tab.locator(".verdict.unknown").count() == 1
     part = desk.tab.locator("details.original")
     assert "receipts/contract.pdf.anchor.json" in part.inner_text()
-    assert said(desk, Message("batch-zip-receipt-only")) in part.inner_text()
+    assert said(desk, Message("zip-receipt-only")) in part.inner_text()
     for word in ("verified", "核验通过"):
         assert word not in part.locator("summary").inner_text()
     assert "UTC" in part.inner_text()
@@ -187,7 +187,7 @@ def test_a_receipt_that_is_not_safe_to_read_is_a_failure_and_not_nothing(desk: D
     desk.drop(**{"case.zip": pack({"../contract.pdf.anchor.json": RECEIPT})})
     trust(desk, HONEST.given)
     assert codes(desk) == {"../contract.pdf.anchor.json": 2}
-    assert said(desk, Message("batch-zip-name-unsafe")) in (desk.tab.text_content("#report") or "")
+    assert said(desk, Message("zip-name-unsafe")) in (desk.tab.text_content("#report") or "")
 
 
 def test_with_a_receipt_of_its_own_the_zip_is_evidence_itself(desk: Desk) -> None:

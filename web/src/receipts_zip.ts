@@ -141,12 +141,12 @@ function describeAlone({ parsed }: ReceiptFile, report: Report): Message {
   const told = { ...report, steps: report.steps.filter(({ number }) => number !== 2) };
   const error = errorOf(told);
   if (error === null) {
-    return message("batch-zip-receipt-only");
+    return message("zip-receipt-only");
   }
   const isReplaced = evidenceError(told) === null && error.code === SUPERSEDED;
   const isOpen = evidenceError(told) === null && !isReplaced;
   const verdict = isReplaced ? message("page-result-superseded") : isOpen ? wordsOf(error) : headlineOf(told);
-  return message("batch-zip-receipt-failed", { verdict });
+  return message("zip-receipt-failed", { verdict });
 }
 
 /** Return the files that a receipt is of: those with its digest, or else the one that is named like it. */
@@ -184,15 +184,15 @@ export function describeUnmatched(others: readonly OtherFile[], spell: (name: st
 }
 
 const describeRefused = ({ name, reason }: RefusedFile): OtherFile =>
-  ({ name, words: message("batch-zip-refused"), reason, isRefused: true, isUnmatched: false });
+  ({ name, words: message("zip-refused"), reason, isRefused: true, isUnmatched: false });
 
 const describePackageFile = (name: string): OtherFile =>
-  ({ name, words: message("batch-zip-package-file"), reason: null, isRefused: false, isUnmatched: false });
+  ({ name, words: message("zip-package-file"), reason: null, isRefused: false, isUnmatched: false });
 
 const describeOther = (name: string, isUnmatched: boolean): OtherFile => ({
   name,
-  words: isUnmatched ? message("file-matches-no-receipt") : message("batch-zip-no-receipt"),
-  reason: /\.zip$/i.test(name) ? message("batch-zip-nested") : null,
+  words: isUnmatched ? message("file-matches-no-receipt") : message("zip-no-receipt"),
+  reason: /\.zip$/i.test(name) ? message("zip-nested") : null,
   isRefused: false,
   isUnmatched,
 });
