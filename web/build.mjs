@@ -1,7 +1,7 @@
 // Build the verifier page, one file that needs no other, and the script of the service's page on which
-// evidence is submitted, the one that sends copies from there, the one that verifies a ZIP file, and the one for passkeys.
+// evidence is submitted, the one that sends copies from there, and the one for passkeys.
 //
-//     node build.mjs PAGE [SCRIPT UPLOAD BATCH PASSKEY]
+//     node build.mjs PAGE [SCRIPT UPLOAD PASSKEY]
 //
 // The page's style, markup and script are packed, because the page is to stay small: a loader of a few lines
 // unpacks them.  The page's own policy names the hashes of both scripts and of the style, so that the
@@ -46,8 +46,7 @@ writeFileSync(process.argv[2], page);
 if (process.argv.length > 3) {
   writeFileSync(process.argv[3], `${(await bundle("src/submit.ts", "src/submit/texts.json")).script}\n`);
   writeFileSync(process.argv[4], `${(await bundle("src/upload.ts", "src/submit/texts.json")).script}\n`);
-  writeFileSync(process.argv[5], `${(await bundle("src/batch.ts", "src/batch/texts.json")).script}\n`);
-  writeFileSync(process.argv[6], `${(await bundle("src/passkey.ts", "src/submit/texts.json")).script}\n`);
+  writeFileSync(process.argv[5], `${(await bundle("src/passkey.ts", "src/submit/texts.json")).script}\n`);
 }
 
 // Ascii85, which is 6 % shorter than base64; v stands for <, which could end the element.

@@ -6,10 +6,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from anchor.evidence.number_list import MAX_NUMBERS
 from anchor.service.lookup_schemas import NumberMatchDocument
 from anchor.service.number_batch import MOST_MATCHES
 from anchor.service.schemas import Document
+
+# More numbers would not be looked at by anybody.
+_MOST_NUMBERS = 1_000
 
 
 class BatchRequest(Document):
@@ -17,7 +19,7 @@ class BatchRequest(Document):
 
     numbers: Annotated[
         list[str],
-        Field(min_length=1, max_length=MAX_NUMBERS, examples=[["BZPE-PSQZ-S1QK-HPAJ-0"]]),
+        Field(min_length=1, max_length=_MOST_NUMBERS, examples=[["BZPE-PSQZ-S1QK-HPAJ-0"]]),
     ]
 
 

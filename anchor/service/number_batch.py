@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from anchor.errors import CannotCheckError, MalformedError
-from anchor.evidence.number_list import MAX_NUMBER_CHARACTERS
 from anchor.evidence.printed_number import PrintedNumber, read_number
 from anchor.messages.message import Message
 from anchor.service.address_limits import limits_of
@@ -22,6 +21,8 @@ from anchor.types import Stage
 MOST_MATCHES = 5
 """The most matches of each number: one digest may be that of any number of pieces."""
 
+# Of a number in any spelling; longer lines are no number.
+_MOST_CHARACTERS = 200
 # Numbers that are looked up in one go: other requests are answered in between.
 _CHUNK = 50
 
@@ -74,7 +75,7 @@ async def look_up_all(request: Request, service: Service, texts: Sequence[str]) 
         service.check_chain()
     rows = []
     for line, (text, number) in enumerate(zip(texts, printed, strict=True), start=1):
-        shown = text[:MAX_NUMBER_CHARACTERS]
+        shown = text[:_MOST_CHARACTERS]
         if isinstance(number, Message):
             rows.append(NumberRow(line=line, text=shown, fault=number))
             continue
@@ -92,7 +93,7 @@ async def look_up_all(request: Request, service: Service, texts: Sequence[str]) 
 
 def _read(text: str) -> PrintedNumber | Message:
     """Return a line's number, or why it is none."""
-    if len(text) > MAX_NUMBER_CHARACTERS:
+    if len(text) > _MOST_CHARACTERS:
         return Message("number-unreadable")
     try:
         return read_number(text)

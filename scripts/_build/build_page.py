@@ -42,9 +42,7 @@ TEXTS = WEB / "src" / "submit" / "texts.json"
 PAGE = ROOT / "anchor" / "page" / "verify.html"
 SCRIPT = ROOT / "anchor" / "service" / "pages" / "static" / "submit.js"
 UPLOAD = SCRIPT.with_name("upload.js")
-BATCH = SCRIPT.with_name("batch.js")
 PASSKEY = SCRIPT.with_name("passkey.js")
-BATCH_TEXTS = WEB / "src" / "batch" / "texts.json"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # message("id", …) in the sources, data-t="id" in the markup.
 USES = re.compile(r'\bmessage\(\s*"([^"]+)"')
@@ -53,17 +51,11 @@ IMPORTS = re.compile(r'\bfrom "(\.[^"]+\.ts)"')
 # Conversions and formats of operands that web/src/messages.ts implements like Python.
 FORMATS = (("", ""), ("", ","), ("r", ""), ("r", ".200"), ("a", ".80"), ("", "%Y-%m-%d %H:%M:%S"))
 MAX_PAGE_BYTES = 108_000
-# It verifies as the page does, and is not packed: a policy lets no script unpack another.
-MAX_BATCH_BYTES = 200_000
 GROUPS = list_members(RecordGroups)
 
 
 def main() -> int:
-    texts = {
-        RELEASE: describe_page(),
-        TEXTS: list_templates(read_ids("submit.ts")),
-        BATCH_TEXTS: describe_release(read_ids("batch.ts")),
-    }
+    texts = {RELEASE: describe_page(), TEXTS: list_templates(read_ids("submit.ts"))}
     encoded = {
         path: json.dumps(document, ensure_ascii=False, indent=1).encode() + b"\n"
         for path, document in texts.items()
@@ -72,7 +64,7 @@ def main() -> int:
         for path, data in encoded.items():
             path.write_bytes(data)
         PAGE.parent.mkdir(exist_ok=True)
-        build(WEB, PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY)
+        build(WEB, PAGE, SCRIPT, UPLOAD, PASSKEY)
     else:
         for path, data in encoded.items():
             if path.read_bytes() != data:
@@ -80,12 +72,11 @@ def main() -> int:
         for path, data in build_elsewhere().items():
             if path.read_bytes() != data:
                 return complain(f"{path.relative_to(ROOT)} is not what web/ gives")
-    for path in (PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY):
+    for path in (PAGE, SCRIPT, UPLOAD, PASSKEY):
         data = path.read_bytes()
-        limit = MAX_BATCH_BYTES if path == BATCH else MAX_PAGE_BYTES
-        if len(data) > limit:
+        if len(data) > MAX_PAGE_BYTES:
             return complain(
-                f"{path.relative_to(ROOT)} has {len(data):,} bytes; it may have {limit:,}"
+                f"{path.relative_to(ROOT)} has {len(data):,} bytes; it may have {MAX_PAGE_BYTES:,}"
             )
         print(f"{hashlib.sha256(data).hexdigest()}  {path.relative_to(ROOT)} ({len(data):,} bytes)")
     return 0
@@ -95,21 +86,9 @@ def describe_page() -> dict[str, Any]:
     """Return the verifier page's data: also what claim C7 is judged by."""
     demands = [demand for each in PROFILE_DEMANDS.values() for demand in each]
     labels = {demand.member.label.id for demand in demands}
-    release = describe_release(read_page_ids() | labels)
-    templates = {language: release.pop(language) for language in LANGUAGES}
-    return {
-        **release,
-        "forms": describe_forms(),
-        "demands": {name: list(map(spell_demand, each)) for name, each in PROFILE_DEMANDS.items()},
-        **templates,
-    }
-
-
-def describe_release(ids: set[str]) -> dict[str, Any]:
-    """Return the data that a verifier takes from the package: the registry, and its messages."""
-    titles = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
-    names = [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
-    labels = [member.label for member in GROUPS.values()]
+    named = [*TITLES.values(), *(title for _, title, _ in CLAIMS), *NOT_PROVEN]
+    named += [chain.name for chain in CHAINS if isinstance(chain.name, Message)]
+    named += [member.label for member in GROUPS.values()]
     return {
         "registry": registry_address().hex(),
         "chains": {str(chain.id): describe_chain(chain) for chain in CHAINS},
@@ -127,7 +106,9 @@ def describe_release(ids: set[str]) -> dict[str, Any]:
         ],
         "not_proven": [item.id for item in NOT_PROVEN],
         "groups": {name: describe_group(name) for name in GROUPS},
-        **list_templates({message.id for message in (*titles, *names, *labels)} | ids),
+        "forms": describe_forms(),
+        "demands": {name: list(map(spell_demand, each)) for name, each in PROFILE_DEMANDS.items()},
+        **list_templates({message.id for message in named} | labels | read_page_ids()),
     }
 
 
@@ -267,7 +248,7 @@ def build_elsewhere() -> dict[Path, bytes]:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_bytes(path.read_bytes())
         (folder / "node_modules").symlink_to(WEB / "node_modules")
-        made = {path: folder / path.name for path in (PAGE, SCRIPT, UPLOAD, BATCH, PASSKEY)}
+        made = {path: folder / path.name for path in (PAGE, SCRIPT, UPLOAD, PASSKEY)}
         build(folder, *made.values())
         return {path: built.read_bytes() for path, built in made.items()}
 

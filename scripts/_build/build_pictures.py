@@ -41,7 +41,6 @@ _MILLISECONDS = 300_000
 PUBLIC = {
     "front-page": "/",
     "number": "/number",
-    "batch": "/batch",
     "log": "/log",
     "leaf": "/log/leaf?of=0",
     "consistency": "/log/consistency?old=3&new=4",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import zipfile
@@ -82,7 +83,7 @@ def test_without_originals_each_receipt_says_what_it_proves_and_asks_for_its_ori
     assert desk.tab.locator(".verdict.unknown").count() == 1
     part = desk.tab.locator("details.original")
     assert "receipts/contract.pdf.anchor.json" in part.inner_text()
-    assert said(desk, Message("batch-zip-receipt-only")) in part.inner_text()
+    assert said(desk, Message("zip-receipt-only")) in part.inner_text()
     for word in ("verified", "核验通过"):
         assert word not in part.locator("summary").inner_text()
     assert "UTC" in part.inner_text()
@@ -148,6 +149,28 @@ def test_a_changed_and_renamed_file_is_named_first_and_is_a_mismatch(
     desk.check_accessible()
 
 
+def test_the_csv_has_a_row_for_each_file_and_no_formula(desk: Desk) -> None:
+    starts = ["=", "+", "-", "@", "\t", "\r", " =", "\uff1d", "\uff0b", "\uff0d", "\uff20"]
+    names = [f'{start}cmd|"/C calc"!A0,\n' for start in starts]
+    files = {name: name.encode() for name in [*names, "a=1"]}
+    desk.drop(**{"case.zip": pack({**PACKAGE, "contract.pdf": FILE, **files})})
+    trust(desk, HONEST.given)
+    document = desk.verify()
+    with desk.tab.expect_download() as download:
+        desk.tab.get_by_role("button", name="CSV").click()
+    assert download.value.suggested_filename == "verification.csv"
+    text = download.value.path().read_bytes().decode("utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+    assert [row["file"] for row in rows] == ["contract.pdf", *(f"'{name}" for name in names), "a=1"]
+    assert [int(row["exit_code"]) for row in rows] == [0] + [10] * len(files)
+    assert {row["problem"] for row in rows[1:]} == {Message("file-matches-no-receipt")}
+    judged = document["files"][0]
+    for name in ("headline", "number"):
+        assert rows[0][name] == judged[name]
+    for name in ("existed_no_later_than", "chain_id", "registry"):
+        assert rows[0][name] == "\n".join(str(anchor[name]) for anchor in judged["anchors"])
+
+
 def test_a_notice_in_the_zip_counts(desk: Desk) -> None:
     made = notices()
     files = packed(made, OF_A)
@@ -164,7 +187,7 @@ def test_a_receipt_that_is_not_safe_to_read_is_a_failure_and_not_nothing(desk: D
     desk.drop(**{"case.zip": pack({"../contract.pdf.anchor.json": RECEIPT})})
     trust(desk, HONEST.given)
     assert codes(desk) == {"../contract.pdf.anchor.json": 2}
-    assert said(desk, Message("batch-zip-name-unsafe")) in (desk.tab.text_content("#report") or "")
+    assert said(desk, Message("zip-name-unsafe")) in (desk.tab.text_content("#report") or "")
 
 
 def test_with_a_receipt_of_its_own_the_zip_is_evidence_itself(desk: Desk) -> None:

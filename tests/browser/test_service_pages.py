@@ -26,7 +26,6 @@ PAGES = {
     "number": "/number",
     "number of nothing": "/number?of=" + "ab" * 32,
     "no number": "/number?of=nonsense",
-    "batch": "/batch",
     "api": "/docs",
     "about": "/about",
     "home": "/",

@@ -159,6 +159,23 @@ const ASKED = {
     }
     return found;
   },
+  // What each receipt of a ZIP file ends with, and what is said of its other files.
+  async receipts_zip({ data, padding, policy, block_hashes }) {
+    const trust = {
+      policy: policy && anchor.parsePolicy(anchor.encodeUtf8(policy)), connect: null, blockHashes: block_hashes.map(bare),
+      chainIds: [], acceptUnpinned: false,
+    };
+    const judge = (receipt, evidence) => anchor.judge(receipt, evidence, trust);
+    const judgeOne = async (receipt, evidence, _, notices) =>
+      ({ report: await anchor.applyNotices(await judge(receipt, evidence), notices, judge) });
+    const archive = await anchor.openArchive(new Blob([new Uint8Array(padding), Buffer.from(data, "base64")]));
+    const { judged, others } = await anchor.judgeArchive(archive, new Map(), judgeOne, () => {});
+    return {
+      judged: judged.map(({ receipt, files, alone, outcome }) =>
+        ({ receipt, files, alone: alone && inBoth(alone), exit_code: anchor.exitCode(outcome.report) })),
+      others: others.map((each) => ({ ...each, words: inBoth(each.words), reason: each.reason && inBoth(each.reason) })),
+    };
+  },
   // What each of many bags that are evidence, in ZIP files, ends with by its receipt, and why.
   async evidence_bags({ bags }) {
     const found = [];

@@ -161,13 +161,6 @@ def run_submit_script() -> Iterator[PageScript]:
         yield running
 
 
-@contextmanager
-def run_batch_script() -> Iterator[PageScript]:
-    """Run the script that verifies ZIP files on a page of the service."""
-    with _run_script(_read_static("batch.js"), "batch_driver.mjs") as running:
-        yield running
-
-
 def _read_static(name: str) -> str:
     static = resources.files("anchor.service.pages").joinpath("static")
     return static.joinpath(name).read_text("utf-8")

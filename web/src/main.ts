@@ -18,6 +18,8 @@ import { verifyInclusion } from "./merkle.ts";
 import { applyNotices, listNotices, readNotice } from "./notices.ts";
 import { verifyTrieProof } from "./trie.ts";
 import { openZip } from "./zip.ts";
+import { openArchive } from "./archive.ts";
+import { judgeArchive } from "./receipts_zip.ts";
 import { startPage } from "./page/app.ts";
 import { inLanguage, useTemplates } from "./messages.ts";
 import { connectTo } from "./node_quorum.ts";
@@ -41,7 +43,7 @@ useTemplates(release);
 Object.assign(globalThis, {
   anchor: {
     ...bytes, REGISTRY, Sm3, applyNotices, areDistinct, checkAccount, checkAnchor, checkBag, checkBeacon, checkCaptures, checkRecordedFiles, checkSubmitter, chooseReceipt, connectTo,
-    describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeCustody, listNotices, listStatements, nameOf, numberRecord, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
+    describeReport, digestManifest, encodeCanonical, exitCode, expectedCodeHash, findChain, inLanguage, judge, judgeAccount, judgeArchive, judgeCustody, listNotices, listStatements, nameOf, numberRecord, openArchive, openZip, parseHeader, parseNotBefore, parsePolicy, parseRecord,
     parseCanonical, parseStrict, quote, readBeacon, readBundle, Reader, readEvent, readEvents, readNotice, readReceipt, sentenceOf, shownClaims, verifyInclusion, verifyTrieProof,
   },
 });

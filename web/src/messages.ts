@@ -5,13 +5,12 @@
  * of each id.
  */
 
-import type batch from "./batch/texts.json";
 import type release from "./release.json";
 import type submission from "./submit/texts.json";
 import { count, cut, formatTime, quote } from "./text.ts";
 
 export type Language = "en" | "zh";
-export type MessageId = keyof typeof release.en | keyof typeof submission.en | keyof typeof batch.en;
+export type MessageId = keyof typeof release.en | keyof typeof submission.en;
 /** A message, or what is the same in every language. */
 export type Text = Message | string;
 type Operands = { readonly [name: string]: Text | number | bigint };

@@ -20,6 +20,9 @@ export interface UnreportedFile {
   readonly error: Refusal;
 }
 
+/** What a document says of one file: its exit code and problem, and the rest if it could be judged. */
+export type DescribedFile = ReturnType<typeof describeRefused> & Partial<ReturnType<typeof describeFile>>;
+
 /** Describe one file's report; `policies` and `nodes` name what it rests on. */
 export const describeReport = (
   report: Report, file: string, policies: readonly PolicySource[], nodes: readonly string[],
@@ -45,7 +48,7 @@ const describeRefused = ({ file, error }: UnreportedFile) =>
 
 function describeRun(
   code: number, policies: readonly PolicySource[], nodes: readonly string[], bags: readonly object[],
-  files: readonly object[],
+  files: readonly DescribedFile[],
 ) {
   return { format: "anchor-verify/1", exit_code: code, policies, unused_project: null, nodes, bags, files };
 }

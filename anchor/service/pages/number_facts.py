@@ -159,7 +159,7 @@ def _list_certificate(certificate: IssuedCertificate) -> list[NumberFact]:
     return facts
 
 
-def label_latest(chain: Chain) -> Message:
+def _label_latest(chain: Chain) -> Message:
     """Return the label of the latest time that follows from a block's on such a chain."""
     if proves_time(chain.kind):
         return Message("number-fact-latest")
@@ -179,9 +179,9 @@ def _list_times(match: NumberedItem, named: Block | None, chain: Chain) -> list[
     anchored = match.anchored
     if anchored is not None:
         time = format_timestamp(anchored.timestamp + (slack or 0))
-        basis = explain_latest(slack)
+        basis = _explain_latest(slack)
         latest = Message("number-latest", time=time, block=anchored.block_number, basis=basis)
-        facts.append(NumberFact(label_latest(chain), latest))
+        facts.append(NumberFact(_label_latest(chain), latest))
     elif match.index is not None:
         facts.append(NumberFact(Message("number-fact-latest"), Message("number-latest-none")))
     if match.accepted_at is not None:
@@ -206,7 +206,7 @@ def _describe_earliest(match: NumberedItem, named: Block | None, slack: int | No
     return Message("number-earliest", time=time, block=number, basis=basis)
 
 
-def explain_latest(slack: int | None) -> Message:
+def _explain_latest(slack: int | None) -> Message:
     """Return why a latest time is later than its block's; None if the possible error is unknown."""
     if slack is None:
         return Message("latest-without-slack")

@@ -49,10 +49,9 @@ SCRIPT_POLICY = (
 )
 """The policy of a page with a script of this site, which asks this site only and has workers."""
 
-LOCAL_SCRIPT_POLICY = f"{POLICY}; script-src 'self'; require-trusted-types-for 'script'"
-"""The policy of a page whose script asks nobody: what it reads stays in the browser."""
-
-ASKING_SCRIPT_POLICY = f"{LOCAL_SCRIPT_POLICY}; connect-src 'self'"
+ASKING_SCRIPT_POLICY = (
+    f"{POLICY}; script-src 'self'; require-trusted-types-for 'script'; connect-src 'self'"
+)
 """The policy of a page whose script asks this site only."""
 
 _WORKER_POLICY = "default-src 'none'; script-src 'wasm-unsafe-eval'; frame-ancestors 'none'"
@@ -132,12 +131,6 @@ async def submit_script(digest: str) -> Response:
 async def upload_script(digest: str) -> Response:
     """Return the script that sends copies from the page for submitting."""
     return _answer_static("upload.js", digest, "text/javascript")
-
-
-@router.get("/batch-{digest}.js")
-async def batch_script(digest: str) -> Response:
-    """Return the script that verifies a ZIP file on the page of lists."""
-    return _answer_static("batch.js", digest, "text/javascript")
 
 
 @router.get("/passkey-{digest}.js")

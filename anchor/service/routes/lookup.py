@@ -9,7 +9,7 @@ from anchor.service.batch_schemas import BatchDocument, BatchRequest, BatchRowDo
 from anchor.service.certificate_schemas import IssueDocument, RevocationDocument
 from anchor.service.evidence_status import describe_anchor
 from anchor.service.lookup_schemas import NumberInPath, NumberMatchDocument, NumberMatches
-from anchor.service.number_batch import NumberBatch, NumberRow, look_up_all
+from anchor.service.number_batch import NumberRow, look_up_all
 from anchor.service.number_lookup import limit_guesses, look_up
 from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import problems
@@ -57,11 +57,7 @@ async def lookup_all(request: Request, service: CurrentService) -> BatchDocument
     """
     asked = await read_document(request, service, BatchRequest, _MOST_BYTES)
     batch = await look_up_all(request, service, [text.strip() for text in asked.numbers])
-    return describe_batch(batch, service.project.config)
-
-
-def describe_batch(batch: NumberBatch, config: Config) -> BatchDocument:
-    """Return the document of the answers to a list."""
+    config = service.project.config
     return BatchDocument(rows=[_describe_row(row, config) for row in batch.rows], left=batch.left)
 
 

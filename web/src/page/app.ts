@@ -3,6 +3,7 @@
 import { chooseReceipt, isBundle, readBundle } from "../bundle.ts";
 import { encodeUtf8, type Hex, sha256 } from "../bytes.ts";
 import { describeReport } from "../report_json.ts";
+import { writeCsv } from "../report_csv.ts";
 import { type Hashing, startHashing } from "../digests.ts";
 import { isRefusal, malformed } from "../errors.ts";
 import { parseHeader } from "../header.ts";
@@ -14,9 +15,9 @@ import { applyNotices, type Notice, readNotice } from "../notices.ts";
 import { MAX_POLICY_BYTES, parsePolicy } from "../policy.ts";
 import { listsFiles } from "../recorded_files.ts";
 import { judge } from "../verifier.ts";
-import { isZip, sortZip } from "../batch/archive.ts";
+import { isZip, sortZip } from "../archive.ts";
 import { bagIn, type BagOutcome, describeBag, type GivenBag, judgeBag, type JudgeOne, listFolder, showBag } from "./bag.ts";
-import { download, find, make, show } from "./elements.ts";
+import { download, find, make, saveFile, show } from "./elements.ts";
 import {
   FieldProblem, inField, isCertificate, type Kind, type Policy, prepareFields, readBlockHashes, readChainIds, readDigest, readNodes,
   readPasted, readPins, sortFile, typed,
@@ -505,7 +506,9 @@ class Page {
       }
       section.append(make("p", { class: "go tools" },
         this.button(message("page-print"), () => print()),
-        this.button(message("page-save"), () => this.save(this.outcome!))));
+        this.button(message("page-save", { kind: "JSON" }), () => download("verification.json", this.describe(this.outcome!))),
+        this.button(message("page-save", { kind: "CSV" }), () =>
+          saveFile("verification.csv", new Blob([writeCsv(this.describe(this.outcome!).files)], { type: "text/csv" })))));
     }
   }
 
@@ -522,14 +525,15 @@ class Page {
     return button;
   }
 
-  private save(outcome: Outcome | BagOutcome | ReceiptsOutcome): void {
+  /** Describe the outcome as the document that `anchor verify --json` prints. */
+  private describe(outcome: Outcome | BagOutcome | ReceiptsOutcome) {
     const { policy } = outcome;
     const policies = policy
       ? [{ file: inLanguage(policy.file, "en"), sha256: policy.sha256, source: policy.source }]
       : [];
-    download("verification.json", "rows" in outcome ? describeReceipts(outcome, policies) : "outcomes" in outcome
+    return "rows" in outcome ? describeReceipts(outcome, policies) : "outcomes" in outcome
       ? describeBag(outcome, policies)
-      : describeReport(outcome.report, outcome.file, policies, outcome.nodes));
+      : describeReport(outcome.report, outcome.file, policies, outcome.nodes);
   }
 }
 

@@ -1,32 +1,27 @@
 /** A ZIP file with receipts that is no bag, such as the package of a case, and the originals given beside it. */
 
-import { isReceiptName, openArchive } from "../batch/archive.ts";
-import { type BatchRow, describeUnmatched, judgeArchive } from "../batch/verification.ts";
+import { isReceiptName, openArchive } from "../archive.ts";
+import { describeUnmatched, judgeArchive, type OtherFile } from "../receipts_zip.ts";
 import { startHashing } from "../digests.ts";
 import { malformed, mismatch } from "../errors.ts";
-import { inLanguage, join, type Language, message } from "../messages.ts";
+import { inLanguage, join, type Language, message, type Message } from "../messages.ts";
 import type { Notice } from "../notices.ts";
 import type { Digests } from "../record.ts";
-import { describeTally, errorOf, gravestOf, headlineOf, isPlainPass, outcomeOf, outcomeOfError, type Report, toneOf, wordsOf } from "../report.ts";
+import { describeTally, errorOf, gravestOf, headlineOf, isPlainPass, outcomeOf, outcomeOfError, toneOf, wordsOf } from "../report.ts";
 import { describeReports, type PolicySource, type UnreportedFile } from "../report_json.ts";
 import { box, showOriginal } from "./bag.ts";
 import { make, show } from "./elements.ts";
 import type { Policy } from "./given.ts";
 import type { Outcome, Say } from "./report.ts";
 
-/** A receipt that was judged: its line, and the whole outcome. */
-interface JudgedReceipt {
-  readonly row: BatchRow;
-  readonly outcome: Outcome;
-}
-
 /** What came of each receipt, and of what there is beside them. */
 export interface ReceiptsOutcome {
   readonly name: string;
-  readonly rows: readonly JudgedReceipt[];
+  /** Of each receipt the whole outcome, and what is said of one without its original. */
+  readonly rows: readonly { readonly outcome: Outcome; readonly alone: Message | null }[];
   readonly refused: readonly UnreportedFile[];
   /** Files without a receipt, and those that are not safe to read. */
-  readonly others: readonly BatchRow[];
+  readonly others: readonly OtherFile[];
   readonly policy: Policy | null;
 }
 
@@ -50,20 +45,11 @@ export async function judgeReceipts(
     given.set(findName(file.name, [...inside, ...given.keys()]), await hashing.digests);
     done += file.size;
   }
-  const outcomes = new Map<Report, Outcome>();
-  const judged = await judgeArchive(archive, given, async (...asked) => {
-    const outcome = await judgeOne(...asked);
-    outcomes.set(outcome.report, outcome);
-    return outcome.report;
-  }, (part) => tell((sizes + part * (total - sizes)) / total));
-  const rows = judged.flatMap((row) => {
-    const outcome = row.report && outcomes.get(row.report);
-    return outcome ? [{ row, outcome: { ...outcome, file: row.files[0] ?? row.receipt! } }] : [];
-  });
-  const others = judged.filter(({ report }) => report === null);
-  const refused = others.flatMap(({ files: [file], isRefused, isUnmatched, words, reason }) =>
-    isUnmatched ? [{ file: file!, error: mismatch(words) }]
-      : isRefused && reason && isReceiptName(file!) ? [{ file: file!, error: malformed(reason) }] : []);
+  const { judged, others } = await judgeArchive(archive, given, judgeOne, (part) => tell((sizes + part * (total - sizes)) / total));
+  const rows = judged.map(({ receipt, files, alone, outcome }) => ({ alone, outcome: { ...outcome, file: files[0] ?? receipt } }));
+  const refused = others.flatMap(({ name: file, isRefused, isUnmatched, words, reason }) =>
+    isUnmatched ? [{ file, error: mismatch(words) }]
+      : isRefused && reason && isReceiptName(file) ? [{ file, error: malformed(reason) }] : []);
   return { name: zip.name, rows, refused, others, policy };
 }
 
@@ -83,25 +69,21 @@ export function showReceipts(outcome: ReceiptsOutcome, language: Language): HTML
   const weakest = reports.find((report) => !isPlainPass(report)) ?? reports[0];
   const telling = gravest ? reports.find((report) => errorOf(report) === gravest) : weakest;
   const results = [...reports.map(outcomeOf), ...refused.map(({ error }) => outcomeOfError(error))];
-  const missing = rows.filter(({ row }) => row.match === "none").length;
+  const missing = rows.filter(({ alone }) => alone).length;
   const name = show(outcome.name, 120);
   const unmatched = describeUnmatched(others, (file) => show(file, 120));
   const lines = missing > 0 ? [say(message("page-originals-missing", { count: missing }))] : [];
   return [
     box(toneOf(results), say(telling ? headlineOf(telling) : wordsOf(gravest)), say(describeTally(results)), name, lines, unmatched && say(unmatched)),
-    make("section", {}, ...rows.map((each) => showRow(each, language, say)), ...showOthers(others, say)),
+    make("section", {}, ...rows.map(({ outcome, alone }) => showOriginal(outcome, language, say, alone)), ...showOthers(others, say)),
   ];
 }
 
-function showRow({ row, outcome }: JudgedReceipt, language: Language, say: Say): HTMLElement {
-  return showOriginal(outcome, language, say, row.match === "none" ? row.words : null);
-}
-
-function showOthers(others: readonly BatchRow[], say: Say): HTMLElement[] {
+function showOthers(others: readonly OtherFile[], say: Say): HTMLElement[] {
   return others.length === 0 ? [] : [make("details", {},
     make("summary", {}, say(message("page-zip-others", { count: others.length }))),
-    make("ul", { class: "plain" }, ...others.map(({ files, words, reason }) =>
-      make("li", {}, show(`${files.join()}: ${say(reason ? join([words, reason], "semicolon") : words)}`, 600)))))];
+    make("ul", { class: "plain" }, ...others.map(({ name, words, reason }) =>
+      make("li", {}, show(`${name}: ${say(reason ? join([words, reason], "semicolon") : words)}`, 600)))))];
 }
 
 /** Describe the outcome as the document that `anchor verify --json` prints. */

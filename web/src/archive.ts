@@ -3,13 +3,13 @@
  * refused by its name and reason, and the rest goes on.  Nothing is ever written to a disk.
  */
 
-import { fold } from "../bag_format.ts";
-import { isRefusal, malformed } from "../errors.ts";
-import { message, type Message } from "../messages.ts";
-import { checkHeader, type Entry, inflate, parseEntry, readDirectory, readPieces, view } from "../zip.ts";
+import { fold } from "./bag_format.ts";
+import { isRefusal, malformed } from "./errors.ts";
+import { message, type Message } from "./messages.ts";
+import { checkHeader, type Entry, inflate, parseEntry, readDirectory, readPieces, view } from "./zip.ts";
 
-export const MAX_ARCHIVE_BYTES = 50_000_000;
-export const MAX_ENTRIES = 2_000;
+const MAX_ARCHIVE_BYTES = 50_000_000;
+const MAX_ENTRIES = 2_000;
 // What all entries may unpack to: some seconds of hashing, piece by piece.
 const MAX_UNPACKED_BYTES = 500_000_000;
 // Deflate gives at most 1,032 for 1; documents and logs stay below this.
@@ -74,11 +74,11 @@ export const isReceiptName = (name: string): boolean => name.toLowerCase().endsW
 /** List the files of a ZIP file; refuses the whole only where its directory cannot be read, or is too long. */
 export async function openArchive(file: Blob): Promise<Archive> {
   if (file.size > MAX_ARCHIVE_BYTES) {
-    throw malformed(message("batch-zip-too-large", { size: file.size, limit: MAX_ARCHIVE_BYTES }));
+    throw malformed(message("zip-too-large", { size: file.size, limit: MAX_ARCHIVE_BYTES }));
   }
   const { directory, count, start } = await readDirectory(file);
   if (count > MAX_ENTRIES) {
-    throw malformed(message("batch-zip-too-many", { count, limit: MAX_ENTRIES }));
+    throw malformed(message("zip-too-many", { count, limit: MAX_ENTRIES }));
   }
   const refused: RefusedFile[] = [];
   const listed = listEntries(directory, count, refused);
@@ -90,13 +90,13 @@ export async function openArchive(file: Blob): Promise<Archive> {
     const { name, size, packed } = entry;
     const refuse = (reason: Message) => refused.push({ name, reason });
     if (UNSAFE.test(name) || name.length > MAX_NAME_CHARACTERS) {
-      refuse(message("batch-zip-name-unsafe"));
+      refuse(message("zip-name-unsafe"));
     } else if (names.get(fold(name))! > 1) {
-      refuse(message("batch-zip-name-double"));
+      refuse(message("zip-name-double"));
     } else if (size > MAX_RATIO * packed + RATIO_FREE_BYTES) {
       refuse(message("zip-bomb", { size, packed }));
     } else if (unpacked + size > MAX_UNPACKED_BYTES) {
-      refuse(message("batch-zip-unpacked-too-large", { limit: MAX_UNPACKED_BYTES }));
+      refuse(message("zip-unpacked-too-large", { limit: MAX_UNPACKED_BYTES }));
     } else {
       try {
         const data = await locate(file, entry, start, offsets);

@@ -1,9 +1,8 @@
-"""A ZIP file on `/batch`: the script's verdict on each file, in Node, also of hostile ZIP files."""
+"""A ZIP file with receipts: the page's verdict on each file, in Node, also of hostile ZIP files."""
 
 from __future__ import annotations
 
 import base64
-import csv
 import io
 import json
 import struct
@@ -17,11 +16,9 @@ from support.bags import Files
 from support.bent_receipts import Given, honest_receipts, world
 from support.notice_bags import hashes_of, notices, packed
 from support.notices import OF_A
-from support.page_script import PageScript, Refused, run_batch_script
+from support.page_script import PageScript, Refused, run_page_script
 from support.zip_bends import BOMB, LINK, OTHER_NAME, Entry, deflate, make_zip, overlapping
 
-from anchor.service.pages.batch_page import _ZIP_LIMITS
-from anchor.service.pages.number_table import neutralise
 from anchor.verification.pinning import encode_policy
 
 HONEST = next(each for each in honest_receipts() if each.name == "an operator's")
@@ -32,7 +29,7 @@ NOISE = Random(1).randbytes(1_200_000)
 
 @pytest.fixture(scope="module")
 def script() -> Iterator[PageScript]:
-    with run_batch_script() as running:
+    with run_page_script() as running:
         yield running
 
 
@@ -50,59 +47,58 @@ def ask(
     policy = given and given.policy and encode_policy(given.policy.entries).decode()
     named = sorted("0x" + each.hex() for each in given.block_hashes) if given else []
     return script.ask(
-        "zip", data=base64.b64encode(data).decode(), padding=padding, policy=policy,
+        "receipts_zip", data=base64.b64encode(data).decode(), padding=padding, policy=policy,
         block_hashes=named,
     )  # fmt: skip
 
 
-def rows_of(script: PageScript, data: bytes, given: Given | None = HONEST.given) -> list[Any]:
-    rows: list[Any] = ask(script, data, given)["rows"]
-    return rows
+def judge(
+    script: PageScript, data: bytes, given: Given | None = HONEST.given
+) -> tuple[list[Any], list[Any]]:
+    """Return what came of each receipt, and of the other files."""
+    answer = ask(script, data, given)
+    return answer["judged"], answer["others"]
 
 
-def brief(row: dict[str, Any]) -> tuple[Any, ...]:
-    """Return what a row comes to: the receipt, its files, how they match, the code."""
-    return row["receipt"], row["files"], row["matched_by"], row["exit_code"]
+def brief(judged: dict[str, Any]) -> tuple[Any, ...]:
+    """Return what a receipt comes to: its name, its files, the code."""
+    return judged["receipt"], judged["files"], judged["exit_code"]
 
 
 @pytest.mark.parametrize(
     ("files", "expected"),
     [
-        ({"a": FILE, "a.anchor.json": RECEIPT}, ("a.anchor.json", ["a"], "digest", 0)),
+        ({"a": FILE, "a.anchor.json": RECEIPT}, ("a.anchor.json", ["a"], 0)),
         (
             {"合同/另.txt": FILE, "x.anchor.json": RECEIPT},
-            ("x.anchor.json", ["合同/另.txt"], "digest", 0),
+            ("x.anchor.json", ["合同/另.txt"], 0),
         ),
         (
             {"a": b"else", "b": FILE, "c": FILE, "a.anchor.json": RECEIPT},
-            ("a.anchor.json", ["b", "c"], "digest", 0),
+            ("a.anchor.json", ["b", "c"], 0),
         ),
         (
             {"a": FILE[:-1] + b"!", "a.anchor.json": RECEIPT},
-            ("a.anchor.json", ["a"], "name", 10),
+            ("a.anchor.json", ["a"], 10),
         ),
         (
             {"t/data/originals/a": FILE + b"!", "t/receipts/a.anchor.json": RECEIPT},
-            ("t/receipts/a.anchor.json", ["t/data/originals/a"], "name", 10),
+            ("t/receipts/a.anchor.json", ["t/data/originals/a"], 10),
         ),
-        ({"a.anchor.json": RECEIPT}, ("a.anchor.json", [], None, 20)),
-        ({"a": FILE, "a.anchor.json": b"{}"}, ("a.anchor.json", ["a"], "name", 2)),
-        ({"a.anchor.json": NOISE}, ("a.anchor.json", [], None, 2)),
+        ({"a.anchor.json": RECEIPT}, ("a.anchor.json", [], 20)),
+        ({"a": FILE, "a.anchor.json": b"{}"}, ("a.anchor.json", ["a"], 2)),
+        ({"a.anchor.json": NOISE}, ("a.anchor.json", [], 2)),
     ],
 )
 def test_a_receipt_is_judged_with_the_file_of_its_digest_or_its_name(
     script: PageScript, files: Files, expected: tuple[Any, ...]
 ) -> None:
     for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        row = rows_of(script, pack(files, method))[0]
-        assert brief(row) == expected
-        code = expected[3]
-        assert row["tone"] == ("fail" if code in (2, 10) else "unknown")
-        if code == 0:
-            assert row["block_time_is"] == "proven" and row["chain_id"] and row["registry"]
-            assert row["reason"] is None
-        elif row["matched_by"] is None and code == 20:
-            assert row["said"] == [
+        judged = judge(script, pack(files, method))[0][0]
+        assert brief(judged) == expected
+        assert (judged["alone"] is None) == (judged["files"] != [])
+        if judged["files"] == [] and judged["exit_code"] == 20:
+            assert judged["alone"] == [
                 "only the receipt was checked; its original was not given, so no file was compared",
                 "仅核验了存证回执；未提供原件，文件未比对",
             ]
@@ -112,41 +108,39 @@ def test_without_a_policy_nothing_is_verified_but_a_changed_file_is_told(
     script: PageScript,
 ) -> None:
     files = {"a": FILE, "a.anchor.json": RECEIPT, "b": FILE + b"!", "b.anchor.json": RECEIPT}
-    first, second, _ = rows_of(script, pack(files), None)
-    assert (first["exit_code"], first["said"]) == (20, ["cannot tell", "无法判断"])
-    assert first["block_time_is"] == "stated"
-    assert second["matched_by"] == "digest", "the file of that digest is there"
-    (changed,) = rows_of(script, pack({"b": FILE + b"!", "b.anchor.json": RECEIPT}), None)
-    assert (changed["exit_code"], changed["tone"]) == (10, "fail")
+    (first, second), _ = judge(script, pack(files), None)
+    assert first["exit_code"] == 20
+    assert second["files"] == ["a"], "the file of that digest is there"
+    (changed,), _ = judge(script, pack({"b": FILE + b"!", "b.anchor.json": RECEIPT}), None)
+    assert changed["exit_code"] == 10
 
 
-def test_files_without_a_receipt_have_rows_and_inner_zips_stay_closed(script: PageScript) -> None:
+def test_files_without_a_receipt_are_told_and_inner_zips_stay_closed(script: PageScript) -> None:
     inner = pack({"a": FILE, "a.anchor.json": RECEIPT})
     policy = encode_policy(HONEST.given.policy.entries) if HONEST.given.policy else b""
     files = {"notes.txt": b"x", "inner.ZIP": inner, "policy/trust.toml": policy}
-    rows = rows_of(script, pack({**files, "b.anchor.json": RECEIPT}), None)
-    assert brief(rows[0])[3] == 20, "a policy in the ZIP does not count"
-    said = {row["files"][0]: (row["verdict"], row["reason"]) for row in rows[1:]}
-    nothing = "matches no receipt that was given"
-    assert said["notes.txt"] == said["policy/trust.toml"] == (nothing, None)
-    assert said["inner.ZIP"][0] == nothing and "not opened" in said["inner.ZIP"][1]
-    assert len(rows) == 4 and all(row["exit_code"] is None for row in rows[1:])
-    assert {row["tone"] for row in rows[1:]} == {"fail"}
+    (judged,), others = judge(script, pack({**files, "b.anchor.json": RECEIPT}), None)
+    assert judged["exit_code"] == 20, "a policy in the ZIP does not count"
+    reasons = {each["name"]: each["reason"] for each in others}
+    assert reasons["notes.txt"] is reasons["policy/trust.toml"] is None
+    assert "not opened" in reasons["inner.ZIP"][0]
+    assert len(others) == 3 and all(each["isUnmatched"] for each in others)
+    assert {each["words"][0] for each in others} == {"matches no receipt that was given"}
 
 
 @pytest.mark.parametrize("receipts", [{}, {"b.anchor.json": b"{}"}])
 def test_without_a_receipt_that_can_be_read_no_file_is_called_changed(
     script: PageScript, receipts: Files
 ) -> None:
-    *_, row = rows_of(script, pack({**receipts, "a": FILE}))
-    assert (row["tone"], row["verdict"]) == ("unknown", "no receipt of its own in this ZIP")
+    _, (other,) = judge(script, pack({**receipts, "a": FILE}))
+    assert not other["isUnmatched"] and other["words"][0] == "no receipt of its own in this ZIP"
 
 
 def test_what_the_list_of_a_capture_covers_needs_no_receipt_of_its_own(script: PageScript) -> None:
     files = {"c/manifest-sha256.txt": FILE, "c/data/page.html": b"x", "d/page.html": b"y"}
-    _, *others = rows_of(script, pack({**files, "x.anchor.json": RECEIPT}))
-    tones = {row["files"][0]: row["tone"] for row in others}
-    assert tones == {"c/data/page.html": "unknown", "d/page.html": "fail"}
+    _, others = judge(script, pack({**files, "x.anchor.json": RECEIPT}))
+    unmatched = {each["name"]: each["isUnmatched"] for each in others}
+    assert unmatched == {"c/data/page.html": False, "d/page.html": True}
 
 
 @pytest.mark.parametrize("folder", ["", "case-1/"])
@@ -164,34 +158,35 @@ def test_a_packages_own_files_need_no_receipt_and_whatever_else_is_in_it_does(
     ]  # fmt: skip
     files = {f"{folder}{name}": b"x" + name.encode() for name in own + others}
     files |= {f"{folder}a": FILE, f"{folder}a.anchor.json": RECEIPT, "elsewhere/README.en.md": b"y"}
-    judged, *rest = rows_of(script, pack(files))
-    assert (judged["tone"], judged["exit_code"]) == ("unknown", 0), "of a development chain"
-    tones: dict[str, set[str]] = {}
-    for row in rest:
-        tones.setdefault(row["tone"], set()).update(row["files"])
-        is_own = row["tone"] == "none"
-        assert row["said"][1] == (
-            "材料包自带的文件，无需存证回执；此处未予核对"
-            if is_own
-            else "与所提供的任何存证回执均不一致"
-        )
-    assert tones["none"] == {f"{folder}{name}" for name in own}
+    (judged,), rest = judge(script, pack(files))
+    assert judged["exit_code"] == 0
+    aside = {each["name"] for each in rest if not each["isUnmatched"]}
+    assert aside == {f"{folder}{name}" for name in own}
+    assert {each["words"][1] for each in rest} == {
+        "材料包自带的文件，无需存证回执；此处未予核对",
+        "与所提供的任何存证回执均不一致",
+    }
     left = {f"{folder}{name}" for name in others} | {"elsewhere/README.en.md"}
-    assert tones["fail"] == left
+    assert {each["name"] for each in rest if each["isUnmatched"]} == left
     del files[f"{folder}tagmanifest-sha256.txt"]
-    assert {row["tone"] for row in rows_of(script, pack(files))[1:]} == {"fail"}, "no package"
+    assert all(each["isUnmatched"] for each in judge(script, pack(files))[1]), "no package"
 
 
 def test_a_notice_in_the_zip_counts_for_the_record_that_it_is_about(script: PageScript) -> None:
     made = notices()
     files = packed(made, OF_A)
     given = Given(0, made.world.policy(), hashes_of(files))
-    codes = {row["receipt"]: row["exit_code"] for row in rows_of(script, pack(files), given)}
+    codes = codes_of(script, files, given)
     assert codes["receipts/a.anchor.json"] == 14 and codes["receipts/b.anchor.json"] == 0
     assert codes["notices/0.anchor.json"] == 0
     without = {name: data for name, data in files.items() if not name.startswith("notices/")}
-    codes = {row["receipt"]: row["exit_code"] for row in rows_of(script, pack(without), given)}
+    codes = codes_of(script, without, given)
     assert codes["receipts/a.anchor.json"] == 0
+
+
+def codes_of(script: PageScript, files: Files, given: Given) -> dict[str, int]:
+    judged, _ = judge(script, pack(files), given)
+    return {each["receipt"]: each["exit_code"] for each in judged}
 
 
 class Stream(io.BytesIO):
@@ -214,8 +209,8 @@ def test_a_zip_that_was_streamed_is_read(script: PageScript) -> None:
         for name, content in {"t/a": FILE, "t/a.anchor.json": RECEIPT}.items():
             archive.writestr(name, content)
     assert stream.getvalue()[6] & 8 or b"PK\7\10" in stream.getvalue()
-    (row,) = rows_of(script, stream.getvalue())
-    assert brief(row) == ("t/a.anchor.json", ["t/a"], "digest", 0)
+    (judged,), others = judge(script, stream.getvalue())
+    assert others == [] and brief(judged) == ("t/a.anchor.json", ["t/a"], 0)
 
 
 def entry(name: str, data: bytes = b"x", **members: Any) -> Entry:
@@ -251,30 +246,29 @@ def test_a_hostile_entry_is_refused_by_name_and_the_rest_goes_on(
 ) -> None:
     bad, reason = HOSTILE[kind]
     data = make_zip([entry("a", FILE), bad, entry("a.anchor.json", RECEIPT)])
-    honest, refused = rows_of(script, data)
-    assert brief(honest) == ("a.anchor.json", ["a"], "digest", 0)
-    assert (refused["verdict"], refused["tone"]) == ("refused, not checked", "unknown")
-    assert reason in refused["reason"] and refused["why"][1] != refused["reason"]
-    assert refused["files"] == [bad.name.decode("utf-8", "replace")]
-    assert (refused["exit_code"], refused["block_time"]) == (None, None)
+    (honest,), (refused,) = judge(script, data)
+    assert brief(honest) == ("a.anchor.json", ["a"], 0)
+    assert refused["isRefused"] and refused["words"][0] == "refused, not checked"
+    assert reason in refused["reason"][0] and refused["reason"][1] != refused["reason"][0]
+    assert refused["name"] == bad.name.decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize("other", ["b", "B", "e\u0301", "\u00e9"])
 def test_of_a_name_that_is_there_twice_neither_is_read(other: str, script: PageScript) -> None:
     name = {"B": "b", "e\u0301": "\u00e9"}.get(other, other)
     twice = [entry(name, FILE), entry(other, FILE)]
-    rows = rows_of(script, make_zip([*twice, entry("c.anchor.json", RECEIPT)]))
-    assert brief(rows[0]) == ("c.anchor.json", [], None, 20)
-    assert [row["files"] for row in rows[1:]] == [[name], [other]]
-    assert all("more than once" in row["reason"] for row in rows[1:])
+    (judged,), refused = judge(script, make_zip([*twice, entry("c.anchor.json", RECEIPT)]))
+    assert brief(judged) == ("c.anchor.json", [], 20)
+    assert [each["name"] for each in refused] == [name, other]
+    assert all("more than once" in each["reason"][0] for each in refused)
 
 
 def test_entries_that_share_their_data_are_refused(script: PageScript) -> None:
     data = overlapping([entry("a", FILE), entry("a.anchor.json", RECEIPT), entry("c")])
-    first, *others = rows_of(script, data)
-    assert brief(first)[3] == 0
-    assert [row["files"] for row in others] == [["c"], ["bag/x"]]
-    assert all(row["verdict"] == "refused, not checked" for row in others)
+    (judged,), others = judge(script, data)
+    assert judged["exit_code"] == 0
+    assert [each["name"] for each in others] == ["c", "bag/x"]
+    assert all(each["isRefused"] for each in others)
     last = bytearray(make_zip([entry("a", FILE), entry("a.anchor.json", RECEIPT)]))
     # The first entry is said to reach into the second.
     for place, field in (
@@ -284,9 +278,9 @@ def test_entries_that_share_their_data_are_refused(script: PageScript) -> None:
         (last.index(b"PK\1\2"), 24),
     ):
         struct.pack_into("<L", last, place + field, len(FILE) + 40)
-    receipt, refused = rows_of(script, bytes(last))
-    assert refused["files"] == ["a"] and "overlaps another" in refused["reason"]
-    assert brief(receipt) == ("a.anchor.json", [], None, 20)
+    (judged,), (refused,) = judge(script, bytes(last))
+    assert refused["name"] == "a" and "overlaps another" in refused["reason"][0]
+    assert brief(judged) == ("a.anchor.json", [], 20)
 
 
 def test_what_all_files_unpack_to_has_a_bound(script: PageScript) -> None:
@@ -294,15 +288,14 @@ def test_what_all_files_unpack_to_has_a_bound(script: PageScript) -> None:
     noise = [
         entry(f"n{number}", b"\0" * 600_100, method=8, size=60_000_000) for number in range(10)
     ]
-    rows = rows_of(script, make_zip(noise))
-    beyond = [row["files"][0] for row in rows if "more than 500,000,000" in (row["reason"] or "")]
-    assert beyond == ["n8", "n9"] and len(rows) == 10
+    _, others = judge(script, make_zip(noise))
+    reasons = {each["name"]: each["reason"][0] for each in others}
+    beyond = [name for name, reason in reasons.items() if "more than 500,000,000" in reason]
+    assert beyond == ["n8", "n9"] and len(reasons) == 10
 
 
 def test_a_whole_zip_is_refused_where_nothing_in_it_can_be_told(script: PageScript) -> None:
-    size, count = script.ask("limits")
-    assert (size, count) == (50_000_000, 2_000)
-    assert {"zip_megabytes": size // 1_000_000, "zip_entries": count} == _ZIP_LIMITS
+    size, count = 50_000_000, 2_000
     good = pack({"a": FILE})
     wholes = {
         "at most 50,000,000": ask(script, good, padding=size),
@@ -314,26 +307,15 @@ def test_a_whole_zip_is_refused_where_nothing_in_it_can_be_told(script: PageScri
     for words, answer in wholes.items():
         assert isinstance(answer, Refused), words
         assert answer.code == 2 and words in answer.message and answer.chinese != answer.message
-    assert len(rows_of(script, make_zip([entry(f"{at}") for at in range(count)]))) == count
+    assert len(judge(script, make_zip([entry(f"{at}") for at in range(count)]))[1]) == count
 
 
-def test_every_truncation_and_altered_byte_is_a_refusal_or_a_table(script: PageScript) -> None:
+def test_every_truncation_and_altered_byte_is_refused_or_told(
+    script: PageScript,
+) -> None:
     data = make_zip([entry("a", b"abc"), entry("b", deflate(b"abc"), method=8, size=3)])
     for at in range(0, len(data), 2):
         altered = data[:at] + bytes([data[at] ^ 0x5A]) + data[at + 1 :]
         for bent in (data[:at], altered):
             answer = ask(script, bent, None)
-            assert isinstance(answer, Refused) or answer["rows"]
-
-
-def test_the_csv_is_that_of_the_other_table_and_no_cell_is_a_formula(script: PageScript) -> None:
-    cells = ["=1", " =1", "+", "-1", "@x", "\tx", "\rx", "＝1", "－", "＋", "＠", "a=1", "", "合同"]
-    assert script.ask("neutralise", cells=cells) == [neutralise(cell) for cell in cells]
-    name = '=cmd|"/C calc"!A0,\n'
-    answer = ask(script, pack({name: FILE, f"{name}.anchor.json": RECEIPT, "-b": b"x"}))
-    assert answer["csv"].startswith("\ufeff") and answer["parts"][-1] == 1
-    first, second = csv.DictReader(io.StringIO(answer["csv"][1:], newline=""))
-    assert (first["receipt"], first["files"]) == (f"'{name}.anchor.json", f"'{name}")
-    assert first["exit_code"] == "0" and second["files"] == "'-b"
-    row = answer["rows"][0]
-    assert first["block_time"] == row["block_time"] and first["registry"] == row["registry"]
+            assert isinstance(answer, Refused) or answer["others"]
