@@ -25,11 +25,7 @@ _SEPARATORS = re.compile(r"[\n,;，；、\t]")
 
 
 def read_pasted(text: str) -> list[str]:
-    """Return the numbers of a pasted text: one a line, or separated by commas or semicolons.
-
-    Raises:
-        MalformedError: There are too many.
-    """
+    """Return the numbers of a pasted text: one a line, or separated by commas or semicolons."""
     return _bound(_SEPARATORS.split(_unify(text)))
 
 
@@ -37,9 +33,6 @@ def read_number_file(data: bytes) -> list[str]:
     """Return the numbers of a text or CSV file: those of its column ``number``, or of its first.
 
     The text is UTF-8, UTF-16 with its mark, or GB 18030, as spreadsheets write it.
-
-    Raises:
-        MalformedError: There are too many.
     """
     lines = [line for line in _unify(_decode(data)).split("\n") if line.strip()]
     delimiter = max(_DELIMITERS, key=lambda each: lines[0].count(each)) if lines else ","

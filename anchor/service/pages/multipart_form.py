@@ -38,11 +38,7 @@ async def read_file_form(
 def parse_file_form(
     content_type: str, body: bytes, names: tuple[str, ...], file: str
 ) -> tuple[Form, bytes]:
-    """Return the form in a body, and the bytes of its file.
-
-    Raises:
-        MalformedError: The body is malformed, or a field is unknown or repeated.
-    """
+    """Return the form in a body, and the bytes of its file."""
     head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1", "replace")
     try:
         whole = BytesParser(EmailMessage, policy=HTTP).parsebytes(head + body)
