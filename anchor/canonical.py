@@ -122,9 +122,6 @@ def check_depth(data: bytes, *, subject: str) -> None:
 
     ``json.loads`` relies on the recursion limit, which py-evm raises to 100,000, so that deeply
     nested brackets crash the process.
-
-    Raises:
-        MalformedError: The document has more than ``MAX_DEPTH`` levels.
     """
     depth = 0
     for bracket in _BRACKETS.findall(_STRINGS.sub(b"", data)):

@@ -93,11 +93,7 @@ def log_number(log: LogId) -> int:
 
 
 def parse_hash(text: str, *, subject: str) -> Hash32:
-    """Parse a 32-byte Ethereum hash: 0x and lower-case hex.
-
-    Raises:
-        MalformedError: ``text`` has another form.
-    """
+    """Parse a 32-byte Ethereum hash: 0x and lower-case hex."""
     return Hash32(parse_hex(text, length=32, subject=subject, prefix=True))
 
 

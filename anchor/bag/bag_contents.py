@@ -44,9 +44,6 @@ def complete_bag(
 
     ``form`` is the format that the bag names.
     The same parts and info give the same bag.
-
-    Raises:
-        MalformedError: A verifier would refuse a name, or the number of files or bytes.
     """
     payload = {
         name: part.digests

@@ -20,13 +20,7 @@ _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 
 
 class BagFolder:
-    """The files below a folder; links are not followed, and files of no other kind are read.
-
-    Raises:
-        MalformedError: A file is neither a regular file nor a folder, or ``check_names`` refuses.
-        UnknownVersionError: As ``check_names`` raises it.
-        UsageError: A folder cannot be read.
-    """
+    """The files below a folder; links are not followed, and files of no other kind are read."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

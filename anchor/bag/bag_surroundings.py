@@ -10,11 +10,7 @@ from anchor.messages.message import Message
 
 
 def check_outside_bags(path: Path | None) -> None:
-    """Refuse a path to write to that is a bag's folder or lies in one; None is no path.
-
-    Raises:
-        UsageError: It is, or does.
-    """
+    """Refuse a path to write to that is a bag's folder or lies in one; None is no path."""
     if path is None:
         return
     place = path.resolve()

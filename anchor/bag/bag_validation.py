@@ -92,11 +92,7 @@ class ValidBag:
         return digest_bytes(self.read(MANIFEST, MAX_LIST_BYTES), (SHA256, SM3))
 
     def read(self, name: str, most: int) -> bytes:
-        """Return at most ``most`` bytes of a file, as they were validated.
-
-        Raises:
-            MismatchError: The file has changed since.
-        """
+        """Return at most ``most`` bytes of a file, as they were validated."""
         data = _read(self.source, name, most)
         listed = self.payload.get(name)
         expected = self.tags[name] if listed is None else listed.sha256
@@ -106,12 +102,7 @@ class ValidBag:
         return data
 
     def read_payload(self, name: str, most: int) -> bytes:
-        """Return the bytes of a payload file, as they were validated.
-
-        Raises:
-            MalformedError: It has more than ``most`` bytes.
-            MismatchError: The file has changed since.
-        """
+        """Return the bytes of a payload file, as they were validated."""
         data = _read(self.source, name, most)
         if len(data) > most:
             raise MalformedError(Message("bag-list-too-long", list=name, limit=most))
@@ -124,11 +115,6 @@ def validate_bag(source: BagSource, *, on_read: Callable[[int], None] | None = N
     """Verify that a bag is complete and unchanged; each file is read once, in constant memory.
 
     ``on_read`` is called with the number of bytes of each chunk that was read.
-
-    Raises:
-        MalformedError: The bag breaks its format.
-        MismatchError: A file is missing, is not listed, or has another digest than is listed.
-        UnknownVersionError: The bag has another format or version.
     """
     # 1. The names, kinds and sizes of the files: ``source`` has checked them.
     if BAGIT not in source.sizes:

@@ -28,11 +28,7 @@ _UNIX, _REGULAR_FILE = 3, 0o100644 << 16
 
 
 def check_target(target: Path) -> None:
-    """Verify that nothing is at the path of a new bag, and that its folder exists.
-
-    Raises:
-        UsageError: There is something, or the folder is missing.
-    """
+    """Verify that nothing is at the path of a new bag, and that its folder exists."""
     if os.path.lexists(target):
         raise UsageError(Message("bag-target-exists", path=target), path=target)
     if not target.parent.is_dir():
@@ -46,11 +42,6 @@ def write_bag(
 
     A crash leaves a temporary file or folder beside the target, and no target.  ``on_read`` is
     called with the number of bytes of each chunk of an original.
-
-    Raises:
-        UsageError: The target exists, or a path is wrong.
-        MismatchError: An original is not the file that was verified.
-        StorageError: The disk is full, fails or cannot be written.
     """
     check_target(target)
     temporary = target.with_name(f".anchor-{secrets.token_hex(8)}.tmp")

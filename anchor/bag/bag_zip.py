@@ -28,8 +28,6 @@ def is_bag_zip(path: Path) -> bool:
 
     Raises:
         MalformedError: It begins like a ZIP file, and has no readable directory.
-        UsageError: It is not a regular file.
-        OSError: It cannot be read.
     """
     with open(open_regular_file(path), "rb", buffering=0) as file:
         if file.read(len(_MARK)) != _MARK:
@@ -44,8 +42,6 @@ class BagZip:
     Raises:
         MalformedError: ``read_directory`` or ``check_names`` refuses, or there is more than one
             folder at the top.
-        UnknownVersionError: As these two raise it.
-        UsageError: The file cannot be read.
     """
 
     def __init__(self, path: Path | BinaryIO) -> None:

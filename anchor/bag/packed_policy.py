@@ -11,11 +11,7 @@ from anchor.verification.policy import TrustPolicy
 
 
 def encode_packed_policy(policies: Sequence[TrustPolicy], party: str | None) -> bytes:
-    """Return policies as one, without the nodes, whose URLs may hold keys.
-
-    Raises:
-        MalformedError: They cannot be encoded.
-    """
+    """Return policies as one, without the nodes, whose URLs may hold keys."""
     entries = [replace(entry, rpc=(), quorum=1) for policy in policies for entry in policy.entries]
     remark = Message("bag-policy-remark", party=spell_party(party))
     tsas = dict.fromkeys(tsa for policy in policies for tsa in policy.tsas)

@@ -17,25 +17,14 @@ from anchor.messages.message import Message
 
 
 def lists_files(record: bytes) -> bool:
-    """Return whether a record is that of a manifest: it lists files, or describes the list.
-
-    Raises:
-        MalformedError: It is no record.
-        UnknownVersionError: Its version is not known.
-    """
+    """Return whether a record is that of a manifest: it lists files, or describes the list."""
     parse_record(record)
     groups = read_groups(record).groups
     return groups.items is not None or groups.manifest is not None
 
 
 def check_recorded_files(record: bytes, payload: Mapping[str, Digests]) -> None:
-    """Verify that a bag's payload is what the record of its manifest lists, if it lists files.
-
-    Raises:
-        MismatchError: A file is missing, is not listed, or has other digests or another size.
-        MalformedError: It is no record.
-        UnknownVersionError: Its version is not known.
-    """
+    """Verify that a bag's payload is what the record of its manifest lists, if it lists files."""
     parse_record(record)
     listed = read_groups(record).groups.items
     if listed is None:
@@ -59,13 +48,7 @@ def _fits(entry: BundleItem, actual: Digests) -> bool:
 
 
 def check_captures(bag: ValidBag, exhibit: PackedExhibit, record: bytes) -> None:
-    """Verify the captures in a bag whose manifest is this original, with its record.
-
-    Raises:
-        MismatchError: A capture is not a valid bag of the files that the record lists.
-        MalformedError: It is no record.
-        UnknownVersionError: The record's version is not known.
-    """
+    """Verify the captures in a bag whose manifest is this original, with its record."""
     parse_record(record)
     for folder in exhibit.captures:
         try:

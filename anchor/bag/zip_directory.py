@@ -74,7 +74,6 @@ def read_directory(
     Raises:
         MalformedError: The file is no ZIP file, contradicts itself, has an entry that is encrypted
             or neither a file nor a folder, or would unpack to far more than it holds.
-        UnknownVersionError: A method of compression is not known.
     """
     count, start, size = _find_directory(read_at, length, length - _END.size)
     listed = _parse_entries(read_at(start, size), count, may_be_streamed)
@@ -127,9 +126,6 @@ def lists_file(read_at: ReadAt, length: int, name: str) -> bool:
     """Return whether a ZIP file lists a file of this name, at its top or in a folder there.
 
     How its entries are packed does not matter here, and it may end with a comment.
-
-    Raises:
-        MalformedError: The file has no directory where programs look for it.
     """
     tail = read_at(max(0, length - _MAX_END_BYTES), min(length, _MAX_END_BYTES))
     place = length - len(tail) + tail.rfind(b"PK\5\6")

@@ -78,11 +78,7 @@ _TEXT = "() => document.body?.innerText ?? ''"
 
 
 def find_browser() -> str:
-    """Return the absolute path of Chromium: that of ``CHROMIUM``, else the first of ``PATH``.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """Return the absolute path of Chromium: that of ``CHROMIUM``, else the first of ``PATH``."""
     named = os.environ.get(PROGRAM_VARIABLE)
     for name in (named,) if named else _PROGRAMS:
         path = find_program(name)
@@ -208,11 +204,7 @@ class CaptureTab:
             self._reel.take(shown_at, base64.b64decode(frame["data"]))
 
     def open(self, url: str) -> None:
-        """Load a page until everything in it is there, or its time is over.
-
-        Raises:
-            CannotCheckError: There is no answer, or a certificate is refused.
-        """
+        """Load a page until everything in it is there, or its time is over."""
         self._watchdog.restart()
         self._journal.note("navigation-started", url=url)
         downloads = len(self.downloads)

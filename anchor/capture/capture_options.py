@@ -142,11 +142,7 @@ def check_mode(mode: str, proxy: str | None) -> None:
 
 
 def check_language(text: str) -> str:
-    """Return the tag of a language, such as ``zh-CN``.
-
-    Raises:
-        UsageError: It is none.
-    """
+    """Return the tag of a language, such as ``zh-CN``."""
     if _LANGUAGE.fullmatch(text) is None:
         raise UsageError(Message("capture-language-malformed", tag=text[:80]))
     return text

@@ -82,12 +82,7 @@ class MadeBag:
 
 
 def discard_capture(bag: Path) -> None:
-    """Delete a bag that nobody recorded.
-
-    Raises:
-        UsageError: It cannot be deleted.
-        StorageError: The disk fails.
-    """
+    """Delete a bag that nobody recorded."""
     rest = bag.with_name(f".anchor-{token_hex(8)}.tmp")
     try:
         bag.rename(rest)
@@ -131,11 +126,6 @@ class CaptureMaker:
         """Capture a page as a new bag in ``parent``: a folder, or a file with a ``suffix``.
 
         ``check`` is called with the record's name and groups before the bag appears.
-
-        Raises:
-            CannotCheckError: The browser cannot be run, or the page does not answer.
-            UsageError: The bag cannot be written, or ``check`` refuses it.
-            StorageError: The disk is full or fails.
         """
         before = self._observe()
         environment = before.environment
@@ -228,20 +218,13 @@ class CaptureRecorder:
         Raises:
             CannotCheckError: The browser cannot be run, the page does not answer, or the record is
                 to name a block and no node tells the final one.
-            UsageError: The bag cannot be written, or its record would be too long.
-            StorageError: The disk is full or fails.
         """
         # Before the first request, so that the record says the page was captured after it.
         block = self._name_block()
         return replace(self._maker.make(url, parent, self._check), block=block)
 
     def enter(self, made: MadeBag) -> RecordedCapture:
-        """Record the manifest of a bag that ``take`` has made.
-
-        Raises:
-            UsageError: The manifest cannot be read.
-            StorageError: The disk is full or fails.
-        """
+        """Record the manifest of a bag that ``take`` has made."""
         with open_executor() as executor:
             intake = gather(
                 self._project,

@@ -47,11 +47,7 @@ class CaptureResult:
 
 
 def parse_result(members: Mapping[str, JsonValue], id: str) -> CaptureResult:
-    """Return the result of the order ``id``.
-
-    Raises:
-        MalformedError: It is none, is about another order, or has groups that captures have not.
-    """
+    """Return the result of the order ``id``."""
     match members:
         case {"id": str(named), "refusal": refusal, **others} if named == id and not others:
             empty = RecordGroups()
@@ -79,11 +75,7 @@ def _read_missing(value: JsonValue) -> dict[str, Any]:
 
 
 def check_result(result: CaptureResult, bag: ValidBag, url: str) -> None:
-    """Check that a result is about the page that was ordered, and lists the files of its bag.
-
-    Raises:
-        MalformedError: It is not, or does not.
-    """
+    """Check that a result is about the page that was ordered, and lists the files of its bag."""
     groups = result.groups
     if groups.kind != "web-capture" or groups.capture is None or not bag.is_evidence:
         raise MalformedError(Message("capture-result-malformed"))

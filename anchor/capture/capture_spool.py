@@ -67,11 +67,7 @@ class CaptureOrder:
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
-        """Return the order in a document.
-
-        Raises:
-            MalformedError: It is none.
-        """
+        """Return the order in a document."""
         members = _parse_object(data, _MAX_ORDER_BYTES)
         match members:
             case {
@@ -108,11 +104,7 @@ class CaptureSpool:
         return self._running / "worker.lock"
 
     def prepare(self) -> None:
-        """Make the folders that are missing.
-
-        Raises:
-            ConfigError: They cannot be made or used.
-        """
+        """Make the folders that are missing."""
         try:
             for name in _FOLDERS:
                 path = self.folder / name
@@ -174,11 +166,7 @@ class CaptureSpool:
         return ClaimedOrder(id=claimed.id, attempt=attempt, path=path)
 
     def read_order(self, claimed: ClaimedOrder) -> CaptureOrder:
-        """Return the order that was taken.
-
-        Raises:
-            MalformedError: The file is no order, or another one.
-        """
+        """Return the order that was taken."""
         order = CaptureOrder.parse(_read(claimed.path, _MAX_ORDER_BYTES))
         if order.id != claimed.id:
             raise MalformedError(Message("capture-spool-malformed"))
@@ -188,9 +176,6 @@ class CaptureSpool:
         """Give the result of an order, with the bag's ZIP file unless it was refused.
 
         A crash before the last step leaves the order taken: it is captured again.
-
-        Raises:
-            StorageError: The disk is full or fails.
         """
         if bag is not None:
             self._copy_bag(claimed.id, bag)
@@ -221,11 +206,7 @@ class CaptureSpool:
         sync_folder(self._running)
 
     def read_result(self, id: str) -> Mapping[str, JsonValue] | None:
-        """Return the document of a result; None if there is none yet.
-
-        Raises:
-            MalformedError: It is no document of its form.
-        """
+        """Return the document of a result; None if there is none yet."""
         try:
             data = _read(self._results / f"{id}.json", MAX_RESULT_BYTES)
         except FileNotFoundError:
@@ -233,13 +214,7 @@ class CaptureSpool:
         return _parse_object(data, MAX_RESULT_BYTES)
 
     def take_bag(self, id: str, most: int) -> BufferedRandom:
-        """Return a copy of a result's ZIP file that has no name, so that nobody else can change it.
-
-        Raises:
-            MalformedError: There is none.
-            UsageError: It has more than ``most`` bytes.
-            OSError: It cannot be read or copied now.
-        """
+        """Return a nameless copy of a result's ZIP file, so that nobody else can change it."""
         try:
             given = _open(self.bag_path(id))
         except FileNotFoundError:
@@ -285,11 +260,7 @@ def spell_texts(reason: str) -> Texts:
 
 
 def read_texts(value: JsonValue) -> Texts:
-    """Return a text in each language, shortened.
-
-    Raises:
-        MalformedError: It is none.
-    """
+    """Return a text in each language, shortened."""
     match value:
         case {"en": str(english), "zh": str(chinese), **others} if not others:
             return {"en": english[:_MAX_TEXT], "zh": chinese[:_MAX_TEXT]}
@@ -313,8 +284,6 @@ def _open(path: Path) -> BinaryIO:
 
     Raises:
         MalformedError: It is no file of that user's own, or may not be read.
-        FileNotFoundError: There is none.
-        OSError: It cannot be read now.
     """
     malformed = MalformedError(Message("capture-spool-malformed"))
     try:

@@ -84,12 +84,7 @@ class CaptureWorker:
         self.made = self.refused = 0
 
     def run(self, stop: threading.Event, *, is_once: bool = False) -> None:
-        """Work until ``stop`` is set, or with ``is_once`` until no order waits.
-
-        Raises:
-            StoreBusyError: Another worker has this folder.
-            ConfigError: The folder cannot be used.
-        """
+        """Work until ``stop`` is set, or with ``is_once`` until no order waits."""
         self._spool.prepare()
         held = StoreBusyError(Message("capture-worker-runs", path=self._spool.folder))
         with hold_file(self._spool.lock, held):

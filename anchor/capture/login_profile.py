@@ -31,7 +31,6 @@ def check_profile(profile: Path, program: str) -> None:
 
     Raises:
         UsageError: It is no profile, in use, or of a newer browser.
-        CannotCheckError: The browser does not tell its version.
     """
     try:
         if not (profile / _STATE_FILE).is_file():
@@ -58,7 +57,6 @@ def copy_profile(profile: Path, target: Path) -> None:
 
     Raises:
         UsageError: It cannot be read, or a browser opened it.
-        StorageError: The disk is full or fails.
     """
     try:
         for folder, folders, names in os.walk(profile, onerror=_raise):

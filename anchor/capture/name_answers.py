@@ -63,11 +63,7 @@ class NameAnswer:
 
 
 def parse_resolver(text: str) -> Resolver:
-    """Parse ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``.
-
-    Raises:
-        UsageError: It is no such text.
-    """
+    """Parse ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``."""
     host, colon, port = text.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         host, port = text, str(PORT)

@@ -101,11 +101,7 @@ def capture_page(
     dns_servers: Sequence[str] | None,
     scratch: Path,
 ) -> CapturedPage:
-    """Capture a page, with its views as files of ``folder``; ``scratch`` is the browser's own.
-
-    Raises:
-        CannotCheckError: The browser cannot be run, or the page does not answer.
-    """
+    """Capture a page, with its views as files of ``folder``; ``scratch`` is the browser's own."""
     journal = CaptureJournal()
     started_at = utc_now()
     guard = options.guard
@@ -191,11 +187,7 @@ def _open_proxy(options: CaptureOptions, scratch: Path) -> Iterator[RecordingPro
 def _open_page(
     tab: CaptureTab, proxy: RecordingProxy | None, guard: EgressGuard | None, url: str
 ) -> None:
-    """Load a page; what a proxy answered for a server is no page.
-
-    Raises:
-        CannotCheckError: There is no answer, or a certificate is refused.
-    """
+    """Load a page; what a proxy answered for a server is no page."""
     failure: CannotCheckError | None = None
     try:
         tab.open(url)

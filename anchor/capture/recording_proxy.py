@@ -66,12 +66,7 @@ class ProxyFlow:
 
 
 def find_recorder() -> RecorderProgram:
-    """Return mitmdump: that of ``MITMDUMP``, else that of ``PATH``.
-
-    Raises:
-        UsageError: There is none, or it is of a version that is not known to work.
-        CannotCheckError: It cannot be run.
-    """
+    """Return mitmdump: that of ``MITMDUMP``, else that of ``PATH``."""
     path = find_program(os.environ.get(RECORDER_VARIABLE) or _PROGRAM)
     if path is None:
         raise UsageError(

@@ -63,10 +63,6 @@ def load_wacz_key(folder: Path) -> WaczKey:
     """Return the key of the project in ``folder``, which is made when it is first asked for.
 
     Its file is for its owner alone, or the group of a shared folder.
-
-    Raises:
-        ConfigError: The file does not hold such a key.
-        StorageError: The file cannot be read or written.
     """
     path = folder / KEY_NAME
     try:

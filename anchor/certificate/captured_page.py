@@ -57,12 +57,7 @@ class _Account(_Part):
 
 
 def read_captured_page(bag: ValidBag, capture: WebCapture) -> CaptureEntry:
-    """Return what a certificate shows of the capture in a bag that was verified with its record.
-
-    Raises:
-        MismatchError: The bag does not hold the screenshot that the record states.
-        MalformedError: Its account or the screenshot cannot be read.
-    """
+    """Return what a certificate shows of the capture in a bag that was verified with its record."""
     account = _read_account(bag)
     served = (
         certificate

@@ -36,11 +36,7 @@ _DIGESTS = ("previous_event", "digest_before", "digest_after")
 
 
 def list_custody(receipt: bytes, events: Sequence[CustodyReceipt]) -> list[CustodyEntry]:
-    """Return the events about the receipt's record in their order, the first one first.
-
-    Raises:
-        AnchorError: The events form no chain.
-    """
+    """Return the events about the receipt's record in their order, the first one first."""
     given = {hashlib.sha256(each.receipt.record).digest(): each for each in events}
     links = []
     for record, each in given.items():

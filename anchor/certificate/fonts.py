@@ -77,11 +77,7 @@ class Font:
 
 
 def find_font() -> Font:
-    """Return the machine's own font for Chinese.
-
-    Raises:
-        ConfigError: The machine has no suitable font.
-    """
+    """Return the machine's own font for Chinese."""
     book = typst.Fonts(include_system_fonts=True, include_embedded_fonts=False)
     families: dict[str, list[typst.FontInfo]] = {}
     for face in book.fonts():

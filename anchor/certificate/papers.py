@@ -30,11 +30,7 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 
 def parse_paper(name: str) -> PaperName:
-    """Return the paper with this name.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """Return the paper with this name."""
     for known in PAPERS:
         if name == known:
             return known

@@ -65,11 +65,7 @@ def render_pdf(certificate: Certificate, font: Font) -> bytes:
 
 
 def reduce_picture(data: bytes, *, width: int, height: int, whole_height: int) -> bytes:
-    """Return the upper ``height`` rows of a picture scaled to ``width`` × ``whole_height``, as PNG.
-
-    Raises:
-        ValueError: It is no picture that can be read.
-    """
+    """Return as PNG the top ``height`` rows of a picture scaled to ``width`` × ``whole_height``."""
     page = (
         f"#set page(width: {width}pt, height: {height}pt, margin: 0pt)\n"
         f'#place(top, image("/screenshot", width: {width}pt, height: {whole_height}pt))'

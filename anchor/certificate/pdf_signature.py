@@ -25,11 +25,7 @@ MAX_KEY_BYTES = 1 << 20
 
 
 def load_pdf_signer(path: Path, data: bytes, password: str) -> SimpleSigner:
-    """Return the signer of a PKCS#12 file's bytes; ``path`` is for the error's sentence.
-
-    Raises:
-        SignerError: The bytes are no PKCS#12 file, or the password is wrong.
-    """
+    """Return the signer of a PKCS#12 file's bytes; ``path`` is for the error's sentence."""
     from pyhanko.sign.general import SigningError
     from pyhanko.sign.signers import SimpleSigner
 
@@ -44,12 +40,7 @@ def load_pdf_signer(path: Path, data: bytes, password: str) -> SimpleSigner:
 
 
 def open_token_signer(key: TokenKey, pin: str) -> Signer:
-    """Return the signer of a key on a token; its session stays open until the process ends.
-
-    Raises:
-        SignerError: The module cannot be loaded, the token or the key with its certificate is not
-            there once, or the token refuses the PIN.
-    """
+    """Return the signer of a key on a token; its session stays open until the process ends."""
     import pkcs11
     from pyhanko.config.pkcs11 import TokenCriteria
     from pyhanko.sign.pkcs11 import PKCS11Signer, open_pkcs11_session

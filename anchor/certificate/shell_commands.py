@@ -32,11 +32,7 @@ _RPC = (
 
 
 def build_path(receipt: Receipt, leaf: Hash32, head: Head, path: tuple[Hash32, ...]) -> Path:
-    """Return every step from the leaf to the root of ``head``.
-
-    Raises:
-        MismatchError: The path's length does not fit its index and size.
-    """
+    """Return every step from the leaf to the root of ``head``."""
     steps = merkle.trace_path(leaf=leaf, index=receipt.index, size=head.size, path=path)
     return Path(root=head.root.hex(), size=head.size, steps=[encode_step(step) for step in steps])
 

@@ -205,12 +205,7 @@ def is_about(digest: str, digests: Digests) -> bool:
 
 
 def parse_details(data: bytes, *, is_json: bool) -> Details:
-    """Parse a details file, TOML or JSON.
-
-    Raises:
-        MalformedError: The bytes are not such a document, or a member is unknown or malformed.
-        UnknownVersionError: The document has another format.
-    """
+    """Parse a details file, TOML or JSON."""
     value = (
         parse_strict(data, subject=Message("details-as-subject"), max_bytes=MAX_DETAILS_BYTES)
         if is_json

@@ -48,10 +48,6 @@ def fetch_anchor_proof(node: Node, question: Question) -> tuple[StateProof, Anch
 
     The proof also covers the log's successor, or that the log has none, and the key of the operator
     who anchored.
-
-    Raises:
-        CannotCheckError: No node returns a proof that holds.
-        UnknownVersionError: The block's header has a form that this release does not know.
     """
     registry, log, block = question.registry, question.log, question.block
     slots = (anchor_slot(log, question.root), successor_slot(log))

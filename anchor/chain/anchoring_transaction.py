@@ -48,11 +48,7 @@ def find_transaction(node: Node, proven: ProvenAnchor) -> ShownTransaction | Non
 
 
 def _fetch(node: Node, proven: ProvenAnchor) -> Hash32:
-    """Return the hash of the transaction that one node shows.
-
-    Raises:
-        CannotCheckError: The node does not show it.
-    """
+    """Return the hash of the transaction that one node shows."""
     number = proven.anchor.block_number
     block = node.known(node.fetch_block(number), Message("block-by-number", number=number))
     shown = {

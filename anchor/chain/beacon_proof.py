@@ -27,10 +27,6 @@ def fetch_beacon_proofs(
     """Return verified proofs, in ``block``, of the named blocks that are the chain's.
 
     The caller names blocks of that chain which are in the window of ``block``.
-
-    Raises:
-        CannotCheckError: No node returns a proof that holds.
-        UnknownVersionError: The header of ``block`` has a form that this release does not know.
     """
     earlier = list(_fetch_headers(node, named))
     proofs: dict[NotBefore, BeaconProof] = {}

@@ -49,8 +49,6 @@ def estimate_gas(
 
     Raises:
         ChainGuardError: The call reverts.
-        FundsError: The sender cannot pay for the call.
-        CannotCheckError: The nodes do not run the call, or their answers are impossible.
     """
     most = bound_gas(block)
     try:

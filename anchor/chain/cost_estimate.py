@@ -50,11 +50,7 @@ class ChainCost:
 
 
 def estimate_cost(node: Node, plan: Plan) -> ChainCost:
-    """Return the cost of ``plan`` at the fees that would be paid in the newest block.
-
-    Raises:
-        CannotCheckError: The node does not answer, or its answer is implausible.
-    """
+    """Return the cost of ``plan`` at the fees that would be paid in the newest block."""
     chain_id, block = node.fetch_chain_id(), agree_on_block(node)
     fees = fetch_fees(node, block, _NO_CAP)
     price = fees.max_fee if block.base_fee is None else block.base_fee + fees.priority_fee

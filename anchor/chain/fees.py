@@ -29,11 +29,7 @@ class Fees:
 
 
 def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
-    """Price a transaction against the current base fee, never above ``cap``.
-
-    Raises:
-        FundsError: The current base fee is not below the cap.
-    """
+    """Price a transaction against the current base fee, never above ``cap``."""
     if base_fee >= cap:
         raise FundsError(
             Message("fee-cap-below-base-fee", base_fee=format_gwei(base_fee), cap=format_gwei(cap)),
@@ -47,11 +43,7 @@ def price_dynamic(*, base_fee: int, suggested_tip: int, cap: int) -> Fees:
 
 
 def price_legacy(*, gas_price: int, cap: int) -> Fees:
-    """Price a transaction on a chain without EIP-1559.
-
-    Raises:
-        FundsError: The node's gas price is above the cap.
-    """
+    """Price a transaction on a chain without EIP-1559."""
     if gas_price > cap:
         raise FundsError(
             Message(

@@ -30,7 +30,6 @@ def encode_block_header(
     ``name`` is the node's name for messages.
 
     Raises:
-        NodeFaultError: The node has no such block, or its answer lacks the header.
         UnknownVersionError: The encoded header has another hash, or is too long for a receipt.
     """
     if block is None:
@@ -65,11 +64,7 @@ class FetchedProof:
 
 
 def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> FetchedProof:
-    """Decode the answer of the node called ``name`` to a question about ``count`` slots.
-
-    Raises:
-        NodeFaultError: The answer is not an account proof with ``count`` storage proofs.
-    """
+    """Decode the answer of the node called ``name`` to a question about ``count`` slots."""
     label = Message("node-state-proof", name=name)
     slots = answer.get("storageProof") if isinstance(answer, dict) else None
     if not isinstance(answer, dict) or not isinstance(slots, list) or len(slots) != count:
@@ -84,11 +79,7 @@ def decode_proof(answer: object, *, header: bytes, count: int, name: str) -> Fet
 
 
 def decode_account_nonce(answer: object, *, state_root: Hash32, address: Address, name: str) -> int:
-    """Return the nonce that the account proof from the node called ``name`` proves.
-
-    Raises:
-        NodeFaultError: The proof does not lead from the state root to the account.
-    """
+    """Return the nonce that the account proof from the node called ``name`` proves."""
     label = Message("node-account-proof", name=name)
     nodes = _decode_nodes(answer.get("accountProof") if isinstance(answer, dict) else None, label)
     try:

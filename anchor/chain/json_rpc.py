@@ -113,11 +113,7 @@ class Rpc:
         timeout: float = DEFAULT_TIMEOUT,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Prepare to ask the node at ``url``; nothing is sent yet.
-
-        Raises:
-            ConfigError: The URL is not an http(s) URL.
-        """
+        """Prepare to ask the node at ``url``; nothing is sent yet."""
         self.name = redact_url(url)
         self._secrets = _find_secrets(url)
         _hidden_in_logs.secrets.update(self._secrets)
@@ -134,8 +130,6 @@ class Rpc:
         Raises:
             NodeUnreachableError: The node did not answer, answered with an HTTP error, or its quota
                 is used up; or the request was not sent because of ``Retry-After`` or a timeout.
-            NodeRefusedError: The node answered with a JSON-RPC error object.
-            NodeFaultError: The answer is not a JSON-RPC response to this request.
         """
         rest = self._quiet_until - self._monotonic()
         if rest > 0 and self._has_timed_out:

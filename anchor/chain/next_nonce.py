@@ -51,7 +51,6 @@ class NonceChooser:
         Raises:
             NotFinalError: Other programs have used the key, and their transactions did not become
                 final within the time limit.
-            CannotCheckError: The nodes do not agree, or a single node contradicts itself.
         """
         last = self.journal.last_nonce(self.chain_id, self.sender)
         following = 0 if last is None else last + 1

@@ -202,19 +202,11 @@ class Node:
         return parsed
 
     def fetch_latest(self) -> Block:
-        """Return the newest block.
-
-        Raises:
-            NodeFaultError: The node has no latest block.
-        """
+        """Return the newest block."""
         return self.known(self.fetch_block("latest"), Message("block-latest"))
 
     def known(self, answer: Answer | None, which: Message) -> Answer:
-        """Return ``answer``, which is about the block called ``which``, unless it is None.
-
-        Raises:
-            NodeFaultError: The answer is None: the node has no such block.
-        """
+        """Return ``answer``, which is about the block called ``which``, unless it is None."""
         if answer is None:
             raise NodeFaultError(Message("node-has-no-block", name=self.name, block=which))
         return answer
@@ -225,7 +217,6 @@ class Node:
         Raises:
             CannotCheckError: The node knows no ``finalized`` tag, has no final block yet, or calls
                 its newest block final.
-            NodeFaultError: The block's members do not encode to a header with the block's hash.
         """
         if rule != "finalized":
             latest = self.known(self._fetch_proven("latest"), Message("block-latest"))
@@ -284,11 +275,7 @@ class Node:
         return self._optional_quantity(members, "baseFeePerGas", Message("block-base-fee"))
 
     def fetch_priced_block(self, block: BlockId) -> PricedBlock | None:
-        """Return a block with its base fee and gas limit; None if the node does not know it.
-
-        Raises:
-            NodeFaultError: The block's members do not encode to a header with the block's hash.
-        """
+        """Return a block with its base fee and gas limit; None if the node does not know it."""
         members = self._block_members(block)
         if members is None:
             return None
@@ -336,11 +323,7 @@ class Node:
             ) from error
 
     def _is_header_proven(self, members: dict[str, Any], block: Block) -> bool:
-        """Return whether a block's members encode to its hash; False for unknown kinds of block.
-
-        Raises:
-            NodeFaultError: All the members are known, and they encode to another hash.
-        """
+        """Return whether a block's members encode to its hash; False for unknown kinds of block."""
         try:
             encoded = encode_header(members)
         except (MalformedError, UnknownVersionError):
@@ -399,7 +382,6 @@ class Node:
         """Return the RLP of a block's header, which hashes to ``block_hash``.
 
         Raises:
-            NodeFaultError: The node does not know the block, or its answer lacks the header.
             UnknownVersionError: The encoded header has another hash, or is too long for a receipt.
         """
         if self._header is None or self._header[0] != block_hash:
@@ -417,12 +399,7 @@ class Node:
         block_hash: Hash32,
         check: Callable[[FetchedProof], Answer],
     ) -> Answer:
-        """Fetch the state proof of storage slots as of a block, and return the result of ``check``.
-
-        Raises:
-            CannotCheckError: The node returns no proof of that block, or the proof is invalid.
-            UnknownVersionError: The block's header has a form that this release does not know.
-        """
+        """Fetch the state proof of storage slots as of a block; return the result of ``check``."""
         header = self.fetch_header(block_hash)
         number = parse_header(header).number
         named = [_hex(slot) for slot in slots]

@@ -59,11 +59,7 @@ def said_by_enough(answers: Iterable[Value], needed: int) -> Value | None:
 
 
 def agree_on_block(node: Node) -> PricedBlock:
-    """Return the newest block on whose hash and figures enough nodes agree.
-
-    Raises:
-        CannotCheckError: Too few nodes answer, or they know different blocks.
-    """
+    """Return the newest block on whose hash and figures enough nodes agree."""
     newest = node.ask_each(
         lambda one: one.known(one.fetch_priced_block("latest"), Message("block-latest"))
     )
@@ -127,7 +123,6 @@ def fetch_fees(node: Node, block: PricedBlock, cap: int, *, legacy: bool = False
     ``block`` is the newest that enough nodes agree on; the base fee is taken from it.
 
     Raises:
-        FundsError: The cap is below the market.
         CannotCheckError: The nodes do not agree, or a single node returns a block without base fee
             of a kind that this release does not know.
     """

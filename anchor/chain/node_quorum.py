@@ -166,11 +166,6 @@ class NodeGroup(Node):
 
         It is never older than a block returned before, unless one node's word is enough and that
         node no longer has this block.
-
-        Raises:
-            QuorumError: Too few nodes can be asked, or two nodes report different blocks of one
-                number as final.
-            FinalityViolatedError: A block that was final is no longer on the chain.
         """
         agreed, by = self._agree(rule)
         before = self._final.get(rule)
@@ -202,11 +197,7 @@ class NodeGroup(Node):
         self._agreed = ()
 
     def ask_all(self, read: Callable[[Node], Answer]) -> list[Answer]:
-        """Return the results of ``read`` at all nodes that answer.
-
-        Raises:
-            QuorumError: Too few nodes answer.
-        """
+        """Return the results of ``read`` at all nodes that answer."""
         answers = [answer for _, answer in self._ask_agreed(read)]
         values = [answer for answer in answers if not isinstance(answer, CannotCheckError)]
         if len(values) < self.needed:
@@ -243,11 +234,7 @@ class NodeGroup(Node):
         return values
 
     def read_with_quorum(self, read: Callable[[Node], Answer]) -> Answer:
-        """Return the result of ``read`` about the final block, on which enough nodes agree.
-
-        Raises:
-            QuorumError: The nodes return different results, or too few answer.
-        """
+        """Return the result of ``read`` about the final block, on which enough nodes agree."""
         if len(self._nodes) == 1:
             return read(self)
         groups: list[tuple[Answer, list[str]]] = []

@@ -73,11 +73,7 @@ class RegistryReader:
         return decode_anchor(self._fetch(node, anchor_slot(self.log, root), block))
 
     def agree_on_anchor(self, node: Node, root: Hash32, block: Hash32) -> Anchor | None:
-        """Return the anchor of ``root`` as of a final block, on which enough nodes agree.
-
-        Raises:
-            CannotCheckError: The nodes disagree, or too few answer.
-        """
+        """Return the anchor of ``root`` as of a final block, on which enough nodes agree."""
         return node.read_with_quorum(lambda one: self.anchor(one, root, block))
 
     def operator_id(self, node: Node, key: Address, block: BlockId) -> int:

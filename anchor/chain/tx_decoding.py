@@ -69,29 +69,17 @@ def decode_transaction(raw: bytes) -> SignedTransaction:
 
 
 def read_gas_limit(raw: bytes) -> int:
-    """Return a raw transaction's gas limit; the signature is not checked.
-
-    Raises:
-        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
-    """
+    """Return a raw transaction's gas limit; the signature is not checked."""
     return _integer(_read_fields(raw)["gas"])
 
 
 def read_call_data(raw: bytes) -> bytes:
-    """Return a raw transaction's call data; the signature is not checked.
-
-    Raises:
-        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
-    """
+    """Return a raw transaction's call data; the signature is not checked."""
     return _read_fields(raw)["data"]
 
 
 def read_receiver(raw: bytes) -> Address | None:
-    """Return a raw transaction's receiver, None for a creation; the signature is not checked.
-
-    Raises:
-        MalformedError: The bytes are not a legacy or EIP-1559 transaction.
-    """
+    """Return a raw transaction's receiver, None for a creation; the signature is not checked."""
     return _receiver(_read_fields(raw)["to"])
 
 

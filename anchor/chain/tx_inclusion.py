@@ -37,9 +37,6 @@ def look_at(node: Node, slot: NonceSlot) -> Observation:
     """Ask each node for our attempts' receipts, and, if it has no receipt, for the sender's nonce.
 
     A receipt implies that the nonce is used.
-
-    Raises:
-        CannotCheckError: Too few nodes return a plausible answer.
     """
 
     def read(one: Node) -> tuple[int, dict[Hash32, Inclusion]]:
@@ -101,11 +98,7 @@ def _fetch_inclusions(node: Node, slot: NonceSlot) -> dict[Hash32, Inclusion]:
 
 
 def find_user(node: Node, slot: NonceSlot, number: int) -> User:
-    """Return who used the slot's nonce up to block ``number``, on which the nodes agree.
-
-    Raises:
-        CannotCheckError: Too few nodes answer, or they disagree.
-    """
+    """Return who used the slot's nonce up to block ``number``, on which the nodes agree."""
     try:
         used = _find_block_of_use(node, slot, number)
         if used is None:

@@ -136,9 +136,7 @@ class TransactionManager:
         inclusion is returned instead.
 
         Raises:
-            FundsError: The sender cannot pay, or the fee cap is too low.
             ChainGuardError: The call reverts.
-            ForeignUseError: Another program's transaction has the nonce in a final block.
             NotFinalError: The transaction was not included within the limit, or was included and
                 reverted in a block that is not final; a later run continues with the same nonce.
         """
@@ -216,9 +214,6 @@ class TransactionManager:
         """Settle the open nonce of a key that was in use before; that key itself is not needed.
 
         Returns the slot if its outcome is not final and it stays open, else None.
-
-        Raises:
-            CannotCheckError: The nodes do not show the outcome of the nonce.
         """
         slot = self._journal.open_slot(self._chain_id)
         if slot is None or slot.sender == self._signer.address:

@@ -65,9 +65,7 @@ class Pricing:
         """Return the gas limit and the current fees for ``intent``, within the fee cap.
 
         Raises:
-            FundsError: The fee cap is below the market, or the sender cannot pay.
             ChainGuardError: The call reverts.
-            CannotCheckError: The nodes do not agree.
         """
         block = agree_on_block(self.node)
         return Offer(
@@ -78,11 +76,7 @@ class Pricing:
         )
 
     def check_balance(self, offer: Offer) -> None:
-        """Check that the sender can pay for ``offer``.
-
-        Raises:
-            FundsError: The balance does not cover the maximum cost.
-        """
+        """Check that the sender can pay for ``offer``."""
         if agree_on_balance(self.node, self.sender) < offer.most:
             raise FundsError(
                 Message(

@@ -50,7 +50,6 @@ class Settlement:
         Raises:
             ForeignUseError: In a final block, another program's transaction has a nonce that was
                 included for ``sender``; the nonce is settled as ``foreign``.
-            CannotCheckError: Too few nodes answer, or they do not show the outcome of a lost nonce.
         """
         unsettled = self.journal.load_unsettled(self.chain_id)
         if not unsettled:
@@ -68,9 +67,6 @@ class Settlement:
 
         Reverted transactions and nonces used by other programs are left to the next run that sends,
         which reports them.
-
-        Raises:
-            CannotCheckError: Too few nodes answer.
         """
         slots = [each.slot for each in self.journal.load_unsettled(self.chain_id) if each.is_lost]
         opened = self.journal.open_slot(self.chain_id)
@@ -83,7 +79,6 @@ class Settlement:
         """Settle a nonce that is used in a final block without a receipt of ours; always raises.
 
         Raises:
-            ForeignUseError: Another program used the nonce.
             CannotCheckError: Our own transaction may have used the nonce.  If the chain shows that,
                 the nonce stays open until a node gives the receipt.  If the user is unknown, the
                 nonce is settled, because it cannot be used again, and its maximum cost counts.
@@ -173,9 +168,6 @@ class Settlement:
         ``unsettled`` is sorted by nonce, highest first.  An included anchor of ours implies those
         before it, because the registry accepts an anchor only on top of the head that it extends.
         Nonces that were lost before are checked nevertheless.
-
-        Raises:
-            CannotCheckError: Too few nodes answer, or they know different blocks.
         """
         lost: NonceSlot | None = None
         waited_for: int | None = None
@@ -209,9 +201,6 @@ class Settlement:
 
         Nodes may drop or withhold receipts; the newest block's state shows the anchor.  If another
         program used the nonce, the anchor is not ours, and our transaction may still come back.
-
-        Raises:
-            CannotCheckError: Too few nodes answer, or they have different newest blocks.
         """
         slot = each.slot
         if nonce <= slot.nonce:

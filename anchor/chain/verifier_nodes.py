@@ -110,9 +110,6 @@ class Nodes:
 
         A node on an unrelated chain, or one that does not answer, stays: the user named it as one
         of those that have to agree, and its fault is reported when it is asked.
-
-        Raises:
-            CannotCheckError: No node is left.
         """
         if not self._rpc or not target.other_chains:
             return self._rpc

@@ -173,11 +173,7 @@ def load_evidence_bag(
 
 
 def _load_evidence(opened: OpenedBag, find_receipt: FindReceipt) -> tuple[bytes | Receipt, Digests]:
-    """Return the receipt of a bag that is evidence, and the digests of its manifest.
-
-    Raises:
-        MismatchError: A file is not the one that the record lists.
-    """
+    """Return the receipt of a bag that is evidence, and the digests of its manifest."""
     digests = opened.bag.manifest
     path = opened.path
     if path.suffix.lower() == ".zip" and not is_folder(path):

@@ -133,7 +133,6 @@ def compose_bag(
 
     Raises:
         UsageError: A file is given twice, or an enclosure cannot be read or is too large.
-        MalformedError: A policy cannot be encoded, or a verifier would refuse the bag.
     """
     ordered = sorted(files, key=lambda file: (_name(file), file.receipt))
     for one, other in pairwise(ordered):

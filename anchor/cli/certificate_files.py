@@ -104,11 +104,7 @@ class Judged:
 
 
 def find_captured_page(bag: ValidBag, report: Report) -> CaptureEntry | None:
-    """Return what a certificate shows of the capture in a bag; None of other evidence.
-
-    Raises:
-        AnchorError: The bag does not hold what the record states, or cannot be read.
-    """
+    """Return what a certificate shows of the capture in a bag; None of other evidence."""
     capture = None if report.account is None else report.account.groups.capture
     return None if capture is None else read_captured_page(bag, capture)
 
@@ -164,11 +160,7 @@ def write_certificates(
 
 
 def _write(judged: Judged, issue: Issue) -> dict[str, Any]:
-    """Write one receipt's certificate, each file as a whole; return its JSON members.
-
-    Raises:
-        AnchorError: The verification did not pass, or a file cannot be written.
-    """
+    """Write one receipt's certificate, each file as a whole; return its JSON members."""
     certificate = issue_certificate(
         judged.data,
         judged.report,

@@ -113,11 +113,7 @@ def _read_roots(path: Path) -> tuple[bytes, ...]:
 
 
 def parse_screen_input(seconds: int, output: Path | None) -> CollectionInput:
-    """Return what the options name: the screen, until the time is over or a signal to stop.
-
-    Raises:
-        UsageError: The folder is not named, or lies in a bag.
-    """
+    """Return what the options name: the screen, until the time is over or a signal to stop."""
     if output is None:
         raise UsageError(Message("collection-output-unnamed"))
     check_outside_bags(output)
@@ -137,11 +133,7 @@ def _record_until_signal(**given: Any) -> CollectionResult:
 def parse_database_input(
     url: str, queries: Sequence[Path], output: Path | None, limits: ExtractLimits
 ) -> CollectionInput:
-    """Return what the options name: rows of a database, to be written to a new folder.
-
-    Raises:
-        UsageError: The URL or a query is malformed, or the folder is not named or lies in a bag.
-    """
+    """Return what the options name: rows of a database, to be written to a new folder."""
     if output is None:
         raise UsageError(Message("collection-output-unnamed"))
     check_outside_bags(output)

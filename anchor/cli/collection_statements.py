@@ -18,11 +18,7 @@ from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 
 def parse_profile(text: str) -> ProfileName:
-    """Parse the name of a profile.
-
-    Raises:
-        UsageError: There is no such profile.
-    """
+    """Parse the name of a profile."""
     for profile in PROFILES:
         if text == profile:
             return profile
@@ -32,11 +28,7 @@ def parse_profile(text: str) -> ProfileName:
 def read_details(
     output: Output, profile: ProfileName, path: Path | None, *, may_ask: bool = True
 ) -> RecordGroups:
-    """Return the operator's statements: from the file, or else from a terminal, if there is one.
-
-    Raises:
-        UsageError: The file cannot be read, or states what is not the operator's to state.
-    """
+    """Return the operator's statements: from the file, or else from a terminal, if there is one."""
     if path is not None:
         return parse_collection_details(read_bounded(path, MAX_DETAILS_BYTES + 1))
     if not may_ask or output.as_json or not sys.stdin.isatty():

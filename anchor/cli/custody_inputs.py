@@ -78,9 +78,6 @@ class CustodyInputs:
 
     Of several files, each event counts for the one whose record it is about; one file has to be
     what all events in ``paths`` are about.
-
-    Raises:
-        AnchorError: A receipt that was named cannot be read, or is not of a custody event.
     """
 
     def __init__(self, paths: Sequence[Path], *, is_many: bool) -> None:
@@ -118,11 +115,7 @@ class CustodyInputs:
 
 
 def load_custody(inputs: VerificationInputs, paths: Sequence[Path]) -> list[CustodyReceipt]:
-    """Return the custody events of receipts, or of folders of receipts, each with its report.
-
-    Raises:
-        AnchorError: A receipt cannot be read, or is not of a custody event.
-    """
+    """Return the custody events of receipts, or of folders of receipts, each with its report."""
     return _load_named(paths).judge_all(inputs)
 
 
@@ -150,11 +143,7 @@ def _read_all(bag: ValidBag) -> Iterable[bytes]:
 
 
 def _read(data: bytes) -> _Event | None:
-    """Return the custody event in a receipt; None for a receipt of other evidence.
-
-    Raises:
-        AnchorError: The receipt or its record cannot be read.
-    """
+    """Return the custody event in a receipt; None for a receipt of other evidence."""
     receipt = parse_receipt(data)
     parse_record(receipt.record)
     event = read_custody_event(receipt.record)

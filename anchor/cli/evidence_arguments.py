@@ -21,11 +21,7 @@ def parse_selection(
     leaves: list[str] | None,
     tenant: str | None,
 ) -> Selection:
-    """Return the selection of evidence that the arguments name.
-
-    Raises:
-        UsageError: An argument is malformed, or a file cannot be read.
-    """
+    """Return the selection of evidence that the arguments name."""
     ids, wanted_digests, sources = [], [], []
     for text in names or ():
         path = Path(text)

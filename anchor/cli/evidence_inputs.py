@@ -120,11 +120,7 @@ class VerificationInputs:
         )
 
     def judge(self, receipt: bytes | Receipt, digests: Digests) -> Report:
-        """Return the report on evidence with these digests; ``nodes`` then lists the nodes asked.
-
-        Raises:
-            AnchorError: The receipt cannot be read.
-        """
+        """Return the report on evidence with these digests; ``nodes`` then lists those asked."""
         self.nodes.asked_now = []
         return self._judge(receipt, digests)
 
@@ -134,11 +130,7 @@ class VerificationInputs:
         return ((), 1) if project is None else project.list_nodes(chain_id)
 
     def open_own_notices(self, log: LogId) -> OwnNotices | None:
-        """Return the notices in the project; None without one of this log's owner.
-
-        Raises:
-            AnchorError: Its store cannot be opened.
-        """
+        """Return the notices in the project; None without one of this log's owner."""
         # As with receipts: a store may be on another machine.
         project = None if self.is_offline else self._open_project()
         return None if project is None else project.open_notices(log)

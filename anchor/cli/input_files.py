@@ -62,11 +62,7 @@ def read_receipt(path: Path) -> bytes:
 
 
 def read_bounded(path: Path, most: int) -> bytes:
-    """Read at most ``most`` bytes of a file, so that a parser can refuse a file that is too long.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
+    """Read at most ``most`` bytes of a file, so that a parser can refuse one that is too long."""
     try:
         with path.open("rb") as file:
             return file.read(most)

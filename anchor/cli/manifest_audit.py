@@ -28,14 +28,7 @@ def audit_manifests(
     count: int | None,
     rate: float | None,
 ) -> None:
-    """Read the objects of these manifests below a URL again, and print which ones differ.
-
-    Raises:
-        UsageError: A manifest cannot be read, or a folder has none.
-        MalformedError: A manifest is malformed.
-        CannotCheckError: A store does not answer.
-        typer.Exit: An object differs, or could not be read.
-    """
+    """Read the objects of these manifests below a URL again, and print which ones differ."""
     manifests = [each for path in paths for each in list_manifests(path)]
     with open_workers(name, count, output.note) as workers, show_hashing(output) as progress:
         rules = HashingRules(

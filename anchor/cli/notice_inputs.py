@@ -29,11 +29,7 @@ _BySubject = dict[bytes, list[GivenNotice]]
 
 
 def read_named(paths: Sequence[Path]) -> Iterator[tuple[Path, RecordNotice, bytes]]:
-    """Yield the notices in receipts, or in folders of receipts, with the receipts' bytes.
-
-    Raises:
-        UsageError: A file cannot be read, or is not the receipt of a notice.
-    """
+    """Yield the notices in receipts, or in folders of receipts, with the receipts' bytes."""
     for path in list_receipts(paths):
         data = read_receipt(path)
         try:
@@ -50,9 +46,6 @@ class NoticeInputs:
     """The notices of a run, each verified once, however many records lead to it.
 
     ``given`` are receipts, folders of receipts, and URLs of services.
-
-    Raises:
-        UsageError: A file cannot be read, or is not the receipt of a notice.
     """
 
     def __init__(self, inputs: VerificationInputs, given: Sequence[str]) -> None:
@@ -104,11 +97,7 @@ class NoticeInputs:
             output.note(text, mark=Message("warning-mark"), colour=Colour.YELLOW)
 
     def _ask_services(self, record: bytes) -> Iterator[GivenNotice]:
-        """Yield the notices about a record that the named services have.
-
-        Raises:
-            CannotCheckError: A service does not answer as one.
-        """
+        """Yield the notices about a record that the named services have."""
         if self._unanswered is not None:
             raise self._unanswered
         for service in self._services:

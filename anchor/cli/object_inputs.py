@@ -35,11 +35,7 @@ class ObjectInputs:
         return bool(self.urls or self.job or self.manifests)
 
     def refuse_options(self) -> None:
-        """Refuse the options that make more evidence of what is known.
-
-        Raises:
-            UsageError: Objects were named.
-        """
+        """Refuse the options that make more evidence of what is known."""
         if self.is_any:
             raise UsageError(Message("option-not-for-objects"))
 
@@ -55,7 +51,6 @@ def add_objects(
     """Hash and accept the objects of the URLs, and accept those of the manifests.
 
     Raises:
-        UsageError: A URL, a manifest or the folder cannot be used.
         MalformedError: A manifest is malformed; nothing was accepted.
         CannotCheckError: A store or the workers do not answer; repeating it continues.
     """

@@ -140,11 +140,7 @@ FinalityOption = Annotated[
 
 
 def parse_finality(text: str) -> FinalityRule:
-    """Parse a ``FinalityOption``.
-
-    Raises:
-        UsageError: The text is neither ``finalized`` nor a number of blocks.
-    """
+    """Parse a ``FinalityOption``."""
     if text == "finalized":
         return "finalized"
     if text.isdecimal() and text.isascii() and len(text) <= 6 and int(text) <= MAX_DEPTH:
@@ -153,11 +149,7 @@ def parse_finality(text: str) -> FinalityRule:
 
 
 def parse_network(text: str) -> Chain:
-    """Return the listed chain of that name.
-
-    Raises:
-        UsageError: This release lists no chain of that name.
-    """
+    """Return the listed chain of that name."""
     if text in NETWORKS:
         return NETWORKS[text]
     raise UsageError(
@@ -198,11 +190,7 @@ _UNITS = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 
 
 def parse_rate(text: str) -> float:
-    """Parse bytes a second: a number, with K, M or G for thousands, millions or billions.
-
-    Raises:
-        UsageError: It is no such number, or zero.
-    """
+    """Parse bytes a second: a number, with K, M or G for thousands, millions or billions."""
     match = _RATE.fullmatch(text.strip())
     rate = int(match[1]) * _UNITS[match[2].upper()] if match else 0
     if rate == 0:

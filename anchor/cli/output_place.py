@@ -37,9 +37,6 @@ class OutputPlace:
         """Copy the beginning of the object that a file at ``path`` is to replace.
 
         One that is not ours stays: ``is_ours`` is asked of what was copied.
-
-        Raises:
-            CannotCheckError: The store does not answer.
         """
         if self.url is None or path.exists():
             return

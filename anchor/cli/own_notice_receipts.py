@@ -25,10 +25,6 @@ def prove_own_notices(
     """Yield the project's notices about the records in receipts, and what makes their receipts.
 
     These have state proofs, unless ``is_offline``.
-
-    Raises:
-        AnchorError: The store cannot be read, or the chain contradicts it; or, when a receipt is
-            made, there is none yet.
     """
     with project_session(config, only_reads=True) as project:
         known: dict[bytes, tuple[StoredEvidence, RecordNotice]] = {}

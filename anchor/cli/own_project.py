@@ -34,11 +34,7 @@ class OwnProject:
         return (self._config.rpc, *self._config.witnesses), self._config.quorum
 
     def make_receipt(self, file: Path, digests: Digests) -> Receipt:
-        """Return the receipt of the evidence in the store with this file's digests.
-
-        Raises:
-            UsageError: The store holds no such evidence.
-        """
+        """Return the receipt of the evidence in the store with this file's digests."""
         project = self._open()
         with project.database.read() as connection:
             try:
@@ -49,11 +45,7 @@ class OwnProject:
         return self._prover.prove(evidence)
 
     def open_notices(self, log: LogId) -> OwnNotices | None:
-        """Return the notices in the store; None if the log is another owner's.
-
-        Raises:
-            AnchorError: The store cannot be opened.
-        """
+        """Return the notices in the store; None if the log is another owner's."""
         if log_owner(log) != log_owner(self._config.log):
             return None
         database = self._open().database

@@ -27,10 +27,6 @@ def open_pdf_key(output: Output, named: str, variable: str | None) -> Callable[[
 
     ``named`` is the file's path or a PKCS#11 URI.  The password or PIN comes from the environment
     variable with this name, or from a prompt.
-
-    Raises:
-        UsageError: The URI is malformed.
-        SignerError: There is no password, it is wrong, or no key is there.
     """
     if named.startswith(SCHEME):
         key = parse_token_uri(named)

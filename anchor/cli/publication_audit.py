@@ -38,11 +38,7 @@ def audit_published(
     accept_unpinned: bool,
     config_path: Path | None,
 ) -> None:
-    """Audit the log published at ``location``, print each step, and exit with the first failure.
-
-    Raises:
-        CannotCheckError: The checkpoint is missing.
-    """
+    """Audit the log published at ``location``, print each step, and exit with the first failure."""
     verifier = None if key is None else parse_verifier(key)
     expected = None if log is None else _parse_log(log)
     source = open_reader(location)

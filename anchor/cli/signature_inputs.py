@@ -25,11 +25,7 @@ _MAX_OF_RECORD = 64
 
 
 class SignatureInputs:
-    """The signatures of a run, found for each receipt.
-
-    Raises:
-        UsageError: A file that the user named cannot be read.
-    """
+    """The signatures of a run, found for each receipt."""
 
     def __init__(self, paths: Sequence[Path] = ()) -> None:
         self._named = [_read(path, is_demanded=True) for path in paths]

@@ -15,11 +15,7 @@ _Value = TypeVar("_Value")
 
 
 def parse_object(content: bytes) -> dict[str, Any]:
-    """Return the members of a JSON object.
-
-    Raises:
-        MalformedError: ``content`` is no JSON object.
-    """
+    """Return the members of a JSON object."""
     try:
         check_depth(content, subject="it")
         members = json.loads(content)
@@ -31,11 +27,7 @@ def parse_object(content: bytes) -> dict[str, Any]:
 
 
 def read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
-    """Return a member, None if it is missing.
-
-    Raises:
-        MalformedError: It has none of these types.
-    """
+    """Return a member, None if it is missing."""
     member = members.get(name)
     if type(member) not in kinds:  # not isinstance: True is not a number
         raise MalformedError(Message("answer-member-invalid", name=name))
@@ -43,11 +35,7 @@ def read_member(members: dict[str, Any], name: str, *kinds: type) -> Any:
 
 
 def read_stage(members: dict[str, Any]) -> StageName:
-    """Return the member ``state``.
-
-    Raises:
-        MalformedError: It names no stage.
-    """
+    """Return the member ``state``."""
     state: StageName = read_member(members, "state", str)
     if state not in get_args(StageName):
         raise MalformedError(Message("answer-state-unknown"))
@@ -57,11 +45,7 @@ def read_stage(members: dict[str, Any]) -> StageName:
 def read_each(
     members: dict[str, Any], name: str, read: Callable[[dict[str, Any]], _Value]
 ) -> list[_Value]:
-    """Parse each of the objects in a member.
-
-    Raises:
-        MalformedError: The member is no list of objects, or one of them is malformed.
-    """
+    """Parse each of the objects in a member."""
     parts: Sequence[object] = read_member(members, name, list)
     if not all(isinstance(part, dict) for part in parts):
         raise MalformedError(Message("answer-member-invalid", name=name))

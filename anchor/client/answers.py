@@ -150,11 +150,7 @@ class AnswerBody:
         self._room = _MOST_BYTES
 
     def add(self, part: bytes) -> None:
-        """Add the next bytes, already decompressed.
-
-        Raises:
-            MalformedError: The body is longer than any answer of the service.
-        """
+        """Add the next bytes, already decompressed."""
         self._room -= len(part)
         if self._room < 0:
             raise _not_ours(self._answer, Message("answer-too-long", limit=_MOST_BYTES >> 20))
@@ -190,11 +186,7 @@ def explain(answer: httpx.Response) -> AnchorError:
 
 
 def read_answer(answer: httpx.Response, reader: Callable[[bytes], _Value]) -> _Value:
-    """Return the answer as parsed by ``reader``.
-
-    Raises:
-        MalformedError: The answer is not one of the service; the message quotes it and its source.
-    """
+    """Return the answer as parsed by ``reader``."""
     try:
         return reader(answer.content)
     except MalformedError as error:

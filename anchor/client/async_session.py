@@ -122,8 +122,6 @@ class AsyncClient:
 
         Raises:
             UsageError: A filter is malformed, or the key has not the scope ``read``.
-            CannotCheckError: The service does not answer.
-            MalformedError: The answer is not one of the service.
         """
         filters = {
             "accepted_from": accepted_from,
@@ -144,7 +142,6 @@ class AsyncClient:
             UsageError: There is no such evidence, it was erased, something keeps it, or the key has
                 not the scope ``manage``.
             CannotCheckError: The service does not answer; the evidence may or may not be erased.
-            MalformedError: The answer is not one of the service.
         """
         return await self._do(self._exchanges.erase(id, basis, reason))
 

@@ -76,7 +76,6 @@ class Client:
             UsageError: The service refuses the submission; the message names the member.
             CannotCheckError: The service does not answer, or is too busy; the evidence may or may
                 not have been accepted.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.submit(submission, idempotency_key))
 
@@ -98,10 +97,8 @@ class Client:
         pieces yielded before an error are on disk.
 
         Raises:
-            UsageError: The service refuses the request.
             CannotCheckError: The service does not answer, or is too busy; further pieces may or may
                 not have been accepted.
-            MalformedError: The answer is not one of the service.
         """
         chunks = split_chunks(submissions)
         exchanges = (self._exchanges.submit_chunk(lines, idempotency_key) for lines in chunks)
@@ -113,8 +110,6 @@ class Client:
 
         Raises:
             UsageError: The service has no such evidence of this key's tenant.
-            CannotCheckError: The service does not answer.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.status(id))
 
@@ -134,8 +129,6 @@ class Client:
 
         Raises:
             UsageError: A filter is malformed, or the key has not the scope ``read``.
-            CannotCheckError: The service does not answer.
-            MalformedError: The answer is not one of the service.
         """
         filters = {
             "accepted_from": accepted_from,
@@ -154,7 +147,6 @@ class Client:
             UsageError: There is no such evidence, it was erased, something keeps it, or the key has
                 not the scope ``manage``.
             CannotCheckError: The service does not answer; the evidence may or may not be erased.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.erase(id, basis, reason))
 
@@ -167,7 +159,6 @@ class Client:
         Raises:
             UsageError: Nothing in the service's log has that number, or it is no number.
             CannotCheckError: The service does not answer, or cannot tell yet.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.lookup(number))
 
@@ -176,8 +167,6 @@ class Client:
 
         Raises:
             UsageError: There is nothing to search for, or the key has not the scope ``read``.
-            CannotCheckError: The service does not answer, or is too busy.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.search(text, before))
 
@@ -190,8 +179,6 @@ class Client:
         Raises:
             NotFinalError: The evidence has not reached the stage in ``timeout`` seconds.
             UsageError: The service has no such evidence of this key's tenant.
-            CannotCheckError: The service does not answer.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.wait(id, until, timeout))
 
@@ -207,8 +194,6 @@ class Client:
         Raises:
             NotFinalError: The evidence has not reached the stage within ``timeout`` seconds.
             UsageError: The service has no such evidence of this key's tenant.
-            CannotCheckError: The service does not answer.
-            MalformedError: The answer is not one of the service.
         """
         return self._do(self._exchanges.receipt(id, until, timeout))
 

@@ -109,11 +109,7 @@ def parse_pem(data: bytes) -> Iterator[bytes]:
 
 
 def _read_all(paths: Iterable[Path]) -> Iterator[tuple[bytes, bytes]]:
-    """Yield the certificates in files by their SHA-256; those that cannot be read are left out.
-
-    Raises:
-        OverflowError: A file has more bytes than are read.
-    """
+    """Yield the certificates in files by their SHA-256; those that cannot be read are left out."""
     for path in paths:
         try:
             with path.open("rb") as file:

@@ -29,10 +29,8 @@ def parse_collection_details(data: bytes) -> RecordGroups:
     """Parse the details file of a collection.
 
     Raises:
-        MalformedError: The file is not TOML.
         GroupsError: Members are unknown, empty or malformed, or not the operator's to state; the
             message names all of them.
-        UnknownVersionError: The file has another format.
     """
     members = parse_details_toml(data)
     stated = members.pop("format", None)

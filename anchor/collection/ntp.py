@@ -89,12 +89,7 @@ def _read_time(field: bytes, near: float) -> float:
 
 
 def ask_server(server: str, *, timeout: float = TIMEOUT) -> NtpAnswer:
-    """Ask one server, ``host`` or ``host:port``, for the time.
-
-    Raises:
-        OSError: The server cannot be reached, or does not answer within ``timeout`` seconds.
-        MalformedError: The answer is not usable.
-    """
+    """Ask one server, ``host`` or ``host:port``, for the time."""
     host, port = split_server(server)
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     nonce = os.urandom(_NONCE_BYTES)
@@ -110,11 +105,7 @@ def ask_server(server: str, *, timeout: float = TIMEOUT) -> NtpAnswer:
 
 
 def split_server(server: str) -> tuple[str, int]:
-    """Return the host and port of ``host``, ``host:port`` or ``[IPv6]:port``.
-
-    Raises:
-        MalformedError: The text is none of these.
-    """
+    """Return the host and port of ``host``, ``host:port`` or ``[IPv6]:port``."""
     host, colon, port = server.rpartition(":")
     if not colon or (":" in host and not host.startswith("[")):
         host, port = server, str(PORT)

@@ -40,12 +40,7 @@ class CaptureAccount:
 
 
 def parse_account(data: bytes, *, subject: str) -> CaptureAccount:
-    """Parse ``capture.json``, which anybody may have written.
-
-    Raises:
-        MalformedError: It is no account of a capture.
-        UnknownVersionError: It has another format or version.
-    """
+    """Parse ``capture.json``, which anybody may have written."""
     members = parse_object(data, subject)
     if members.get("format") != FORMAT:
         stated = str(members.get("format"))[:80]

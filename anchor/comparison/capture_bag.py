@@ -30,11 +30,7 @@ class CaptureBag:
     account: CaptureAccount
 
     def read(self, name: str, most: int) -> bytes | None:
-        """Return a file below ``data/``; None if the capture has none, or it is longer.
-
-        Raises:
-            MismatchError: The file has changed since it was verified.
-        """
+        """Return a file below ``data/``; None if the capture has none, or it is longer."""
         size = self.bag.source.sizes.get(PAYLOAD + name)
         return None if size is None or size > most else self.bag.read(PAYLOAD + name, most)
 
@@ -50,14 +46,7 @@ class CaptureBag:
 
 
 def open_capture(path: Path) -> CaptureBag:
-    """Verify every file of a capture's bag, and return it.
-
-    Raises:
-        MismatchError: A file is missing, is not listed, or is not the one that was listed.
-        MalformedError: The folder breaks the format of bags, or its account that of captures.
-        UnknownVersionError: The bag or its account has another format or version.
-        UsageError: The folder is missing, cannot be read, or is not the bag of a capture.
-    """
+    """Verify every file of a capture's bag, and return it."""
     if not path.is_dir():
         raise UsageError(Message("capture-bag-no-folder", path=path), path=path)
     try:

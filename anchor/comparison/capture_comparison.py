@@ -78,11 +78,7 @@ class CaptureDifference:
 def compare_captures(
     first: CaptureBag, second: CaptureBag, *, is_marked: bool = False
 ) -> CaptureDifference:
-    """Compare two captures; ``is_marked`` asks for pictures with the changes marked.
-
-    Raises:
-        MismatchError: A file has changed since its bag was verified.
-    """
+    """Compare two captures; ``is_marked`` asks for pictures with the changes marked."""
     accounts = first.account, second.account
     resources = [account.resources for account in accounts]
     if accounts[0].facts["mode"] != accounts[1].facts["mode"]:

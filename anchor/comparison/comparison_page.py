@@ -39,11 +39,7 @@ class ShownPicture:
 def render_comparison(
     first: CaptureBag, second: CaptureBag, difference: CaptureDifference, language: Language
 ) -> bytes:
-    """Return the page; the difference has to have marked pictures.
-
-    Raises:
-        MismatchError: A picture has changed since its bag was verified.
-    """
+    """Return the page; the difference has to have marked pictures."""
     left = _MAX_EMBEDDED
     pages: list[tuple[PageDifference, list[ShownPicture]]] = []
     for page in difference.pages:

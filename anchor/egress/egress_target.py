@@ -40,11 +40,7 @@ class EgressTarget:
 
 
 def parse_egress_url(url: str, ports: Collection[int] = PORTS) -> EgressTarget:
-    """Return the target of an ``http`` or ``https`` URL.
-
-    Raises:
-        EgressRefused: The URL is malformed or holds a user, or its host or port may not be asked.
-    """
+    """Return the target of an ``http`` or ``https`` URL."""
     if not url.isprintable() or " " in url or "\\" in url:
         raise EgressRefused(Message("egress-url-malformed"))
     try:
@@ -61,11 +57,7 @@ def parse_egress_url(url: str, ports: Collection[int] = PORTS) -> EgressTarget:
 
 
 def parse_authority(text: str, ports: Collection[int] = PORTS) -> EgressTarget:
-    """Return the target of ``HOST:PORT``, as the method ``CONNECT`` names it.
-
-    Raises:
-        EgressRefused: It is malformed, or may not be asked.
-    """
+    """Return the target of ``HOST:PORT``, as the method ``CONNECT`` names it."""
     match = re.fullmatch(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:@/?#\\\s]+)):([0-9]{1,5})", text)
     if match is None:
         raise EgressRefused(Message("egress-url-malformed"))

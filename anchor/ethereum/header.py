@@ -97,12 +97,7 @@ _ENCODED_SHAPES = (*_SHAPES, 22, 23)
 
 @lru_cache(maxsize=16)  # the receipts of a bundle share one header
 def parse_header(encoded: bytes) -> Header:
-    """Parse a block header's RLP; its hash is that of ``encoded``.
-
-    Raises:
-        MalformedError: An item has the wrong type or length, or ``encoded`` is not valid RLP.
-        UnknownVersionError: No known fork has headers of this many items.
-    """
+    """Parse a block header's RLP; its hash is that of ``encoded``."""
     items = decode_rlp(encoded, subject=Message("block-header"), max_bytes=MAX_HEADER_BYTES)
     if not isinstance(items, tuple):
         raise MalformedError(Message("header-not-list"))
@@ -129,10 +124,6 @@ def encode_header(block: Mapping[str, object]) -> bytes:
 
     Members that are not header items are ignored.  The caller must compare the encoding's hash with
     the block's hash to know that this is its header.
-
-    Raises:
-        MalformedError: A member is missing, or not encoded as the execution APIs specify.
-        UnknownVersionError: No known fork has this combination of optional members.
     """
     added = [spec for spec in _ITEMS[_SHAPES[0] :] if block.get(spec.name) is not None]
     count = _SHAPES[0] + len(added)

@@ -57,11 +57,7 @@ def format_address(address: Address) -> str:
 
 
 def parse_address(text: str, *, subject: str) -> Address:
-    """Parse an address from user input: in one case throughout, or with a correct checksum.
-
-    Raises:
-        MalformedError: ``text`` is not 20 bytes of hex, or its EIP-55 checksum is wrong.
-    """
+    """Parse an address from user input: in one case throughout, or with a correct checksum."""
     digits = text[2:]
     if not text.startswith("0x") or len(digits) != 40 or not _is_hex(digits):
         raise MalformedError(Message("address-malformed", subject=subject))

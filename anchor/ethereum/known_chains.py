@@ -216,11 +216,7 @@ def proves_time(kind: ChainKind) -> bool:
 
 
 def check_genesis(chain: Chain, genesis: Hash32) -> None:
-    """Check the hash of a node's block 0 against the listed one, if the chain has one.
-
-    Raises:
-        ChainGuardError: The node is on another chain with the same chain id.
-    """
+    """Check the hash of a node's block 0 against the listed one, if the chain has one."""
     if chain.genesis not in (None, genesis):
         raise ChainGuardError(
             Message("node-genesis-not-of-chain", actual=genesis.hex(), name=chain.name),

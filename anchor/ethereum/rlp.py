@@ -68,11 +68,7 @@ def parse_integer(value: RlpItem, *, subject: str, max_bits: int) -> int:
 
 
 def parse_bytes(value: RlpItem, *, subject: str, length: int) -> bytes:
-    """Return ``value`` if it is a byte string of exactly ``length`` bytes.
-
-    Raises:
-        MalformedError: ``value`` is a list, or has another length.
-    """
+    """Return ``value`` if it is a byte string of exactly ``length`` bytes."""
     if not isinstance(value, bytes) or len(value) != length:
         raise MalformedError(Message("rlp-string-wrong-length", subject=subject, length=length))
     return value

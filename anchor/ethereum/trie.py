@@ -36,7 +36,6 @@ def verify_trie_proof(*, root: Hash32, key: Hash32, nodes: Sequence[bytes]) -> b
     Raises:
         MalformedError: A node is malformed, missing or superfluous, or the proof has more nodes
             than are possible.
-        MismatchError: A node does not have the hash that the root, or the node before, names.
     """
     if len(nodes) > MAX_NODES:
         raise MalformedError(Message("proof-too-many-nodes", count=len(nodes), limit=MAX_NODES))

@@ -29,10 +29,6 @@ def open_dask(
     """Open the workers of the scheduler at ``address``, or ``workers`` processes on this machine.
 
     Yields the executor and the number of threads of each worker process.
-
-    Raises:
-        UsageError: Dask is not installed here, or its certificates are not configured.
-        CannotCheckError: The scheduler cannot be reached, has other versions, or was lost.
     """
     try:
         import dask

@@ -110,7 +110,6 @@ def parse_algorithms(names: Iterable[str]) -> tuple[str, ...]:
     """Return the algorithms with these names, each once, SHA-256 first.
 
     Raises:
-        UnknownVersionError: A name is neither ``sha256`` nor ``sm3``.
         UsageError: ``sha256``, which is required, is missing.
     """
     return _order_algorithms(frozenset(names))
@@ -129,10 +128,6 @@ def parse_digest(text: str) -> tuple[str, bytes]:
     """Split ``sha256:HEX`` or ``sm3:HEX`` into the algorithm and the digest's 32 bytes.
 
     The 64 hex digits may be of either case, because tools print both; the algorithm is lower case.
-
-    Raises:
-        MalformedError: The text has another form.
-        UnknownVersionError: The form is valid, but the algorithm is not known.
     """
     algorithm, colon, digits = text.partition(":")
     if not colon or not algorithm:
@@ -198,7 +193,6 @@ def digest_stream(
         UsageError: There are more than ``limit`` bytes (the digest of a part is never returned), or
             the stream is non-blocking and has no data yet, which must not be taken for its end.
         UnknownVersionError: An algorithm is not known, or cannot be computed by this Python.
-        OSError: Reading the stream failed.
     """
     sm3 = _new_sm3() if SM3 in parse_algorithms(algorithms) else None
     sha256 = hashlib.sha256()

@@ -108,11 +108,7 @@ def build_record(
 
 
 def parse_statement(data: bytes) -> ErasureStatement:
-    """Parse a statement from its file's bytes.
-
-    Raises:
-        MalformedError: ``data`` is not a statement.
-    """
+    """Parse a statement from its file's bytes."""
     return _parse(parse_canonical(data, subject=_WHAT, max_bytes=MAX_RECORD_BYTES))
 
 

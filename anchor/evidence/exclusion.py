@@ -88,11 +88,7 @@ class FolderPatterns:
         return replace(self, above=self.above + name + b"/")
 
     def add_file(self, data: bytes, path: Path) -> FolderPatterns:
-        """Return what is in force once the folder's .gitignore, at ``path``, is read.
-
-        Raises:
-            MalformedError: The file is too large.
-        """
+        """Return what is in force once the folder's .gitignore, at ``path``, is read."""
         patterns = parse_gitignore(data, str(path))
         self.exclusion.read.append(path)
         return replace(self, read=(*self.read, (len(self.above), patterns)))

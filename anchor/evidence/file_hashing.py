@@ -94,9 +94,6 @@ def hash_sources(
     finished task adds and, if the workers are threads, four times a second with the bytes newly
     read from large files. When the generator is closed early, also by KeyboardInterrupt, waiting
     tasks are cancelled and threads stop at their next read.
-
-    Raises:
-        UsageError, UnknownVersionError: An algorithm is not known or cannot be computed.
     """
     chosen = parse_algorithms(algorithms)
     # Only threads share an event; worker processes receive a terminal's Ctrl-C themselves.
@@ -125,9 +122,6 @@ def digest_file(
 
     ``hint`` is the hint of the error if the file is missing.  ``on_read`` is called with the number
     of bytes of each chunk that was read.
-
-    Raises:
-        UsageError: The file is missing or cannot be read.
     """
     try:
         descriptor = open_regular_file(file)
@@ -152,7 +146,6 @@ def hash_stdin(stream: BinaryIO, algorithms: Iterable[str]) -> Digests:
     """Digest the data on standard input.
 
     Raises:
-        UsageError: The input cannot be read to its end.
         UnknownVersionError: An algorithm is not known or cannot be computed on this machine.
     """
     try:

@@ -58,12 +58,7 @@ class GroupsError(MalformedError):
 
 
 def parse_groups(members: Mapping[str, object]) -> RecordGroups:
-    """Parse groups that are to be written into a record.
-
-    Raises:
-        GroupsError: A member is unknown, has the wrong type or exceeds a bound; the message names
-            all of them.
-    """
+    """Parse groups that are to be written into a record."""
     try:
         return RecordGroups.model_validate(dict(members))
     except ValidationError as error:

@@ -31,9 +31,6 @@ def open_executor(workers: int | None = None) -> ThreadPoolExecutor:
     """Open a pool of ``workers`` threads; by default one for each usable core.
 
     Leaving its ``with`` block waits for the running tasks.
-
-    Raises:
-        UsageError: ``workers`` is less than one.
     """
     return ThreadPoolExecutor(max_workers=_count(workers), thread_name_prefix="anchor")
 
@@ -61,8 +58,6 @@ def open_workers(
     ``report`` is called with what a user may want to know, as where Dask shows its work.
 
     Raises:
-        UsageError: The name is none of these, the address has another form, or Dask is not
-            installed.
         CannotCheckError: The workers cannot be reached, or were lost; the block's work is undone
             as far as its results were not received.
     """

@@ -37,11 +37,7 @@ class NotBefore:
 
     @classmethod
     def decode(cls, text: str) -> NotBefore:
-        """Return the block of a member's canonical JSON.
-
-        Raises:
-            ValueError: It has another form.
-        """
+        """Return the block of a member's canonical JSON."""
         match = _ENCODED.fullmatch(text)
         if match is None or max(int(match[2]), int(match[3])) > MAX_INTEGER:
             raise ValueError("not a block in its canonical form")

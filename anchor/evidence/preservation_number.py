@@ -45,11 +45,7 @@ def number_record(record: bytes) -> str:
 
 
 def format_number(digest: bytes) -> str:
-    """Return the number of a record whose SHA-256 begins with these 10 bytes.
-
-    Raises:
-        ValueError: ``digest`` does not have 10 bytes.
-    """
+    """Return the number of a record whose SHA-256 begins with these 10 bytes."""
     if len(digest) != NUMBER_BYTES:
         raise ValueError(f"a number holds {NUMBER_BYTES} bytes, not {len(digest)}")
     bits = int.from_bytes(digest, "big")
@@ -62,9 +58,6 @@ def parse_number(text: str) -> bytes:
     """Return the 10 bytes with which the SHA-256 of the numbered record begins.
 
     Lower case is read as upper case, I and L as 1, and O as 0; spaces and hyphens are ignored.
-
-    Raises:
-        MalformedError: ``text`` has other symbols or another length, or its check symbol is wrong.
     """
     symbols = _read_symbols(text)
     foreign = next((symbol for symbol in symbols if symbol not in _VALUES), None)

@@ -54,11 +54,7 @@ class PrintedNumber:
 
 
 def read_number(text: str) -> PrintedNumber:
-    """Return the number in ``text``, whatever separates its symbols and whichever case they have.
-
-    Raises:
-        MalformedError: It is no number that is printed anywhere, or its check symbol is wrong.
-    """
+    """Return the number in ``text``, whatever separates its symbols and whatever their case."""
     packed = "".join(text.split())
     if _CERTIFICATE.fullmatch(packed.upper()):
         return PrintedNumber(value=packed.upper().encode(), kinds=(NumberKind.CERTIFICATE,))

@@ -75,11 +75,7 @@ class RecordNotice:
 
 
 def read_notice(encoded: bytes) -> RecordNotice | None:
-    """Return the notice in the bytes of a record; None if it holds none.
-
-    Raises:
-        MalformedError, UnknownVersionError: The bytes are no record.
-    """
+    """Return the notice in the bytes of a record; None if it holds none."""
     parse_record(encoded)
     value: dict[str, Any] = json.loads(encoded)
     kind, members = value.get("kind"), value.get("notice")

@@ -97,11 +97,7 @@ def _choose_type(declared: str) -> Any:
 
 
 def _read_text(texts: Any, kind: Any) -> Any:
-    """Return texts of PostgreSQL as values of an Arrow type.
-
-    Raises:
-        pyarrow.ArrowInvalid: The type cannot hold one of them.
-    """
+    """Return texts of PostgreSQL as values of an Arrow type."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

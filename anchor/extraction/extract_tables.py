@@ -31,11 +31,7 @@ class ExtractLimits:
     bytes: int
 
     def take(self, rows: int, size: int) -> None:
-        """Count rows that were read.
-
-        Raises:
-            UsageError: They are more than the extract may have.
-        """
+        """Count rows that were read."""
         self.rows -= rows
         self.bytes -= size
         if self.rows < 0:
@@ -49,7 +45,6 @@ def write_tables(result: QueryResult, parquet: Path, csv: Path, limits: ExtractL
 
     Raises:
         UsageError: The query returns no columns, two of one name, or too many rows.
-        OSError: The disk is full or fails.
     """
     names = [column.name for column in result.columns]
     if not names:

@@ -104,11 +104,7 @@ class PostgresSnapshot:
             yield QueryResult(columns=columns, rows=fetch_rows(cursor.fetchmany))
 
     def check_end(self) -> None:
-        """Check that no statement ended the transaction.
-
-        Raises:
-            UsageError: The snapshot is no longer the one that was described.
-        """
+        """Check that no statement ended the transaction."""
         if self._ask(_ASK_SNAPSHOT) != self._described["snapshot"]:
             raise UsageError(Message("extract-snapshot-lost", database=str(self._database)))
 
@@ -137,12 +133,7 @@ class PostgresSnapshot:
 
 @contextmanager
 def open_postgresql(database: PostgresDatabase) -> Iterator[PostgresSnapshot]:
-    """Connect to a server for the block, and begin the transaction.
-
-    Raises:
-        UsageError: The URL cannot be used.
-        CannotCheckError: The server cannot be reached, or refuses the connection.
-    """
+    """Connect to a server for the block, and begin the transaction."""
     try:
         connection = psycopg.connect(database.url, client_encoding="utf8", **KEEPALIVES)
     except psycopg.Error as error:

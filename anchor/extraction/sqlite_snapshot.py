@@ -75,7 +75,6 @@ def open_sqlite(path: Path) -> Iterator[SqliteSnapshot]:
     """Open a database for the block.
 
     Raises:
-        UsageError: There is no such file, or it is not a database.
         CannotCheckError: Another process keeps it locked.
     """
     if not path.is_file():

@@ -55,11 +55,7 @@ class ByteReader:
         self.at -= len(data)
 
     def take_line(self, most: int) -> bytes:
-        r"""Return the next line with its end (``\n``), or what is left at the end.
-
-        Raises:
-            CaptureFault: The line is longer than ``most`` bytes.
-        """
+        r"""Return the next line with its end (``\n``), or what is left at the end."""
         end = self._buffer.find(b"\n") + 1
         while not end and len(self._buffer) < most:
             start = len(self._buffer)

@@ -57,7 +57,6 @@ def import_captures(
         MalformedError: A file is no capture; nothing was recorded.
         UnknownVersionError: A file is a ZIP file of an unknown kind; nothing was recorded.
         UsageError: A record would be too long; nothing was recorded.
-        ClockError: This machine's clock certainly differs too much from the chain's time.
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     described: list[tuple[Discovered, ForeignCapture | None]] = []

@@ -36,8 +36,6 @@ def judge_capture(path: Path, roots: Sequence[bytes] = ()) -> ForeignCapture:
 
     Raises:
         MalformedError: It is no capture, or would unpack to far more than it holds.
-        UnknownVersionError: It is a ZIP file with an unknown method of compression.
-        UsageError: It cannot be read.
     """
     try:
         with open(open_regular_file(path), "rb") as file:

@@ -41,11 +41,7 @@ def judge_certificates(
 
 @contextmanager
 def reading_certificates() -> Iterator[None]:
-    """Translate what the library raises for parts of certificates, which it reads late.
-
-    Raises:
-        CaptureFault: The block raised such an error.
-    """
+    """Translate what the library raises for parts of certificates, which it reads late."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -59,12 +55,7 @@ def reading_certificates() -> Iterator[None]:
 
 
 def load_chain(pem: bytes) -> list[x509.Certificate]:
-    """Return the certificates of a PEM text, in their order.
-
-    Raises:
-        CaptureFault: They cannot be read.
-        CannotCheckError: The package `cryptography` is missing.
-    """
+    """Return the certificates of a PEM text, in their order."""
     try:
         from cryptography import x509
     except ImportError:
@@ -74,11 +65,7 @@ def load_chain(pem: bytes) -> list[x509.Certificate]:
 
 
 def check_chain(chain: Sequence[x509.Certificate], host: str, time: datetime | None) -> None:
-    """Check that a chain is for a host, valid at a time, and in order.
-
-    Raises:
-        CaptureFault: It is not.
-    """
+    """Check that a chain is for a host, valid at a time, and in order."""
     names = list_names(chain[0])
     if not any(_covers(name, host) for name in names):
         raise CaptureFault(

@@ -12,11 +12,7 @@ from anchor.messages.message import Message
 
 
 def parse_object(data: bytes, subject: str) -> dict[str, Any]:
-    """Parse one JSON object.
-
-    Raises:
-        CaptureFault: It is not JSON, has a member twice, or is not an object.
-    """
+    """Parse one JSON object."""
     try:
         check_depth(data, subject=subject)
         value = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_unique_members)
@@ -41,11 +37,7 @@ def get_text(members: dict[str, Any], name: str) -> str | None:
 
 
 def list_objects(members: dict[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the objects of a member that is a list of objects.
-
-    Raises:
-        CaptureFault: It is not.
-    """
+    """Return the objects of a member that is a list of objects."""
     value = members.get(name)
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise CaptureFault(Message("foreign-json-list", name=name))

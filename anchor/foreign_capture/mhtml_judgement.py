@@ -46,11 +46,7 @@ def judge_mhtml(reader: ByteReader, stated: StatedCapture) -> None:
 
 
 def read_mail_header(reader: ByteReader) -> MailHeader:
-    """Return the header fields up to the empty line behind them.
-
-    Raises:
-        CaptureFault: They are too long, or no empty line ends them.
-    """
+    """Return the header fields up to the empty line behind them."""
     lines: list[bytes] = []
     size = 0
     while size < _MAX_HEADER_BYTES:

@@ -38,7 +38,6 @@ class WaczFile:
     Raises:
         MalformedError: It is no ZIP file, contradicts itself, is encrypted, or would unpack to far
             more than it holds.
-        UnknownVersionError: A method of compression is not known.
     """
 
     def __init__(self, read_at: ReadAt, length: int) -> None:

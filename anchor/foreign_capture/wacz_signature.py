@@ -122,11 +122,7 @@ def _public_key(key: object) -> EllipticCurvePublicKey:
 
 
 def _verify(key: EllipticCurvePublicKey, signature: bytes, data: bytes) -> None:
-    """Verify ECDSA over SHA-256 or SHA-384; signatures are in DER or IEEE P1363, as browsers do.
-
-    Raises:
-        CaptureFault: The signature is not of this key.
-    """
+    """Verify ECDSA over SHA-256 or SHA-384; signatures are in DER or IEEE P1363, as browsers do."""
     from cryptography.exceptions import InvalidSignature
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import ec

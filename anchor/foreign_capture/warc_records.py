@@ -30,11 +30,7 @@ class RecordBlock:
         self._offset = offset
 
     def read(self, most: int) -> bytes:
-        """Return the next bytes, at most so many; none at the end of the block.
-
-        Raises:
-            CaptureFault: The file ends within the block.
-        """
+        """Return the next bytes, at most so many; none at the end of the block."""
         data = self._reader.take(min(most, self._left))
         if not data and self._left:
             raise CaptureFault(Message("foreign-record-short", offset=self._offset))
@@ -78,7 +74,6 @@ class WarcReader:
         """Yield the records; what the caller leaves of a block is skipped.
 
         Raises:
-            CaptureFault: The file is not a sequence of records, or a gzip member is damaged.
             MalformedError: The file unpacks to far more than it holds.
         """
         if not self.is_gzip:

@@ -44,11 +44,7 @@ class CopyObjects(Protocol):
 
 
 def open_copy_objects(url: str) -> CopyObjects:
-    """Return the store at a URL.
-
-    Raises:
-        ConfigError: The URL cannot be used, or a package that it needs is not installed.
-    """
+    """Return the store at a URL."""
     if url.startswith(_LOCAL):
         return ObjectFolder(Path(url.removeprefix(_LOCAL)))
     return CopyBucket(url)

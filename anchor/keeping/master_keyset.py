@@ -48,11 +48,7 @@ class CopyKey:
         return encrypted
 
     def decrypt(self, data: bytes, place: bytes) -> bytes:
-        """Return what was encrypted for this place.
-
-        Raises:
-            MismatchError: It was not, or was changed since.
-        """
+        """Return what was encrypted for this place."""
         try:
             decrypted: bytes = self._aead.decrypt(data, place)
         except tink.TinkError as error:
@@ -176,11 +172,7 @@ def place_of(**members: str | int) -> bytes:
 
 
 def check_installed() -> None:
-    """Check that Tink is there.
-
-    Raises:
-        ConfigError: It is not.
-    """
+    """Check that Tink is there."""
     if not HAS_TINK:
         raise ConfigError(
             Message("copies-extra-missing"), hint=Message("copies-extra-missing-hint")

@@ -50,9 +50,6 @@ def parse_metadata(text: str) -> bytes:
     """Return the identity of the evidence that ``Upload-Metadata`` names as ``evidence``.
 
     Other keys are left alone: nothing of them is stored.
-
-    Raises:
-        MalformedError: There is none, or it is not the id of evidence in Base64.
     """
     for pair in text.split(","):
         name, _, value = pair.strip().partition(" ")

@@ -15,9 +15,6 @@ def needs_extra(subject: str, extra: str, packages: Sequence[str] = ()) -> Itera
 
     ``packages`` are searched first, without importing them, so that a package that is only imported
     later is reported now.
-
-    Raises:
-        ImportError: A package is not installed.
     """
     try:
         for package in packages:

@@ -42,9 +42,7 @@ class Keystore:
         """Generate a key, encrypt it into a file that must not exist yet, and return the keystore.
 
         Raises:
-            UsageError: The file exists, or cannot be written.
             SignerError: The password is empty.
-            StorageError: The disk is full, or fails.
         """
         create_keystore(path, password)
         return cls(path, password)
@@ -53,11 +51,7 @@ class Keystore:
         return f"Keystore({str(self.path)!r})"
 
     def __reduce__(self) -> NoReturn:
-        """Refuse to be pickled or copied, because the password would be included.
-
-        Raises:
-            UsageError: Always.
-        """
+        """Refuse to be pickled or copied, because the password would be included."""
         raise UsageError(
             Message("keystore-not-copyable", keystore=repr(self)),
             hint=Message("keystore-make-another-hint"),
@@ -65,19 +59,11 @@ class Keystore:
 
     @property
     def address(self) -> Address:
-        """Return the address that the file states, without decrypting it.
-
-        Raises:
-            SignerError: The file is not a keystore, or does not state an address.
-        """
+        """Return the address that the file states, without decrypting it."""
         return keystore_address(self.path)
 
     def open(self) -> KeystoreSigner:
-        """Decrypt the key.
-
-        Raises:
-            SignerError: The file cannot be read or is not a keystore, or the password is wrong.
-        """
+        """Decrypt the key."""
         return open_keystore(self.path, self._read_password)
 
     def _read_password(self) -> str:

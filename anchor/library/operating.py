@@ -102,7 +102,6 @@ class Project:
         ``report`` is called with progress messages, a line at a time.
 
         Raises:
-            ConfigError: The project does not exist, or its configuration is wrong.
             ChainGuardError: The store was created for another log than the configuration names.
             ImportError: The store is in PostgreSQL, and the extra for that is not installed.
         """
@@ -138,9 +137,6 @@ class Project:
         Raises:
             ConfigError: The folder has a project already, there are fewer nodes than ``quorum``, or
                 a value is not allowed in a configuration.
-            UsageError: ``folder`` is a file, or cannot be written to.
-            ChainGuardError: The nodes are on different chains, or other code is at ``registry``.
-            CannotCheckError: A node does not answer.
         """
         nodes = {url: open_node(url) for url in (rpc, *witnesses)}
         try:
@@ -191,7 +187,6 @@ class Project:
         Raises:
             UsageError: The node does not have the devnets' chain id, so that the test key must not
                 be used, or ``folder`` is a file.
-            ConfigError: The folder has a project already.
         """
         node = open_node(rpc)
         try:
@@ -236,9 +231,6 @@ class Project:
         """Hold the lease to seal and send for this log until the end of the ``with`` block.
 
         ``deploy`` and ``run_once`` take the lease themselves; this keeps it over several calls.
-
-        Raises:
-            LeaseHeldError: Another process holds the lease.
         """
         with self._chain_lock:
             if self._is_leading:
@@ -252,14 +244,7 @@ class Project:
                     self._is_leading = False
 
     def deploy(self, *, signer: Key | None = None) -> Deployment:
-        """Deploy the registry unless it is on the chain already; needed once for each chain.
-
-        Raises:
-            ChainGuardError: The chain is not the project's, or cannot have the registry at its
-                address.
-            SignerError, FundsError: The key cannot be opened, or its balance is too low.
-            CannotCheckError: No node answers.
-        """
+        """Deploy the registry unless it is on the chain already; needed once for each chain."""
         with self.lead():
             return deploy(
                 self._opened, self._node(), self._opener(signer), SystemClock(), self._report
@@ -287,7 +272,6 @@ class Project:
             UsageError: A path cannot be read, and there is no ``on_left_out``; the others were
                 added nevertheless.  Or a piece has the wrong type, or a name or size that no
                 record can hold, and no evidence was added.
-            ClockError: This machine's clock is far from the chain's.
             CannotCheckError: Records are to name a block, and no node tells the final one.
         """
         with self._intake_lock:
@@ -325,7 +309,6 @@ class Project:
         Raises:
             UsageError: The profile is unknown, or details are malformed or too long, and nothing
                 was hashed; or a path cannot be read, and there is no ``on_left_out``.
-            ClockError: This machine's clock is far from the chain's.
             CannotCheckError: Records are to name a block, and no node tells the final one.
         """
         with self._intake_lock:
@@ -349,10 +332,7 @@ class Project:
         reached within the time that the configuration allows.
 
         Raises:
-            UsageError: ``wait`` has an unknown value.
-            FundsError, SignerError, ChainGuardError: The operator must act.
             NotFinalError: A pending transaction is not included yet; call this again.
-            CannotCheckError: No node answers, or too few agree.
         """
         if wait is not None and wait not in get_args(WaitFor):
             raise UsageError(
@@ -385,7 +365,6 @@ class Project:
 
         Raises:
             UsageError: The log does not hold this evidence, or its record was erased.
-            NotFinalError: The evidence is not sealed yet.
         """
         with self._opened.database.read() as connection:
             if isinstance(evidence, str):
@@ -409,7 +388,6 @@ class Project:
 
         Raises:
             UsageError: A record was erased, and there is no ``on_failure``.
-            NotFinalError: A piece is not sealed yet.
         """
         with self._chain_lock:
             prover = self._open_prover()

@@ -120,7 +120,6 @@ class Verifier:
         """Run every possible check, and return a report of the results; findings do not raise.
 
         Raises:
-            UsageError: The evidence cannot be read, or has the wrong type.
             ImportError: A node is to be asked, and the extra ``rpc`` is not installed.
         """
         if not isinstance(receipt, Receipt):
@@ -155,9 +154,6 @@ def verify(
     """Return the report on one piece of evidence if it passes, or raise the gravest finding.
 
     The options are those of ``Verifier``, which is meant for more than one piece.
-
-    Raises:
-        AnchorError: The same as ``Verifier.verify``.
     """
     with Verifier(
         policy=policy,
@@ -186,9 +182,6 @@ def judge(
     """Return the report of one verification, whether it passed or not.
 
     The options are those of ``Verifier``, which is meant for more than one piece.
-
-    Raises:
-        UsageError: The evidence cannot be read, or an option is invalid.
     """
     with Verifier(
         policy=policy,

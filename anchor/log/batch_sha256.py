@@ -43,8 +43,6 @@ def hash_rows(prefix: int, rows: Buffer, width: int) -> bytes:
 
     Raises:
         ValueError: ``width`` is not positive, or ``rows`` is not a whole number of rows.
-        OverflowError: ``prefix`` is not a byte.
-        BufferError: ``rows`` is not contiguous.
     """
     if IMPLEMENTATION == "hashlib":
         return _hash_rows(prefix, rows, width)
@@ -59,7 +57,6 @@ def hash_levels(level: Buffer, count: int) -> list[bytes]:
 
     Raises:
         ValueError: ``count`` is negative, or ``level`` is not a whole number of hashes.
-        BufferError: ``level`` is not contiguous.
     """
     if IMPLEMENTATION == "hashlib":
         return _hash_levels(level, count)
@@ -79,7 +76,6 @@ def hash_subtrees(level: Buffer, height: int) -> bytes:
     Raises:
         ValueError: ``height`` is not 1 … ``MAX_SUBTREE_HEIGHT``, or ``level`` is not a whole number
             of hashes.
-        BufferError: ``level`` is not contiguous.
     """
     if IMPLEMENTATION == "hashlib":
         return _hash_subtrees(level, height)

@@ -98,7 +98,6 @@ def open_checkpoint(note: bytes, verifier: NoteVerifier | None) -> Checkpoint:
     anybody may have written the checkpoint.
 
     Raises:
-        MalformedError: The bytes are not a signed note, or its text is not a checkpoint.
         MismatchError: A signature by the verifier's key is not valid.
         NotTrustedError: The verifier's key did not sign this note.
     """
@@ -112,11 +111,7 @@ def log_origin(chain_id: ChainId, registry: Address, log: LogId) -> str:
 
 
 def parse_origin(text: str) -> tuple[ChainId, Address, LogId]:
-    """Parse an origin that `log_origin` wrote.
-
-    Raises:
-        MalformedError: The origin has another form, such as that of another software's log.
-    """
+    """Parse an origin that `log_origin` wrote."""
     chain, *rest = text.removeprefix(_ORIGIN_SCHEME).split("/", 3)
     if not text.startswith(_ORIGIN_SCHEME) or len(rest) != 2:
         raise MalformedError(Message("origin-malformed"))

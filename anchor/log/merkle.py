@@ -54,11 +54,7 @@ def hash_node(left: bytes, right: bytes) -> Hash32:
 
 
 def root_from_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) -> Hash32:
-    """Fold ``path`` over ``leaf`` and return the root it leads to (RFC 9162 section 2.1.3.2).
-
-    Raises:
-        MismatchError: The path's length does not fit the index and size.
-    """
+    """Fold ``path`` over ``leaf`` and return the root it leads to (RFC 9162 section 2.1.3.2)."""
     return fold_path(leaf=leaf, index=index, size=size, path=path)[-1]
 
 
@@ -66,10 +62,6 @@ def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) ->
     """Return the hash after each step of ``path``, starting with the leaf itself.
 
     ``path_sides`` returns on which side each sibling is.
-
-    Raises:
-        MismatchError: The path's length does not fit the index and size, or a hash is not 32 bytes
-            long.
     """
     _check_lengths(leaf, *path)
     hashes = [leaf]
@@ -82,12 +74,7 @@ def fold_path(*, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]) ->
 def trace_path(
     *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32]
 ) -> tuple[PathNode, ...]:
-    """Return each step of ``path`` with the two hashes it joins; the last ``node`` is the root.
-
-    Raises:
-        MismatchError: The path's length does not fit the index and size, or a hash is not 32 bytes
-            long.
-    """
+    """Return each step of ``path`` with the two hashes it joins; the last ``node`` is the root."""
     nodes = fold_path(leaf=leaf, index=index, size=size, path=path)
     return tuple(
         PathNode(
@@ -103,11 +90,7 @@ def trace_path(
 
 
 def path_sides(index: int, size: int, length: int) -> list[bool]:
-    """Return for each sibling of a path whether it is the left of the two hashes.
-
-    Raises:
-        MismatchError: A path of that ``length`` does not fit ``index`` and ``size``.
-    """
+    """Return for each sibling of a path whether it is the left of the two hashes."""
     if not 0 <= index < size:
         raise MismatchError(Message("leaf-index-outside-tree", index=index, size=size))
     sides: list[bool] = []
@@ -128,11 +111,7 @@ def path_sides(index: int, size: int, length: int) -> list[bool]:
 
 
 def path_length(index: int, size: int) -> int:
-    """Return how many hashes lead from a leaf to the root of a tree of ``size`` leaves.
-
-    Raises:
-        MismatchError: The tree has no leaf of that index.
-    """
+    """Return how many hashes lead from a leaf to the root of a tree of ``size`` leaves."""
     if not 0 <= index < size:
         raise MismatchError(Message("leaf-index-outside-tree", index=index, size=size))
     # Every level has a sibling up to where the path meets the last leaf's; above, a left one only.
@@ -143,12 +122,7 @@ def path_length(index: int, size: int) -> int:
 def verify_inclusion(
     *, leaf: Hash32, index: int, size: int, path: Sequence[Hash32], root: Hash32
 ) -> None:
-    """Check that ``leaf`` is at ``index`` under ``root`` (RFC 9162 section 2.1.3.2).
-
-    Raises:
-        MismatchError: The leaf is not under the root at that index, or the path's shape does not
-            fit index and size.
-    """
+    """Check that ``leaf`` is at ``index`` under ``root`` (RFC 9162 section 2.1.3.2)."""
     reached = root_from_path(leaf=leaf, index=index, size=size, path=path)
     if reached != root:
         raise MismatchError(Message("path-root-differs"), expected=root, actual=reached)
@@ -160,10 +134,6 @@ def verify_consistency(
     """Check that the tree under ``new_root`` extends the one under ``old_root``.
 
     RFC 9162 section 2.1.4.2, for 0 < ``old_size`` < ``new_size``.
-
-    Raises:
-        MismatchError: The tree does not extend the old one, or the proof's shape does not fit the
-            sizes.
     """
     if not 0 < old_size < new_size:
         raise MismatchError(Message("log-shrinks", old_size=old_size, new_size=new_size))

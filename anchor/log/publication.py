@@ -109,11 +109,7 @@ def open_reader(location: str) -> PublicationReader:
 
 
 def open_writer(location: str) -> PublicationWriter:
-    """Return a writer that publishes a log at ``location``, without writing anything yet.
-
-    Raises:
-        UsageError: The URL cannot be written to, or the package for it is missing.
-    """
+    """Return a writer that publishes a log at ``location``, without writing anything yet."""
     if location.startswith(("http://", "https://")):
         raise UsageError(
             Message("publication-to-web-server"),
@@ -198,7 +194,6 @@ def read_anchors(reader: PublicationReader, head: Head) -> Iterator[Head]:
 
     Raises:
         MalformedError: A part has another form, or the list does not contain ``head``.
-        CannotCheckError: A part is missing, or cannot be read.
     """
     size, number = 0, 0
     while size < head.size:
@@ -232,11 +227,7 @@ class PublicationFolder:
         self.name = str(folder)
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None if the file does not exist.
-
-        Raises:
-            CannotCheckError: The file exists and cannot be read, or is far too long.
-        """
+        """Return a file's bytes; None if the file does not exist."""
         file = self._folder / path
         try:
             return _bounded(read_regular_file(file, MAX_FILE_BYTES + 1), str(file))
@@ -254,7 +245,6 @@ class PublicationFolder:
 
         Raises:
             ChainGuardError: One exists with other bytes; none of them was written.
-            UsageError: A file cannot be written.
         """
         missing = [(path, data) for path, data in files.items() if not self._has(path, data)]
         write_files([(self._folder / path, data) for path, data in missing])
@@ -269,12 +259,7 @@ class PublicationFolder:
         return stored is not None
 
     def replace(self, path: str, data: bytes, *, before: bytes | None) -> None:
-        """Store a file durably, as a whole; one process of this machine does so at a time.
-
-        Raises:
-            PublicationChanged: Its bytes are not ``before``.
-            UsageError: The file cannot be written.
-        """
+        """Store a file durably, as a whole; one process of this machine does so at a time."""
         if self.read(path) != before:
             raise PublicationChanged
         write_files([(self._folder / path, data)])
@@ -309,9 +294,6 @@ class WebPublication:
 
         A busy server is asked again after the seconds in its ``Retry-After`` (status 429 or 503),
         for at most ``_PATIENCE`` seconds in all.
-
-        Raises:
-            CannotCheckError: The server does not answer, or its answer is not the file.
         """
         from anchor.system.http import read_retry_after
 
@@ -368,21 +350,13 @@ class PublicationBucket:
     """Objects of an object store, read with credentials from its own configuration."""
 
     def __init__(self, url: ObjectUrl) -> None:
-        """Prepare without asking the store.
-
-        Raises:
-            UsageError: The package that reads it is not installed.
-        """
+        """Prepare without asking the store."""
         self.name = str(url)
         self._url = url
         self._store = open_object_store(url.scheme)
 
     def read(self, path: str) -> bytes | None:
-        """Return an object's bytes; None if the object does not exist.
-
-        Raises:
-            CannotCheckError: The store fails.
-        """
+        """Return an object's bytes; None if the object does not exist."""
         stored = load_object(self._store, self._url.below(path), MAX_FILE_BYTES + 1)
         return None if stored is None else _bounded(stored.data, path)
 
@@ -391,11 +365,7 @@ class WritablePublicationBucket(PublicationBucket):
     """Objects of an object store that are written on conditions, which it must heed."""
 
     def __init__(self, url: ObjectUrl) -> None:
-        """Prepare without asking the store.
-
-        Raises:
-            UsageError: Its objects cannot be written on conditions.
-        """
+        """Prepare without asking the store."""
         self._target = open_writable_store(url.scheme)
         super().__init__(url)
         self._is_checked = False

@@ -140,7 +140,6 @@ def parse_private_key(text: str, *, name: str) -> NoteKey:
     Raises:
         MalformedError: The text is not an unencrypted PKCS #8 key in PEM, or ``name`` is not a
             valid key name.
-        UnknownVersionError: The key is of another algorithm.
     """
     from Crypto.PublicKey import ECC
 
@@ -170,7 +169,6 @@ def parse_verifier(text: str) -> NoteVerifier:
     Raises:
         MalformedError: The text is not a verifier key, the id is not this key's, or the public key
             is unusable.
-        UnknownVersionError: The key's signature type is not Ed25519.
     """
     # The name cannot contain a plus, but base64 may: only the first two are separators.
     parts = text.split("+", 2) if len(text) <= MAX_VERIFIER_CHARACTERS else []
@@ -197,11 +195,7 @@ def parse_verifier(text: str) -> NoteVerifier:
 
 
 def sign_note(text: str, key: NoteKey) -> bytes:
-    """Return the note of ``text`` with one signature, by ``key``.
-
-    Raises:
-        MalformedError: ``text`` is not a valid text of a note, or is too long for one.
-    """
+    """Return the note of ``text`` with one signature, by ``key``."""
     from Crypto.Signature import eddsa
 
     signed = encode_text(text)

@@ -120,9 +120,6 @@ def append_leaves(edge: RightEdge, leaves: bytes, read: TileReader) -> list[tupl
 
     Of the tiles on disk, only the right edge's partial ones are read, to compare them with
     ``edge``.
-
-    Raises:
-        MismatchError: A partial tile's hashes do not match ``edge``.
     """
     old_size = edge.size
     begun = [
@@ -198,11 +195,7 @@ class TileTree(MerkleTree):
         *,
         mismatch: Callable[[Message], AnchorError] = MismatchError,
     ) -> None:
-        """Open the tree of ``head``.
-
-        Raises:
-            MismatchError: The partial tiles do not lead to the root of ``head``.
-        """
+        """Open the tree of ``head``."""
         super().__init__(head.size)
         self._read = read
         self._mismatch = mismatch
@@ -226,11 +219,7 @@ class TileTree(MerkleTree):
         return self._levels(0, index)
 
     def tile(self, tile: Tile) -> bytes:
-        """Return the hashes of one of the tree's tiles.
-
-        Raises:
-            MismatchError: The tile does not lead to the tree's root.
-        """
+        """Return the hashes of one of the tree's tiles."""
         return self._levels(tile.level, tile.number)[0]
 
     def _levels(self, level: int, index: int) -> list[bytes]:

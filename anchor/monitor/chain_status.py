@@ -88,23 +88,13 @@ class StatusPoller:
 
 
 def fetch_published_size(target: str) -> int:
-    """Return the size that the checkpoint published at ``target`` states.
-
-    Raises:
-        CannotCheckError: The checkpoint cannot be read.
-        MalformedError: The file is not a checkpoint.
-    """
+    """Return the size that the checkpoint published at ``target`` states."""
     note = open_reader(target).read(CHECKPOINT)
     return 0 if note is None else open_checkpoint(note, None).head.size
 
 
 def fetch_chain_facts(project: OpenProject, node: Node, sender: Address | None) -> ChainFacts:
-    """Read the log's state on chain from the node.
-
-    Raises:
-        CannotCheckError: The node does not answer, or its answer is invalid.
-        ChainGuardError: The node is on another chain than the project.
-    """
+    """Read the log's state on chain from the node."""
     config = project.config
     check_chain(config, node)
     latest = node.fetch_latest()

@@ -19,11 +19,7 @@ def find_overdue(count: int, oldest: str | None, at: float) -> Message | None:
 
 
 def check_erasures(database: Database, at: float) -> Message:
-    """Return how many erasures are not finished at ``at``, in Unix seconds.
-
-    Raises:
-        StorageError: One of them should have been.
-    """
+    """Return how many erasures are not finished at ``at``, in Unix seconds."""
     with database.read() as connection:
         count, oldest = find_unfinished(connection)
     overdue = find_overdue(count, oldest, at)

@@ -48,10 +48,6 @@ def locate_leaf(project: OpenProject, index: int) -> LeafPosition:
     """Return the leaf at ``index`` and its inclusion path to the first head that holds it.
 
     That is the head of a final anchor if there is one, else of an anchor, else the first sealed.
-
-    Raises:
-        UsageError: No head holds that index.
-        ChainGuardError: The tiles on disk do not lead to the head.
     """
     with project.database.read() as connection:
         sealed = find_head_above(connection, index) if index >= 0 else None
@@ -85,7 +81,6 @@ def search_leaf(project: OpenProject, leaf: Hash32, most: int | None = MOST_UNIN
     """Return the largest index of a leaf hash in the log; ``most`` is as for ``find_leaves``.
 
     Raises:
-        UsageError: The log does not have that leaf.
         CannotCheckError: Too many pieces are not in the index yet to tell.
     """
     with project.database.read() as connection:
@@ -101,7 +96,6 @@ def prove_consistency(project: OpenProject, old_size: int, new_size: int) -> Hea
 
     Raises:
         UsageError: A size is not that of a head, or ``old_size`` is the larger one.
-        ChainGuardError: The tiles on disk do not lead to the heads.
     """
     old, new = _find_head(project, old_size), _find_head(project, new_size)
     if old.size >= new.size:

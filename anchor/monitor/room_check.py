@@ -15,11 +15,7 @@ from anchor.system.os_errors import explain_os_error
 
 
 def check_room(project: OpenProject) -> int:
-    """Write and sync some bytes beside all that is written; return the least free room in bytes.
-
-    Raises:
-        StorageError: Something cannot be written, or has less room than anchoring needs.
-    """
+    """Write and sync some bytes beside all that is written; return the least free room in bytes."""
     project.database.try_writing()
     least = 0
     for folder in _list_folders(project):

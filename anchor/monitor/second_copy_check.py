@@ -9,11 +9,7 @@ from anchor.store.replication import Copies, is_counted
 
 
 def check_second_copy(database: Database) -> tuple[Message, Message | None]:
-    """Return how many servers hold the store, and what the operator might improve, if anything.
-
-    Raises:
-        CopyMissingError: Fewer servers hold the store than ``store_copies`` asks for.
-    """
+    """Return how many servers hold the store, and what the operator might improve, if anything."""
     seen = database.read_copies()
     if seen is None:
         return Message("copies-single-server"), None

@@ -74,9 +74,6 @@ def list_tenant_evidence(
     """Return at most ``most`` pieces of a tenant, the newest or those after ``cursor``.
 
     What is accepted meanwhile is before the first page, and moves no other one.
-
-    Raises:
-        MalformedError: The cursor is none.
     """
     end = MAX_LOG_SIZE if cursor is None else decode_cursor(cursor)
     progress = load_log_progress(project)
@@ -137,9 +134,6 @@ def parse_bound(text: str, *, is_end: bool = False, zone: tzinfo = UTC) -> str:
 
     ``is_end`` returns the first moment after it: a day ends with its last millisecond.  ``zone`` is
     where a day begins.
-
-    Raises:
-        MalformedError: It is neither ``2026-01-31`` nor ``2026-01-31T12:00:00Z``.
     """
     try:
         if _DAY.fullmatch(text):
@@ -162,11 +156,7 @@ def encode_cursor(index: int) -> str:
 
 
 def decode_cursor(text: str) -> int:
-    """Return the index in a cursor.
-
-    Raises:
-        MalformedError: It is no cursor.
-    """
+    """Return the index in a cursor."""
     try:
         data = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)
     except (ValueError, binascii.Error) as error:

@@ -29,8 +29,6 @@ def check_transactions(project: OpenProject, node: Node) -> tuple[Message, Messa
 
     Raises:
         ChainGuardError: The chain waits for an earlier nonce, for which no transaction is signed.
-        FundsError: The sender cannot pay for the transaction.
-        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = project.config.chain_id
     journal = StoredJournal(project.database, utc_now)

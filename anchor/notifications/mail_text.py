@@ -66,11 +66,7 @@ class MailFrame:
 
 
 def build_mail(message: str, subject: MailSubject, frame: MailFrame) -> EmailMessage:
-    """Return an e-mail; ``message`` is the id that makes a repeated one recognisable.
-
-    Raises:
-        ValueError: The recipient's address is not one that an e-mail can be sent to.
-    """
+    """Return an e-mail; ``message`` is the id that makes a repeated one recognisable."""
     title, lines = describe_subject(subject)
     lines = [
         *lines,
@@ -89,9 +85,6 @@ def build_confirmation(message: str, frame: MailFrame, at: str) -> EmailMessage:
     """Return the e-mail with the link by which its recipient confirms the address.
 
     It has no words of whoever asked for it, because it may come to a stranger.
-
-    Raises:
-        ValueError: The recipient's address is not one that an e-mail can be sent to.
     """
     lines = [
         Message("mail-confirmation-text", url=frame.base_url),
@@ -119,11 +112,7 @@ def _compose(
 
 
 def parse_address(text: str) -> Address:
-    """Return an e-mail address that a header can have, the domain in ASCII.
-
-    Raises:
-        ValueError: It is not one address.
-    """
+    """Return an e-mail address that a header can have, the domain in ASCII."""
     if clean_email(text) is None:
         raise ValueError("not an address")
     name, _, domain = text.rpartition("@")

@@ -55,11 +55,7 @@ class HashingJob:
         return self.folder / f"part-{number:05}.parquet"
 
     def read_part(self, number: int) -> list[ObjectRow]:
-        """Return the rows of a manifest that has been written.
-
-        Raises:
-            MalformedError: The file is damaged, or of another listing.
-        """
+        """Return the rows of a manifest that has been written."""
         path = self.part(number)
         rows = list(read_rows(path))
         if [row.url for row in rows] != [str(each.url) for each in self.read_listing(number)]:
@@ -67,28 +63,15 @@ class HashingJob:
         return rows
 
     def write_part(self, number: int, rows: Sequence[ObjectRow]) -> None:
-        """Write a manifest durably.
-
-        Raises:
-            StorageError: The disk is full, fails or cannot be written.
-        """
+        """Write a manifest durably."""
         write_file(self.part(number), encode_rows(rows))
 
     def read_listing(self, number: int) -> list[ListedObject]:
-        """Return the objects of a listing that has been written.
-
-        Raises:
-            MalformedError: The file is damaged.
-        """
+        """Return the objects of a listing that has been written."""
         return read_listing(self._listing(number))[0]
 
     def list_objects(self) -> Iterator[list[ListedObject]]:
-        """Yield the listings, those that were written first, and then the rest of the URLs.
-
-        Raises:
-            UsageError: A bucket does not exist or may not be listed, or has no such object.
-            CannotCheckError: A store does not answer.
-        """
+        """Yield the listings, those that were written first, and then the rest of the URLs."""
         position, after = 0, None
         listings = self._read_listings()
         number = 0
@@ -163,9 +146,6 @@ def list_ahead(job: HashingJob, on_total: Callable[[int, int], None]) -> Generat
 
     ``on_total(objects, bytes)`` is called in that thread at the end of the list, with what has no
     manifest yet; an unknown size counts as zero.
-
-    Raises:
-        UsageError, CannotCheckError, StorageError: As ``HashingJob.list_objects``.
     """
     written: SimpleQueue[int | None] = SimpleQueue()
     stop = Event()
@@ -195,12 +175,7 @@ def list_ahead(job: HashingJob, on_total: Callable[[int, int], None]) -> Generat
 
 
 def list_store(store: ObjectStore, url: ObjectUrl, after: str | None) -> Iterator[ListedObject]:
-    """Yield the objects of a URL, as its store lists them.
-
-    Raises:
-        UsageError: The bucket does not exist or may not be listed.
-        CannotCheckError: The store does not answer.
-    """
+    """Yield the objects of a URL, as its store lists them."""
     try:
         yield from store.list_objects(url, after)
     except StoreUnavailable as error:
@@ -221,8 +196,6 @@ def open_job(
     Raises:
         UsageError: The folder cannot be used, or holds a job with other URLs or digests, or none
             to continue, or there are no URLs.
-        MalformedError: A file of the job is damaged.
-        StorageError: The disk is full, fails or cannot be written.
     """
     chosen, path = parse_algorithms(algorithms), folder / _JOB
     data = None
@@ -264,11 +237,7 @@ def _is_remains(path: Path) -> bool:
 
 
 def _encode_urls(urls: Iterable[ObjectUrl], update: Callable[[bytes], object]) -> Iterator[bytes]:
-    """Yield a line for each URL, some thousand at a time.
-
-    Raises:
-        UsageError: There is none.
-    """
+    """Yield a line for each URL, some thousand at a time."""
     lines = (json.dumps(str(url), ensure_ascii=True) for url in urls)
     is_empty = True
     while chunk := "".join(f"{line}\n" for line in islice(lines, PART_ROWS)).encode():

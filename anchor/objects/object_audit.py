@@ -48,9 +48,6 @@ def audit_objects(
     """Read the objects of these rows again, whatever version of them is there now.
 
     A manifest may be somebody else's: only objects that ``below`` includes are requested.
-
-    Raises:
-        CannotCheckError: A store does not answer.
     """
     audit = ObjectAudit()
     tasks = run_in_order(

@@ -72,12 +72,7 @@ def split_batches(objects: Iterable[ListedObject]) -> Iterator[tuple[ListedObjec
 
 
 def hash_objects(batch: Sequence[ListedObject], rules: HashingRules) -> list[ObjectRow]:
-    """Hash objects one after the other; this function runs on a worker.
-
-    Raises:
-        CannotCheckError: The store does not answer, or refuses the credentials.
-        UsageError: The package that reads the store is not installed where this runs.
-    """
+    """Hash objects one after the other; this function runs on a worker."""
     return [_hash(open_object_store(each.url.scheme), each, rules) for each in batch]
 
 

@@ -64,11 +64,7 @@ def encode_listing(objects: Sequence[ListedObject], position: int) -> bytes:
 
 
 def read_listing(path: Path) -> tuple[list[ListedObject], int]:
-    """Return a listing of this program and the number of the URL that it ends in.
-
-    Raises:
-        MalformedError: The file is damaged.
-    """
+    """Return a listing of this program and the number of the URL that it ends in."""
     with ExitStack() as stack:
         file = _open(path, stack)
         position = (file.schema_arrow.metadata or {}).get(b"position", b"")
@@ -84,12 +80,7 @@ def read_listing(path: Path) -> tuple[list[ListedObject], int]:
 
 
 def read_rows(path: Path) -> Iterator[ObjectRow]:
-    """Return a manifest's rows, all of which have been checked once.
-
-    Raises:
-        MalformedError: A row or a column is not of the format; the message names it.
-        UsageError: The file cannot be read, or the package that reads Parquet is not installed.
-    """
+    """Return a manifest's rows, all of which have been checked once."""
     with ExitStack() as stack:
         file = _open(path, stack)
         _check_columns(path, file)
@@ -110,9 +101,6 @@ def list_manifests(path: Path) -> list[Path]:
     """Return a manifest, or those of a folder, which a run or another program wrote.
 
     Names that begin with ``_`` or ``.`` are those of half-written and of other files.
-
-    Raises:
-        UsageError: The folder has none, or cannot be read.
     """
     if not path.is_dir():
         return [path]

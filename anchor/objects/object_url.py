@@ -103,11 +103,7 @@ class UrlList:
     path: Path
 
     def __iter__(self) -> Iterator[ObjectUrl]:
-        """Yield the URLs; the file is read anew each time.
-
-        Raises:
-            UsageError: The file cannot be read, or a line is no URL of an object.
-        """
+        """Yield the URLs; the file is read anew each time."""
         try:
             with self.path.open("r", encoding="utf-8-sig", newline="\n") as file:
                 lines = iter(lambda: file.readline(MAX_LINE), "")

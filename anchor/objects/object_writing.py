@@ -55,11 +55,7 @@ class FetchedObject:
 
 
 def load_object(store: ObjectStore, url: ObjectUrl, most: int) -> LoadedObject | None:
-    """Return at most ``most`` bytes of an object; None if there is no such object.
-
-    Raises:
-        CannotCheckError: The store does not answer, or refuses to.
-    """
+    """Return at most ``most`` bytes of an object; None if there is no such object."""
     with _translated_errors(Message("object-not-read", url=url)):
         try:
             with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
@@ -72,12 +68,7 @@ def load_object(store: ObjectStore, url: ObjectUrl, most: int) -> LoadedObject |
 
 
 def check_conditions(store: WritableStore, folder: ObjectUrl) -> None:
-    """Verify that the store heeds conditions, with an object of its own in ``folder``.
-
-    Raises:
-        UsageError: The store ignores them, or its bucket cannot be written to.
-        CannotCheckError: The store does not answer.
-    """
+    """Verify that the store heeds conditions, with an object of its own in ``folder``."""
     url = folder.below(PROBE)
     with _translated_errors(Message("object-not-written", url=url)):
         is_new = _write_probe(store, url, None)
@@ -97,9 +88,7 @@ def create_object(
     """Write an object unless it exists with these bytes; return whether it was written.
 
     Raises:
-        UsageError: The bucket does not exist, or may not be written to.
         ChainGuardError: It exists with other bytes, which stay.
-        CannotCheckError: The store does not answer.
     """
     with _translated_errors(Message("object-not-written", url=url)):
         if store.write(url, body, headers, replaces=None):
@@ -124,12 +113,7 @@ def replace_object(
     *,
     before: bytes | None,
 ) -> bool:
-    """Write an object if its bytes are ``before``, None if it is new; return False otherwise.
-
-    Raises:
-        UsageError: The bucket does not exist, or may not be written to.
-        CannotCheckError: The store does not answer.
-    """
+    """Write an object if its bytes are ``before``, None if it is new; return False otherwise."""
     revision = None
     if before is not None:
         stored = load_object(store, url, len(before) + 1)
@@ -143,11 +127,7 @@ def replace_object(
 
 
 def fetch_object(store: ObjectStore, url: ObjectUrl, path: Path, most: int) -> FetchedObject | None:
-    """Write the first ``most`` bytes of an object to a new file; None if there is no such object.
-
-    Raises:
-        CannotCheckError: The store does not answer, or refuses to.
-    """
+    """Write the first ``most`` bytes of an object to a new file; None if there is no object."""
     with _translated_errors(Message("object-not-read", url=url)), suppress(ObjectMissing):
         with store.open(ListedObject(url=url, size=None, revision=None)) as opened:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,7 +160,6 @@ def upload_files(
         UsageError: An object exists with other bytes, which stay; or the bucket does not exist, or
             may not be written to.
         ChainGuardError: An object was written by somebody else meanwhile, and stays.
-        CannotCheckError: The store does not answer.
     """
     check_conditions(store, folder)
     for url, path in files.items():

@@ -13,11 +13,7 @@ from anchor.objects.object_url import BUCKETS
 
 @cache
 def open_object_store(scheme: str) -> ObjectStore:
-    """Return the stores of this scheme; one is made for each process and shared by its threads.
-
-    Raises:
-        UsageError: The package that reads them is not installed.
-    """
+    """Return the stores of this scheme; one is made for each process and shared by its threads."""
     # Loaded where a URL is given: other commands start without them.
     if scheme == "s3":
         from anchor.objects.s3_store import S3Store
@@ -37,11 +33,7 @@ def open_object_store(scheme: str) -> ObjectStore:
 
 
 def open_writable_store(scheme: str) -> WritableStore:
-    """Return the stores of this scheme, which write on conditions.
-
-    Raises:
-        UsageError: They are not written to, or their package is not installed.
-    """
+    """Return the stores of this scheme, which write on conditions."""
     if scheme not in BUCKETS:
         raise UsageError(
             Message("object-scheme-read-only", scheme=scheme),

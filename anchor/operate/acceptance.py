@@ -133,9 +133,6 @@ def accept(
     The same file with the same digests is the same evidence and is accepted once, unless ``again``.
     New records name the block ``not_before``, if there is one.
     A long list takes several transactions; after a crash, repeating the call accepts the rest.
-
-    Raises:
-        ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
     database = project.database
@@ -182,7 +179,6 @@ def accept_each(
     """Accept up to 10,000 ``submissions`` as ``accept`` does; return one result for each.
 
     Raises:
-        ClockError: This machine's clock certainly differs too much from the chain's time.
         StoreBusyError: Another process erased one of the pieces while they were stored.
     """
     check_clock(project)
@@ -336,7 +332,6 @@ def accept_once(
 
     Raises:
         UsageError: Other evidence was submitted with this key.
-        ClockError: This machine's clock certainly differs too much from the chain's time.
     """
     check_clock(project)
     unique = b"" if key is None else _encode_key(key)
@@ -384,11 +379,7 @@ def prepare_evidence(
     log: LogId,
     not_before: NotBefore | None = None,
 ) -> NewEvidence:
-    """Return the row of a submission: its record for ``log`` with this salt and time.
-
-    Raises:
-        MalformedError: The submission cannot be encoded as a record.
-    """
+    """Return the row of a submission: its record for ``log`` with this salt and time."""
     groups = {} if submission.groups is None else submission.groups.members()
     if groups:
         encoded = encode_canonical(groups, subject=Message("evidence-record"))

@@ -88,10 +88,7 @@ def look_at_chain(project: OpenProject, node: Node) -> tuple[Block, Block | None
     anchor this reading is skipped, and the final block may be None.
 
     Raises:
-        CannotCheckError: The nodes do not answer, or do not agree.
         IncidentError: A final anchor has moved or is gone; an incident is stored.
-        ContradictedError: The log is closed, or its head on chain is not in the store.
-        ChainGuardError: The nodes are on another chain, or a final block was replaced.
     """
     check_chain_and_incidents(project, node)
     anchored = project.read(newest_final_anchor)
@@ -135,9 +132,6 @@ def check_clock(project: OpenProject) -> None:
     """Check that records may be made now.
 
     A node is asked only if this clock says that nobody looked lately, which may be its own error.
-
-    Raises:
-        ClockError: The clock certainly differs too much from the chain's time.
     """
     wall, seen = unix_now(), load_chain_time(project.config)
     fault = find_clock_fault(project, wall)
@@ -179,10 +173,6 @@ def find_seal_limit(
     A record dated later than clock and newest block could be anchored, but never verified.  If
     the clock is ahead, only the block counts; ``doubts`` tells whether that is still to be found
     out.  The node is asked only about a record that is later than any block known here.
-
-    Raises:
-        CannotCheckError: The node does not answer.
-        ChainGuardError: ``doubts`` found that the chain contradicts the store.
     """
     seen, anchored = load_chain_time(project.config), project.read(newest_final_anchor)
     known = max(seen.newest if seen else 0, anchored.timestamp if anchored else 0)
@@ -227,9 +217,6 @@ class ChainWatch:
         """Check the chain now; return whether the nodes answered.  The next is due in ``PERIOD``.
 
         A CannotCheckError is only recorded.
-
-        Raises:
-            ChainGuardError: The chain contradicts the store, or the nodes are on another chain.
         """
         began = self._clocks.steady()
         self._due = began + PERIOD
@@ -276,11 +263,7 @@ class ChainWatch:
         return judge_clock(wall, seen, anchored, elapsed=elapsed)
 
     def doubts_clock(self, node: Node) -> bool:
-        """Return whether the clock is ahead of the chain's time, or that is still to be found out.
-
-        Raises:
-            ChainGuardError: As ``look``, which is called if nobody looked before.
-        """
+        """Return whether the clock is ahead of the chain's time, or this is not known yet."""
         if self._first is None:
             self.look(node)
         if not self._is_decided:
@@ -339,9 +322,6 @@ def _ask_others(node: Node, seen: ChainTime, final: Block | None) -> ChainTime:
 
     For the final block this is the highest time that enough nodes have reached, for the newest the
     highest of all nodes, so that a lagging or lying node cannot make the clock appear fast.
-
-    Raises:
-        CannotCheckError: Too few nodes answer.
     """
     newest = max(node.ask_each(lambda one: _time_of(one, "latest")))
     reached = None

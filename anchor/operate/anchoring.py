@@ -93,8 +93,6 @@ def anchor_newest(
     returned, with the newest sealed head; the state is read again after each transaction.
 
     Raises:
-        OperatorActionError: The operator has to act: the key has no authority, funds are missing,
-            or the store is older than the chain, for example.
         NotFinalError: A transaction was sent, but not included in time; a later call continues.
     """
     manager: TransactionManager | None = None

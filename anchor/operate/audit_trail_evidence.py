@@ -67,8 +67,6 @@ def record_due_days(
 
     Raises:
         CannotCheckError: Records have to name a block, and no node tells the final one.
-        ClockError: This machine's clock certainly differs too much from the chain's time.
-        StoreBusyError: Other processes keep writing.
     """
     end = (datetime.fromtimestamp(at, UTC) - timedelta(seconds=_MARGIN)).date().isoformat()
     recorded: list[RecordedDay] = []

@@ -71,11 +71,7 @@ class Beacons:
     def check(
         self, beacon: BeaconProof, named: NotBefore, header: Header, anchored_at: int
     ) -> None:
-        """Check a kept beacon as a verifier does.
-
-        Raises:
-            AnchorError: It does not prove the named block.
-        """
+        """Check a kept beacon as a verifier does."""
         check_beacon(
             beacon,
             named,

@@ -37,7 +37,6 @@ def write_bundle(project: OpenProject, prover: Prover, path: Path) -> BundleCoun
     Raises:
         UsageError: The file cannot be written, is not a bundle of this log, or has state proofs
             that the new one would lack.
-        NotFinalError: No evidence is sealed.
     """
     log = project.config.log
     _check_path(path, log)

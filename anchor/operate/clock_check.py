@@ -174,11 +174,7 @@ def chain_time_path(config: Config) -> Path:
 
 
 def save_chain_time(config: Config, seen: ChainTime) -> None:
-    """Save the chain's time for other processes; it is rewritten within a minute.
-
-    Raises:
-        AnchorError: The file cannot be written.
-    """
+    """Save the chain's time for other processes; it is rewritten within a minute."""
     members: dict[str, Any] = {"format": _FORMAT, **asdict(seen)}
     save_sighting(chain_time_path(config), members, subject=_SUBJECT)
 

@@ -29,7 +29,6 @@ def create_keyset(config: Config) -> KeepingConfig:
 
     Raises:
         ConfigError: No copies are configured, or Tink is not installed.
-        UsageError: There is a file already.
     """
     keeping = _need_keeping(config)
     check_installed()
@@ -41,11 +40,7 @@ def create_keyset(config: Config) -> KeepingConfig:
 
 
 def rotate_keyset(project: OpenProject) -> int:
-    """Add a key, and have it encrypt the key of every copy; return how many there are.
-
-    Raises:
-        ConfigError: No copies are configured, or the keyset cannot be read.
-    """
+    """Add a key, and have it encrypt the key of every copy; return how many there are."""
     keeping = _need_keeping(project.config)
     keyset = MasterKeyset.load(keeping.keyset).add_key()
     record_key_event(project.config, "copies-key-added", at=utc_now(), key=keyset.primary)
@@ -58,9 +53,6 @@ def drop_former_keys(project: OpenProject) -> int:
     """Drop every key but the newest one; return how many were dropped.
 
     What they encrypt is encrypted by the newest one first.
-
-    Raises:
-        ConfigError: No copies are configured, or the keyset cannot be read.
     """
     keeping = _need_keeping(project.config)
     keyset = MasterKeyset.load(keeping.keyset)

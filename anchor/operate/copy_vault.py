@@ -25,20 +25,12 @@ class CopyVault:
     """
 
     def __init__(self, config: KeepingConfig) -> None:
-        """Open the object store.
-
-        Raises:
-            ConfigError: Its URL cannot be used.
-        """
+        """Open the object store."""
         self.config = config
         self._objects = open_copy_objects(config.url)
 
     def check(self) -> None:
-        """Check that Tink is installed and the keyset can be read.
-
-        Raises:
-            ConfigError: It is not, or cannot.
-        """
+        """Check that Tink is installed and the keyset can be read."""
         check_installed()
         MasterKeyset.load(self.config.keyset)
 
@@ -64,11 +56,7 @@ class CopyVault:
         return part
 
     def read_part(self, key: CopyKey, copy: KeptCopy, part: CopyPart) -> bytes:
-        """Return a part of a copy.
-
-        Raises:
-            MismatchError: Its object is missing, was changed or is that of another part.
-        """
+        """Return a part of a copy."""
         try:
             data = key.decrypt(self._objects.read(_locate(copy, part)), _place(copy, part))
             if len(data) != part.size:

@@ -61,9 +61,6 @@ def describe_event(
 
     The file that names the subject is the one after the event, unless ``after`` is; the actor is
     this user, unless one is stated.
-
-    Raises:
-        UsageError: The event is unknown, or a file cannot be read.
     """
     event = stated["event"] or ""
     if event not in EVENTS:
@@ -90,7 +87,6 @@ def load_chain(project: OpenProject, named: str) -> CustodyChain:
 
     Raises:
         UsageError: The log holds no such record, or several, or its record was erased.
-        MismatchError, CannotCheckError: The stored events do not form a chain.
     """
     evidence = find_named(project, named)
     record = evidence.record
@@ -183,11 +179,7 @@ def add_event(
 def save_receipts(
     project: OpenProject, chain: CustodyChain, folder: Path, report: Callable[[Message], None]
 ) -> list[Path]:
-    """Write the receipt of each event into a folder; return their paths, in the chain's order.
-
-    Raises:
-        NotFinalError: An event is not sealed yet.
-    """
+    """Write the receipt of each event into a folder; return their paths, in the chain's order."""
     prover = open_prover(project, lambda: open_chain(project.config, report), report)
     receipts = [prover.prove(chain.stored[link.record]) for link in chain.links]
     target = ReceiptFolder(folder)

@@ -173,11 +173,7 @@ class Daemon:
         self._reversible_since: dict[int, float] = {}
 
     def run(self) -> None:
-        """Work until the clock is told to stop.
-
-        Raises:
-            OperatorActionError: The operator has to act before it is safe to continue.
-        """
+        """Work until the clock is told to stop."""
         self._look_at_finality()
         time = self._clock.monotonic()
         # The first round starts at once: an earlier process may have left work unfinished.
@@ -217,11 +213,7 @@ class Daemon:
             )  # fmt: skip
 
     def _watch_chain(self) -> None:
-        """Compare the newest final anchor with the chain, and the clock with block times.
-
-        Raises:
-            ChainGuardError: The chain contradicts the store.
-        """
+        """Compare the newest final anchor with the chain, and the clock with block times."""
         self._watch.look(self._node)
         self._is_contradicted = False
         anchored = self._project.read(newest_final_anchor)

@@ -153,11 +153,7 @@ def write_extract(
 def _choose_snapshot(
     database: StoreLocation,
 ) -> Callable[[], AbstractContextManager[DatabaseSnapshot]]:
-    """Return how to open the database.
-
-    Raises:
-        UsageError: A package is missing.
-    """
+    """Return how to open the database."""
     needed = ["pyarrow", "psycopg"] if isinstance(database, PostgresDatabase) else ["pyarrow"]
     for package in needed:
         if find_spec(package) is None:

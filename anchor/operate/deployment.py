@@ -131,7 +131,6 @@ def deploy_plainly(
         UsageError: The chain has the proxy.
         ChainGuardError: Heads are sealed already, the chain is the wrong one, other code is at the
             registry's address, or a deployment record is about another deployment.
-        ConfigError: The configuration or the policy cannot be rewritten.
     """
     config = project.config
     _check_place(config, node)
@@ -199,8 +198,6 @@ def read_record(config: Config) -> DeployingTransaction | None:
 
     Raises:
         FileNotFoundError: The project has no record.
-        MalformedError, UnknownVersionError: The record cannot be read.
-        ChainGuardError: The record is about another deployment.
     """
     path = config.deployment_record
     try:

@@ -72,7 +72,6 @@ def erase(
     Raises:
         UsageError: A piece is held, is the statement of an erasure, or is not stored; or the reason
             quotes the name of a piece.
-        StoreBusyError: Another process holds the store.
         StorageError: The evidence is erased, but its statement could not be written yet.
     """
 

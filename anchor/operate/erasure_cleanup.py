@@ -111,11 +111,7 @@ def remove_receipts(paths: Iterator[Path], leaves: Collection[Hash32], below: Pa
 
 
 def write_statements(config: Config, records: Sequence[bytes]) -> list[Path]:
-    """Write each statement to its file, from which ``anchor prove`` makes its receipt.
-
-    Raises:
-        StorageError: The disk is full, fails or cannot be written.
-    """
+    """Write each statement to its file, from which ``anchor prove`` makes its receipt."""
     files: dict[Path, bytes] = {}
     for record in records:
         statement = find_statement(record)

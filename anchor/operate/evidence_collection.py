@@ -111,7 +111,6 @@ def collect_files(
 
     Raises:
         UsageError: A record would be too long; nothing was hashed or recorded.
-        ClockError: This machine's clock certainly differs too much from the chain's time.
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     listed = list(sources)
@@ -147,7 +146,6 @@ def collect_bundle(
     Raises:
         UsageError: A file cannot be read, the manifest exists already or lies where its paths do
             not lead to the files, or the record would be too long; nothing was recorded.
-        ClockError: This machine's clock certainly differs too much from the chain's time.
         CannotCheckError: Records are to name a block, and no node tells the final one.
     """
     listed = list(sources)

@@ -48,9 +48,6 @@ def find_pieces(connection: Connection, wanted: Selection) -> list[Piece]:
 
     Pieces with equal records have equal leaves, which cannot be distinguished later: all of them
     are selected, whoever submitted them.
-
-    Raises:
-        UsageError: The store holds no evidence of that name.
     """
     pieces: list[Piece] = []
     for id in wanted.ids:

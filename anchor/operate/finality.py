@@ -48,13 +48,7 @@ def build_finality_json(config: Config) -> dict[str, int]:
 def refresh_anchors(
     project: OpenProject, node: Node, proofs: StateProofs | None = None
 ) -> list[AnchoredHead]:
-    """Compare the chain with the pins, then update anchors as ``update_anchors`` does.
-
-    Raises:
-        ChainGuardError: The node is on another chain than the project's, or has other code at the
-            registry's address.
-        CannotCheckError: No node can be read, or too few agree on the final block.
-    """
+    """Compare the chain with the pins, then update anchors as ``update_anchors`` does."""
     check_chain_and_incidents(project, node)
     return update_anchors(project, node, proofs)
 
@@ -70,7 +64,6 @@ def update_anchors(
     has to call ``check_chain`` first, and again after each wait.
 
     Raises:
-        ChainGuardError: The node has other code at the registry's address.
         QuorumError: Too few nodes agree on the final block, so that no anchor becomes final.
     """
     if not project.read(load_reversible_anchors):

@@ -36,11 +36,7 @@ from anchor.types import MAX_LOG_SIZE, Block, Hash32
 
 
 def check_no_incident(project: OpenProject) -> None:
-    """Check that no incident is open: no final anchor was contradicted, or the operator has acted.
-
-    Raises:
-        IncidentError: A final anchor was contradicted, and the operator has not acted.
-    """
+    """Check that no final anchor was contradicted, unless the operator has acted."""
     incidents = project.read(load_open_incidents)
     error = explain_incidents(incidents)
     if error is not None:
@@ -83,11 +79,7 @@ def _describe_place(after: AnchorPosition | None, seen_block: int | None) -> Mes
 
 
 def check_incidents(project: OpenProject, node: Node) -> None:
-    """Review the open incidents, and check that none is left.
-
-    Raises:
-        IncidentError: An incident is still open.
-    """
+    """Review the open incidents, and check that none is left."""
     with suppress(CannotCheckError):  # without an answer, the incidents stay as stored
         review_incidents(project, node)
     check_no_incident(project)
@@ -98,9 +90,6 @@ def review_incidents(project: OpenProject, node: Node) -> None:
 
     Either the node's earlier answer was wrong, or the chain returned to its former state.  A final
     block older than the one in which the contradiction was seen proves nothing.
-
-    Raises:
-        CannotCheckError: The nodes do not report a final block, or disagree about the anchor.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -122,12 +111,7 @@ def review_incidents(project: OpenProject, node: Node) -> None:
 
 
 def fetch_final(project: OpenProject, node: Node) -> Block:
-    """Return the newest final block; if it replaced another one, first store the contradictions.
-
-    Raises:
-        CannotCheckError: The nodes do not report a final block.
-        FinalityViolatedError: A block that this process saw as final is no longer on the chain.
-    """
+    """Return the newest final block; if it replaced another one, first store the contradictions."""
     try:
         return node.fetch_final_block(project.config.finality)
     except FinalityViolatedError as error:
@@ -144,7 +128,6 @@ def note_contradictions(project: OpenProject, node: Node, final: Block) -> int:
     Contradictions are stored as incidents.  Returns how many there are.
 
     Raises:
-        CannotCheckError: The nodes disagree, or too few answer.
         IncidentError: An anchor is contradicted, and the store cannot record that now.
     """
     config = project.config

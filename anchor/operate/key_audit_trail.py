@@ -22,11 +22,7 @@ NAME = "audit.jsonl"
 
 
 def record_key_event(config: Config, event: str, *, at: str, **members: object) -> None:
-    """Append an event with the time and the user's name to the trail; no key is ever written.
-
-    Raises:
-        StorageError: The line cannot be written.
-    """
+    """Append an event with the time and the user's name to the trail; no key is ever written."""
     user = {"user": find_user(), "login": os.environ.get("SUDO_USER")}
     document = {"at": at, "event": event, **user, **members}
     line = json.dumps(document, ensure_ascii=True, separators=(",", ":")) + "\n"

@@ -53,10 +53,6 @@ def export_ledger(project: OpenProject, folder: Path) -> dict[str, int]:
     """Write the ledger of one moment to ``folder``; return the rows of each file.
 
     Each file is replaced as a whole.
-
-    Raises:
-        UsageError: The folder cannot be used, or the package that writes Parquet is missing.
-        StorageError: The disk is full, fails or cannot be written.
     """
     try:
         import pyarrow as pa

@@ -40,11 +40,7 @@ class LivePublication:
         self._final: list[AnchoredHead] = []
 
     def read(self, path: str) -> bytes | None:
-        """Return a file's bytes; None for a file that does not exist.
-
-        Raises:
-            ChainGuardError: The tiles or stored leaves do not lead to the log's roots.
-        """
+        """Return a file's bytes; None for a file that does not exist."""
         self._refresh()
         if self._head is None:
             return None

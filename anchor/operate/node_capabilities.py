@@ -10,11 +10,7 @@ from anchor.registry.storage import head_slot
 
 
 def describe_offers(config: Config, node: Node) -> tuple[Message, Message | None]:
-    """Return the features that the node offers, and what receipts or readings lack without others.
-
-    Raises:
-        CannotCheckError: The node does not answer any more.
-    """
+    """Return the features of the node, and what receipts or readings lack without others."""
     latest = node.fetch_latest()
     offered: list[Message] = []
     lacking: Message | None = None

@@ -264,11 +264,7 @@ def advise(
 
 
 def check_owner(config: Config, key: Address) -> None:
-    """Check that ``key`` owns the log.
-
-    Raises:
-        SignerError: The key does not own the log.
-    """
+    """Check that ``key`` owns the log."""
     owner = log_owner(config.log)
     if key != owner:
         raise SignerError(

@@ -78,11 +78,7 @@ class OperatorList:
 
 
 def load_operators(project: OpenProject, node: Node) -> OperatorList:
-    """Return the log's operators; call ``check_chain`` and ``check_registry`` before.
-
-    Raises:
-        CannotCheckError: A node does not answer.
-    """
+    """Return the log's operators; call ``check_chain`` and ``check_registry`` before."""
     config = project.config
     final = _find_final(config, node)
     from_block = _find_start(config)
@@ -111,11 +107,7 @@ def agree_on_operator_key(config: Config, node: Node, operator_id: int) -> Addre
 
 
 def agree_on_operator_id(config: Config, node: Node, key: Address) -> int:
-    """Return the id under which ``key`` may anchor now, if enough nodes agree; 0 for no id.
-
-    Raises:
-        QuorumError: Too few nodes agree.
-    """
+    """Return the id under which ``key`` may anchor now, if enough nodes agree; 0 for no id."""
     registry = RegistryReader(config.registry, config.log)
     read = partial(registry.operator_id, key=key, block="latest")
     return _agree(node, read, Message("key-named", address=format_address(key)))

@@ -52,7 +52,6 @@ def check_chain(config: Config, node: Node) -> None:
 
     Raises:
         CannotCheckError: No node can be read, or one is on another chain than enough others.
-        ChainGuardError: The nodes are on another chain than the project.
     """
     node.select_primary()
     chain_id, genesis = _fetch_pins(node)
@@ -82,12 +81,7 @@ def _fetch_pins(node: Node) -> tuple[ChainId, Block | None]:
 
 
 def is_deployed(config: Config, node: Node) -> bool:
-    """Return whether this release's registry is deployed at its address; False if no code is.
-
-    Raises:
-        ChainGuardError: Other code is at that address.
-        QuorumError: The nodes disagree about the code.
-    """
+    """Return whether this release's registry is deployed at its address; False if no code is."""
     read = partial(Node.fetch_code_hash, address=config.registry, block="latest")
     code_hash = said_by_enough(node.ask_each(read), node.needed)
     if code_hash is None:
@@ -105,11 +99,7 @@ def is_deployed(config: Config, node: Node) -> bool:
 def check_shared(
     node: Node, read: Callable[[Node], object], answer: object, topic: Message
 ) -> None:
-    """Check that enough nodes give the same answer as one, before a conclusion is drawn from it.
-
-    Raises:
-        QuorumError: Too few nodes give that answer.
-    """
+    """Check that enough nodes give the same answer as one, before a conclusion is drawn from it."""
     if node.needed == 1:
         return
     count = node.ask_all(read).count(answer)
@@ -135,11 +125,7 @@ def _foreign_code(config: Config, code_hash: Hash32) -> ChainGuardError:
 
 
 def check_registry(config: Config, node: Node) -> None:
-    """Check that our registry is deployed where this project expects it.
-
-    Raises:
-        ChainGuardError: The address has no code, or code other than the registry's.
-    """
+    """Check that our registry is deployed where this project expects it."""
     if not is_deployed(config, node):
         raise ChainGuardError(
             Message(
@@ -150,11 +136,7 @@ def check_registry(config: Config, node: Node) -> None:
 
 
 def read_chain_state(project: OpenProject, node: Node) -> ChainState:
-    """Return the head in the registry and the newest sealed one.
-
-    Raises:
-        ContradictedError: The log is closed, or its head on chain is not one of this store.
-    """
+    """Return the head in the registry and the newest sealed one."""
     config = project.config
     read = partial(RegistryReader(config.registry, config.log).newest_root, block="latest")
     stored = read(node)
@@ -184,12 +166,7 @@ def _contradicted(stored: NewestRoot) -> ContradictedError:
 
 
 def check_standing(project: OpenProject, node: Node) -> ChainState:
-    """Check chain, registry and head before the log grows or a promise is given; return the heads.
-
-    Raises:
-        ChainGuardError: The nodes are on another chain, the registry is not there, the store is
-            older than the chain, or the chain contradicts a final anchor.
-    """
+    """Check chain, registry and head before the log grows or a promise is given; return heads."""
     check_chain_and_incidents(project, node)
     check_registry(project.config, node)
     check_final_anchors(project, node)
@@ -233,7 +210,6 @@ def check_sender(node: Node, key: Address) -> None:
 
     Raises:
         ChainGuardError: The account has code, or delegates to a contract (EIP-7702).
-        QuorumError: One node reports that, and too few others agree.
     """
     code = node.fetch_code(key, "latest")
     if not code:
@@ -251,12 +227,7 @@ def check_sender(node: Node, key: Address) -> None:
 
 
 def check_authority(config: Config, node: Node, key: Address) -> int:
-    """Check that ``key`` may anchor in the log; return its operator id, 0 for the owner.
-
-    Raises:
-        SignerError: The key is neither the owner's nor an operator's.
-        QuorumError: One node reports that, and too few others agree.
-    """
+    """Check that ``key`` may anchor in the log; return its operator id, 0 for the owner."""
     if key == log_owner(config.log):
         return 0
     registry = RegistryReader(config.registry, config.log)

@@ -35,9 +35,6 @@ def open_prover(
     """Update the stored anchors from the chain; return a prover with state proofs.
 
     If no node answers, ``report`` is called, and receipts rest on the state stored last.
-
-    Raises:
-        ChainGuardError: The chain is not the one of the store's pins, or contradicts the store.
     """
     try:
         node = open_node()

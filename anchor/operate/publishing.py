@@ -63,11 +63,7 @@ def publish_log(project: OpenProject, target: PublicationWriter) -> Publication:
     """Publish the log up to the newest head whose anchor is final.
 
     Raises:
-        NotFinalError: No head is final yet.
         ChainGuardError: The target holds files that are not of an earlier state of this log.
-        CannotCheckError: The list of anchors in the target cannot be continued, or the target
-            does not answer or keeps changing.
-        StoreBusyError: Another process on this machine is publishing this log.
     """
     held = StoreBusyError(Message("publication-busy"), hint=Message("process-wait-then-rerun-hint"))
     with hold_file(project.config.folder / _LOCK, held):
@@ -144,9 +140,6 @@ def _list_parts(
 
     Parts that ``whole`` already needed, a published head, are not read.  Another process may have
     listed more heads already.
-
-    Raises:
-        ChainGuardError: The published list is neither the beginning of this one nor longer.
     """
     first = sum(head.size < whole.size for head in heads) // ANCHORS_PER_FILE if whole else 0
     parts = []

@@ -54,11 +54,7 @@ class ReceiptFolder:
         return old is not None and old.record != receipt.record
 
     def save(self, receipt: Receipt, *, durable: bool = True) -> tuple[Path, Receipt]:
-        """Write ``receipt`` below the folder; return its path, and the receipt that is stored now.
-
-        Raises:
-            UsageError: The file cannot be written, or is not a receipt of this log.
-        """
+        """Write ``receipt`` below the folder; return its path, and the receipt stored now."""
         path = self.place(parse_record(receipt.record).name, receipt)
         return path, receipt.save(path, durable=durable)
 

@@ -74,7 +74,6 @@ class RecentBlock:
         Raises:
             UsageError: Blocks of the chain cannot be proven later.
             CannotCheckError: The rule demands a block, and the nodes do not tell the final one.
-            ChainGuardError: The rule demands a block, and the nodes are on another chain.
         """
         if self._rule is False:
             return None

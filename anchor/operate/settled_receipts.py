@@ -60,11 +60,7 @@ class SettledReceipts:
         return self._statements[root, proof]
 
     def _check(self, log: LogId, root: Hash32, proof: StateProof) -> _Statement | None:
-        """Return the proven anchor of ``root``, who sent it, and the log's successor, if any.
-
-        Raises:
-            AnchorError: The proof does not hold, or no node shows its block.
-        """
+        """Return the proven anchor of ``root``, who sent it, and the log's successor, if any."""
         registry = self._config.registry
         if self._final is None:
             self._final = self._node.fetch_final_block(self._config.finality)

@@ -36,11 +36,7 @@ class StoreWait:
     _told_at: float = 0.0
 
     def wait(self, error: AnchorError) -> None:
-        """Report once an hour why the store cannot be used, and sleep until the next try.
-
-        Raises:
-            Stopped: The clock was told to stop.
-        """
+        """Report once an hour why the store cannot be used, and sleep until the next try."""
         started = self.clock.monotonic()
         if self._since is None or started - self._told_at >= _REMIND:
             self._told_at = started
@@ -81,7 +77,6 @@ def run_through_outages(
 
     Raises:
         AnchorError: ``work`` failed for another reason than an outage.
-        Stopped: The clock was told to stop while it waited.
     """
     has_worked = is_working = False
 

@@ -38,7 +38,6 @@ def erase_own(
         UsageError: The basis or the reason is malformed; the piece is held, is an exhibit of an
             open case or a day of the audit trail, or another submission has the same record; or the
             store has no such piece.
-        StoreBusyError: Another process holds the store.
     """
     order = ErasureOrder(basis=basis, by=name_owner(tenant, actor), reason=reason)
     check_words(order.basis, {"reason": order.reason})

@@ -64,12 +64,7 @@ def token_path(config: Config, head: Head, tsa: str) -> Path:
 
 
 def stamp_heads(config: Config, missing: Sequence[tuple[Head, TsaConfig]]) -> list[StampingOutcome]:
-    """Ask for a token for each of these heads; an authority that fails is not asked again.
-
-    Raises:
-        ConfigError: The log's key cannot be read.
-        StorageError: A file cannot be written.
-    """
+    """Ask for a token for each of these heads; an authority that fails is not asked again."""
     trusted = _load_authorities(config)
     outcomes: list[StampingOutcome] = []
     failed: set[str] = set()
@@ -91,11 +86,7 @@ def stamp_heads(config: Config, missing: Sequence[tuple[Head, TsaConfig]]) -> li
 
 
 def choose_heads(project: OpenProject, *, is_all: bool) -> list[Head]:
-    """Return the newest final head, or all of them, newest first.
-
-    Raises:
-        NotFinalError: No head is final yet.
-    """
+    """Return the newest final head, or all of them, newest first."""
     heads = list_final_heads(project)
     if not heads:
         raise NotFinalError(
@@ -130,11 +121,7 @@ def _stamp(config: Config, head: Head, tsa: TsaConfig, trusted: Sequence[Trusted
 
 
 def _verify(token: bytes, checkpoint: bytes, trusted: Sequence[TrustedTsa], lists: bytes) -> None:
-    """Verify a token if the project's trust policy names authorities.
-
-    Raises:
-        CannotCheckError: It does not pass.
-    """
+    """Verify a token if the project's trust policy names authorities."""
     if not trusted:
         return
     try:

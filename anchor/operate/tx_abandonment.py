@@ -51,9 +51,7 @@ def give_up(project: OpenProject, node: Node, nonce: int) -> Surrender:
     """Give up the transaction that is open for ``nonce``; call ``check_chain`` before.
 
     Raises:
-        UsageError: No transaction is open for the nonce.
         ChainGuardError: The bytes can still be mined, or would do something else than anchor.
-        CannotCheckError: The nodes do not answer, or disagree.
     """
     config = project.config
     journal = StoredJournal(project.database, utc_now)

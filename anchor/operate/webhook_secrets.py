@@ -31,11 +31,7 @@ class WebhookSecrets:
         self._keeping = keeping
 
     def make(self, tenant: str) -> tuple[str, str]:
-        """Return a new secret as it is shown, and as it is stored.
-
-        Raises:
-            ConfigError: The keyset cannot be read.
-        """
+        """Return a new secret as it is shown, and as it is stored."""
         shown = encode_secret(secrets.token_bytes(SECRET_BYTES))
         if self._keeping is None:
             return shown, shown

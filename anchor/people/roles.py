@@ -54,11 +54,7 @@ def permissions_of_scopes(scopes: Iterable[str]) -> frozenset[Permission]:
 
 
 def parse_role(text: str) -> Role:
-    """Return the role with this name.
-
-    Raises:
-        UsageError: There is no such role.
-    """
+    """Return the role with this name."""
     for role in ROLES:
         if role == text:
             return role

@@ -71,7 +71,6 @@ def read_identity(config: Path) -> ProjectIdentity:
 
     Raises:
         NotTrustedError: The file or its folder is another user's, or others may write to it.
-        ConfigError: The file is missing, is not TOML, or names no log or registry.
     """
     return _parse_config(config, _read_members(config, in_shared_folder=False))
 
@@ -201,8 +200,6 @@ def check_allowed(config: Path) -> None:
 
     Raises:
         NotTrustedError: The project is not allowed, or others may write the configuration.
-        ProjectChangedError: The configuration was changed since the project was allowed.
-        ConfigError: The configuration cannot be read.
     """
     allowed = find_allowed(config)
     if allowed is None:
@@ -221,11 +218,7 @@ def check_allowed(config: Path) -> None:
 
 
 def check_policy_allowed(config: Path, sha256: str | None) -> None:
-    """Check that an allowed project's trust policy has not changed.
-
-    Raises:
-        ProjectChangedError: The policy was changed since the project was allowed.
-    """
+    """Check that an allowed project's trust policy has not changed."""
     allowed = find_allowed(config)
     if allowed is None or allowed.policy_sha256 != sha256:
         raise _changed(
@@ -293,9 +286,7 @@ def find_config(option: Path | None = None) -> Path:
     """Return the configuration of the named project, or else of the nearest allowed one.
 
     Raises:
-        ConfigError: There is no configuration.
         NotTrustedError: The nearest project is not one that the user made or allowed.
-        ProjectChangedError: It was changed since.
     """
     named = named_config(option)
     if named is not None:

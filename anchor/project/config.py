@@ -332,7 +332,6 @@ def load_config(path: Path) -> Config:
     ``anchor.project.allowlist`` decides whether the project may be used.
 
     Raises:
-        ConfigError: The file is missing or not TOML, or a member is missing, unknown or malformed.
         NotTrustedError: Users other than the caller and root may write the file.
     """
     if not path.is_file():
@@ -448,7 +447,6 @@ def check_config(config: Config) -> None:
     """Check that a configuration can be read back once it is written.
 
     Raises:
-        ConfigError: The configuration does not allow a value.
         MalformedError: A value holds characters that cannot be printed.
     """
     try:

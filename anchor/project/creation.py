@@ -205,12 +205,7 @@ def is_log_used(config: Config, node: Node) -> bool:
 
 
 def make_folder(folder: Path) -> None:
-    """Create a project's folder and its parents, unless they exist.
-
-    Raises:
-        UsageError: A file is in its place, or the user may not write in its parent.
-        StorageError: The disk is full, or fails.
-    """
+    """Create a project's folder and its parents, unless they exist."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

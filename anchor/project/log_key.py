@@ -47,9 +47,7 @@ def load_log_key(config: Config) -> NoteKey:
     """Return the key that signs the log's checkpoints.
 
     Raises:
-        ConfigError: The key's file is missing, or does not hold such a key.
         MismatchError: It is another key than the one whose public half was written down.
-        StorageError: A file cannot be read.
     """
     path = config.log_key
     try:

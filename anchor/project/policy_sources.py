@@ -92,7 +92,6 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
     Raises:
         NotTrustedError: Users other than the caller and root may write a named file, or a variable
             names a relative path.
-        ProjectChangedError: The user's own project was changed since the user allowed it.
         UsageError: A policy cannot be read or breaks its format, or two contradict each other.
     """
     if trust is not None:
@@ -114,13 +113,7 @@ def choose_policy(*, trust: Path | None, config: Path | None) -> PolicyChoice:
 
 
 def load_policy(path: Path, source: PolicySource, *, in_shared_folder: bool = False) -> PolicyFile:
-    """Read a trust policy that belongs to the caller or root.
-
-    Raises:
-        NotTrustedError: Other users may write the file.
-        UsageError: The file cannot be read, or breaks its format.
-        UnknownVersionError: The file has another format.
-    """
+    """Read a trust policy that belongs to the caller or root."""
     data, policy = read_policy(path, in_shared_folder=in_shared_folder)
     return PolicyFile(path=path, data=data, source=source, policy=policy)
 
@@ -134,7 +127,6 @@ def add_policy(name: str, data: bytes) -> PolicyFile:
     """Store a policy under a name in the user's configuration folder.
 
     Raises:
-        MalformedError: The name or the policy breaks its format.
         ConfigError: Another policy has that name, or contradicts this one about the same log.
     """
     if not _NAME.fullmatch(name):
@@ -170,20 +162,12 @@ def find_owners_elsewhere(policy: PolicyFile) -> dict[Address, list[str]]:
 
 
 def find_policy(name: str) -> PolicyFile:
-    """Return the policy of that name.
-
-    Raises:
-        ConfigError: The user has no policy of that name.
-    """
+    """Return the policy of that name."""
     return load_policy(_find(name), "user")
 
 
 def remove_policy(name: str) -> Path:
-    """Remove the policy of that name, even an unreadable one; return the path of its file.
-
-    Raises:
-        ConfigError: The user has no policy of that name.
-    """
+    """Remove the policy of that name, even an unreadable one; return the path of its file."""
     path = _find(name)
     remove_file(path)
     return path
@@ -210,11 +194,7 @@ def merge_policies(files: Iterable[PolicyFile]) -> TrustPolicy:
 def _is_said_already(
     entry: TrustEntry, file: PolicyFile, merged: Sequence[tuple[TrustEntry, PolicyFile]]
 ) -> bool:
-    """Return whether an entry adds nothing to those of other files.
-
-    Raises:
-        ConfigError: The entry contradicts one of them.
-    """
+    """Return whether an entry adds nothing to those of other files."""
     for known, origin in merged:
         subject = (known.chain_id, known.registry, known.owner)
         # Within one file, all entries apply as they are written.

@@ -64,9 +64,6 @@ def create_project(config: Config) -> OpenProject:
 
     The configuration comes last: a crash half-way leaves a folder that no command accepts as a
     project.
-
-    Raises:
-        ConfigError: A project, or one of its files, exists already.
     """
     for path in (config.file, config.trust, config.log_key):
         if path.exists():
@@ -118,10 +115,6 @@ def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     """Open the project's store and compare its pins with the configuration.
 
     ``only_reads`` also accepts a store on read-only media.
-
-    Raises:
-        ConfigError: The store is missing, or was not finished.
-        ChainGuardError: The configuration names another log, chain or registry than was pinned.
     """
     database = open_database(
         config.store, SideFile(config.side_file), config.copies, only_reads=only_reads
@@ -169,11 +162,7 @@ def load_pinned_registry(database: Database) -> Address | None:
 
 
 def pin_registry(database: Database, registry: Address) -> None:
-    """Pin another registry, for a log without any head.
-
-    Raises:
-        ChainGuardError: A head is sealed already.
-    """
+    """Pin another registry, for a log without any head."""
     with database.sequence() as connection:
         if newest_head(connection) is not None:
             raise ChainGuardError(

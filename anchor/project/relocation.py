@@ -40,11 +40,7 @@ def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:
 
 
 def open_moved_project(config: Config) -> OpenProject:
-    """Open a project like ``open_project``; after an interrupted move, with the new registry.
-
-    Raises:
-        ChainGuardError: The configuration differs from the pins in any other way.
-    """
+    """Open a project like ``open_project``; after an interrupted move, with the new registry."""
     database = open_database(config.store)
     pinned = load_pinned_registry(database)
     if pinned is not None and pinned in created_addresses(database, config.chain_id):

@@ -19,11 +19,7 @@ _MOST_BYTES = 4_096
 
 
 def save_sighting(path: Path, members: Mapping[str, JsonValue], *, subject: Message) -> None:
-    """Write the file, whole or not at all; not durable, as it is soon rewritten.
-
-    Raises:
-        AnchorError: The file cannot be written.
-    """
+    """Write the file, whole or not at all; not durable, as it is soon rewritten."""
     data = encode_canonical(dict(members), subject=subject) + b"\n"
     write_file(path, data, durable=False, mode=private_mode(path.parent))
 

@@ -42,7 +42,6 @@ class SignInConfig:
 
         Raises:
             SignerError: The file is missing, or readable by other users.
-            ConfigError: The environment variable is not set.
         """
         if self.secret_file is not None:
             return read_password_file(self.secret_file)

@@ -17,7 +17,6 @@ def find_keyfile(config: Config) -> Path:
 
     Raises:
         ConfigError: The configuration names no key.
-        SignerError: ape has no such account on this machine.
     """
     signer = config.signer
     if signer.ape_account is not None:
@@ -32,7 +31,6 @@ def open_signer(config: Config, ask_password: Callable[[Path], str]) -> Signer:
 
     Raises:
         ConfigError: The configuration names no key.
-        SignerError: The key cannot be read, or the password is wrong.
     """
     path, password_file = find_keyfile(config), config.signer.password_file
 

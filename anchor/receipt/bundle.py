@@ -137,13 +137,7 @@ def is_bundle_file(path: Path) -> bool:
 
 
 def load_bundle(path: Path) -> Iterator[Receipt]:
-    """Yield the receipts of the bundle in a file, as ``read_bundle`` does.
-
-    Raises:
-        UsageError: The file cannot be read, or breaks the format.
-        MismatchError: A record and its path do not lead to the root.
-        UnknownVersionError: The bundle has another version.
-    """
+    """Yield the receipts of the bundle in a file, as ``read_bundle`` does."""
     try:
         with open(open_regular_file(path), "rb") as file:
             yield from read_bundle(file)
@@ -154,13 +148,7 @@ def load_bundle(path: Path) -> Iterator[Receipt]:
 
 
 def load_bundle_log(path: Path) -> LogId:
-    """Return the log of the bundle in a file, of which only the header is read.
-
-    Raises:
-        UsageError: The file is not regular, or its header breaks the format.
-        UnknownVersionError: The bundle has another version.
-        OSError: The file cannot be read.
-    """
+    """Return the log of the bundle in a file, of which only the header is read."""
     with open(open_regular_file(path), "rb") as file:
         return LogId(bytes.fromhex(_read_header(_read_first_line(file)).log[2:]))
 
@@ -175,7 +163,6 @@ def read_bundle(file: BinaryIO) -> Iterator[Receipt]:
         MalformedError: A line breaks the format, or the bundle is incomplete.
         MismatchError: A record and its path do not lead to the root.  These two messages have the
             line's number.
-        UnknownVersionError: The bundle has another version.
     """
     number = 1
     try:

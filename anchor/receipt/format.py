@@ -105,22 +105,12 @@ class Receipt:
 
     @classmethod
     def parse(cls, data: bytes) -> Receipt:
-        """Read a receipt's bytes, strictly and within bounds.
-
-        Raises:
-            MalformedError: The bytes break the format; the message names the member.
-            UnknownVersionError: The bytes have another format or version.
-        """
+        """Read a receipt's bytes, strictly and within bounds."""
         return parse_receipt(data)
 
     @classmethod
     def load(cls, path: Path) -> Receipt:
-        """Read the receipt in a file.
-
-        Raises:
-            UsageError: The file cannot be read, or breaks the format.
-            UnknownVersionError: The file has another format or version.
-        """
+        """Read the receipt in a file."""
         return parse_receipt(read_place(path, MAX_RECEIPT_BYTES + 1))
 
     def encode(self) -> bytes:
@@ -132,9 +122,6 @@ class Receipt:
 
         A receipt of another record of this log is replaced: its evidence file has changed since,
         and it can be made again from the log by its id.
-
-        Raises:
-            UsageError: The file cannot be written, or is not a receipt of this log.
         """
         old = check_receipt_path(path, self.log)
         if old is not None and old.record == self.record and _is_better(old, self):
@@ -208,12 +195,7 @@ def _list_proofs(anchor: ReceiptAnchor) -> tuple[bool, bool]:
 
 
 def parse_receipt(data: bytes) -> Receipt:
-    """Parse a receipt's bytes, strictly and within bounds.
-
-    Raises:
-        MalformedError: The bytes break the format. The message names the member.
-        UnknownVersionError: The bytes have another format or version.
-    """
+    """Parse a receipt's bytes, strictly and within bounds."""
     value = parse_strict(data, subject=Message("receipt-subject"), max_bytes=MAX_RECEIPT_BYTES)
     if not isinstance(value, dict) or "format" not in value:
         raise MalformedError(Message("receipt-not-object"))
@@ -227,11 +209,7 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def validate_members(model: type[_Model], value: object) -> _Model:
-    """Return the document of a receipt, or of a part of it, that ``value`` holds.
-
-    Raises:
-        MalformedError: A member is missing, unknown, misshapen or out of its bounds.
-    """
+    """Return the document of a receipt, or of a part of it, that ``value`` holds."""
     try:
         return model.model_validate(value)
     except ValidationError as error:
@@ -243,11 +221,7 @@ def validate_members(model: type[_Model], value: object) -> _Model:
 
 
 def encode_record_member(record: str) -> bytes:
-    """Return the exact bytes of the record in a receipt's member ``record``.
-
-    Raises:
-        MalformedError: They are more than a record may have.
-    """
+    """Return the exact bytes of the record in a receipt's member ``record``."""
     encoded = record.encode("utf-8")
     if len(encoded) > MAX_RECORD_BYTES:
         raise MalformedError(Message("receipt-record-too-long", limit=MAX_RECORD_BYTES))
@@ -330,11 +304,7 @@ def encode_state(state: StateProof) -> bytes:
 
 
 def decode_state(data: bytes) -> StateProof:
-    """Return the state proof that ``encode_state`` wrote.
-
-    Raises:
-        MalformedError: The bytes break the format.
-    """
+    """Return the state proof that ``encode_state`` wrote."""
     value = parse_strict(data, subject=Message("receipt-subject"), max_bytes=MAX_RECEIPT_BYTES)
     return _state(validate_members(StateDocument, value))
 

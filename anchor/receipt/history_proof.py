@@ -43,10 +43,8 @@ def check_beacon(
     ``anchored_at`` is the anchor's time in Unix seconds.
 
     Raises:
-        MalformedError: The header or a proof is malformed.
         MismatchError: What is proven is not what the record names, or not older than the anchor.
         NotTrustedError: The chain has no history contract, or one with other code.
-        UnknownVersionError: The beacon's header is of a fork that this release does not know.
     """
     if named.chain_id != chain_id:
         raise MismatchError(

@@ -11,11 +11,7 @@ from anchor.system.regular_files import read_regular_file
 
 
 def read_place(path: Path, most: int) -> bytes:
-    """Return at most ``most`` bytes of a receipt's file.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
+    """Return at most ``most`` bytes of a receipt's file."""
     try:
         return read_regular_file(path, most)
     except OSError as error:
@@ -25,11 +21,7 @@ def read_place(path: Path, most: int) -> bytes:
 
 
 def read_taken_place(path: Path, most: int) -> bytes | None:
-    """Return the bytes at a receipt's path: None if it is free, empty if it is not a regular file.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
+    """Return the bytes at a receipt's path: None if it is free, empty if it is no regular file."""
     try:
         return read_regular_file(path, most)
     except FileNotFoundError:

@@ -84,11 +84,9 @@ def check_account(
     The caller has to know that this block is final.
 
     Raises:
-        MalformedError: The header or a proof is malformed.
         MismatchError: The header is another block's, or the proofs do not lead to its state root.
         NotTrustedError: There is no account at ``registry``, or it has another code hash, or its
             storage holds what that code never writes.
-        UnknownVersionError: The header is of a fork that this release does not know.
     """
     header = parse_header(proof.header)
     if header.hash != block_hash:
@@ -141,7 +139,6 @@ def check_submitter(
 
     Raises:
         CannotCheckError: The receipt does not prove the operator's key.
-        AnchorError: The proof is wrong, as in ``check_account``.
     """
     if operator_id == 0:
         if proof.operator_proof:
@@ -170,7 +167,6 @@ def check_successor(
 
     Raises:
         CannotCheckError: A log succeeds it, and the receipt does not prove at which size.
-        AnchorError: The proof is wrong, as in ``check_account``.
     """
     succeeding = find_successor(successor, storage_root, log)
     takeover = successor.takeover

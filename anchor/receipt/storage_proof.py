@@ -20,12 +20,7 @@ _MAX_VALUE_BYTES = 33
 def prove_account(
     kind: Message, state_root: Hash32, address: Address, nodes: tuple[bytes, ...]
 ) -> tuple[Hash32, Hash32] | None:
-    """Return the storage root and code hash of an account; None if the state has no such account.
-
-    Raises:
-        MalformedError: The proof or the account is malformed.
-        MismatchError: The proof does not lead to the state root.
-    """
+    """Return the storage root and code hash of an account; None if it is not in the state."""
     value = _prove(kind, state_root, address, nodes)
     if value is None:
         return None

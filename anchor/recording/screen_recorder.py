@@ -53,10 +53,6 @@ def record_screen(display: str, folder: Path, seconds: int, stopping: Event) -> 
     """Record a display until the time is over, or ``stopping`` is set.
 
     A crash of this process ends ffmpeg too.
-
-    Raises:
-        UsageError: ffmpeg is not installed, or records nothing of the display.
-        CannotCheckError: ffmpeg's programs do not answer.
     """
     ffmpeg, ffprobe = _find("ffmpeg"), _find("ffprobe")
     banner = run_program(ffmpeg, ["-version"], folder=folder).output.partition("\n")[0]

@@ -50,7 +50,6 @@ def make_backup(
         UsageError: ``target`` exists, cannot be created, or lies in a public folder.
         MismatchError: The copied store is damaged, so that no backup was made.
         LeaseHeldError: Another process is making a backup at ``target``.
-        StorageError: The disk is full or failing, or the store's server is unreachable.
     """
     config = project.config
     _check_private(config, target)

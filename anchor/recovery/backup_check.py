@@ -35,14 +35,7 @@ class CheckedBackup:
 
 
 def check_backup(folder: Path) -> CheckedBackup:
-    """Verify a backup's files and recompute the log in it, without changing anything in the folder.
-
-    Raises:
-        ConfigError: The folder is not a backup.
-        MismatchError: The backup's ``backup.json`` is damaged.
-        UnknownVersionError: A newer release made the backup.
-        StorageError: The disk fails.
-    """
+    """Verify a backup's files and recompute the log in it, without changing the folder."""
     return check_contents(folder, read_manifest(folder))
 
 

@@ -15,10 +15,7 @@ def check_backup_folder(folder: Path, config: Config) -> Path:
     """Verify the file hashes of a backup, or of the newest backup in a folder; return its path.
 
     Raises:
-        ConfigError: The folder is not a backup and contains no backup.
-        MismatchError: A file is missing or damaged.
         ChainGuardError: The backup belongs to another log.
-        UnknownVersionError: A newer release made the backup.
     """
     folder = find_backup(folder)
     manifest = read_manifest(folder)

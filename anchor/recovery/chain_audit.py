@@ -49,7 +49,6 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
     Raises:
         CannotCheckError: The node does not answer, its newest final block is older than one that
             this project saw, or nodes disagree.
-        ChainGuardError: The node is on another chain, or the registry's address has other code.
     """
     config = project.config
     registry = RegistryReader(config.registry, config.log)
@@ -90,11 +89,7 @@ def audit_chain(project: OpenProject, node: Node) -> ChainAudit:
 def _check_not_behind(
     node: Node, final: Block, stored: list[AnchoredHead], by_root: dict[Hash32, Anchor]
 ) -> None:
-    """Check that the node's final block is not older than a stored final anchor it does not hold.
-
-    Raises:
-        CannotCheckError: The final block is older.
-    """
+    """Check that the node's final block is not older than a stored final anchor that it lacks."""
     for known in stored:
         if known.final and known.head.root not in by_root and is_behind(final, known):
             raise CannotCheckError(
@@ -207,11 +202,7 @@ def _audit_latest(project: OpenProject, registry: RegistryReader, node: Node) ->
 
 
 def _check_shared(node: Node, count: int, deviation: Message) -> None:
-    """Check that a quorum of nodes shows ``deviation`` in the newest block, so that it is a breach.
-
-    Raises:
-        QuorumError: Too few nodes show the deviation.
-    """
+    """Check that ``deviation`` is a breach: a quorum of nodes shows it in the newest block."""
     if count < node.needed:
         raise QuorumError(
             Message("audit-nodes-disagree", count=count, deviation=deviation, needed=node.needed),

@@ -76,11 +76,7 @@ def leaves_of_store(name: str, database: Database) -> LeafOrigin:
 
 
 def walk_edges(origin: LeafOrigin, sizes: Collection[int]) -> Iterator[RightEdge]:
-    """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass.
-
-    Raises:
-        AnchorError: A leaf cannot be read.
-    """
+    """Yield the right edge of the log at each of ``sizes``, smallest first, in one pass."""
     edge = RightEdge()
     for size in sorted(size for size in sizes if 0 < size <= origin.size):
         for leaves in origin.read(edge.size, size):

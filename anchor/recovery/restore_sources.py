@@ -94,9 +94,6 @@ def gather_remains(
 
     ``left`` is the present store, or one that was moved aside. The caller holds the lock of its
     location, so that any working copies found belong to a restore that was killed.
-
-    Raises:
-        AnchorError: A named origin, or the present store, cannot be read.
     """
     for copied in find_copies(config.folder):
         discard(copied)
@@ -161,7 +158,6 @@ def _open_backup(stack: ExitStack, config: Config, folder: Path) -> Database:
 
     Raises:
         MismatchError: The store cannot be read although its file hashes match.
-        UnknownVersionError: The store has another schema than this release's.
     """
     try:
         with open_copy(folder / STORE):
@@ -180,7 +176,6 @@ def _open_left(
     """Open the present store, or a salvaged copy of a damaged one.
 
     Raises:
-        UnknownVersionError: The store has another schema than this release's.
         StorageError: The store is damaged, and no option says how to treat it.
     """
     if wanted.is_salvaging and isinstance(left, SqliteFile):

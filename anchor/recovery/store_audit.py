@@ -76,11 +76,7 @@ class Audit:
 
 
 def audit_project(project: OpenProject) -> Audit:
-    """Recompute leaves, roots and tiles from what is stored, and compare.
-
-    Raises:
-        ConfigError: The heads cannot be listed.
-    """
+    """Recompute leaves, roots and tiles from what is stored, and compare."""
     audit = audit_log(
         project.database,
         project.tiles,
@@ -96,11 +92,7 @@ def audit_project(project: OpenProject) -> Audit:
 
 
 def audit_log(database: Database, tiles: TileFolder, *others: Iterator[Message]) -> Audit:
-    """Recompute leaves, roots and tiles, and run the checks ``others`` after these.
-
-    Raises:
-        ConfigError: The heads cannot be listed.
-    """
+    """Recompute leaves, roots and tiles, and run the checks ``others`` after these."""
     with database.read() as connection:
         heads = load_heads(connection)
     size = heads[-1].size if heads else 0
@@ -137,11 +129,7 @@ def _as_breach(check: Iterator[Message]) -> Iterator[Message]:
 
 
 def rebuild_tiles(project: OpenProject) -> int:
-    """Rebuild all tiles from the stored leaves; return the number of leaves they cover.
-
-    Raises:
-        ChainGuardError: The stored leaves do not lead to the log's head.
-    """
+    """Rebuild all tiles from the stored leaves; return the number of leaves they cover."""
     with project.database.read() as connection:
         newest = newest_head(connection)
     if newest is not None:

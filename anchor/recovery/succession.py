@@ -138,10 +138,8 @@ def succeed(
     closed already; to stop here, it raises.
 
     Raises:
-        UsageError: The store cannot continue from the root.
         ChainGuardError: The log has another successor, the new number is in use, or an incident is
             open.
-        SignerError: The key is not the owner's.
         NotFinalError: The transaction was sent and is not final yet; a later call completes it.
     """
     check_no_incident(project)
@@ -181,7 +179,6 @@ def prepare_call(
     closed already.
 
     Raises:
-        UsageError: The store cannot continue from the root.
         ChainGuardError: The log has another successor, the new number is in use, or an incident is
             open.
     """

@@ -70,11 +70,7 @@ def _copy(project: OpenProject, database: Writable, head: Head, side_file: SideF
 
 
 def _check_complete(runs: Iterable[Run], head: Head) -> Iterator[Run]:
-    """Yield the runs up to a head, which have every piece.
-
-    Raises:
-        ChainGuardError: A piece is missing.
-    """
+    """Yield the runs up to a head, which have every piece."""
     end = 0
     for run in runs:
         if run.first != end:

@@ -17,7 +17,6 @@ def restore_timestamps(backup: Path, target: Path) -> int:
 
     Raises:
         UsageError: A file was replaced by a link.
-        StorageError: The disk is full or failing.
     """
     missing = [
         path

@@ -98,14 +98,7 @@ def encode_deployment_record(record: DeploymentRecord) -> bytes:
 def check_deployment_record(
     data: bytes, expected: DeploymentRecord, *, subject: str
 ) -> DeployingTransaction | None:
-    """Check that a record is about ``expected``'s deployment; return the transaction it names.
-
-    Raises:
-        MalformedError: ``data`` is not a deployment record.
-        UnknownVersionError: The record has another version.
-        ChainGuardError: The record is about another deployment; the message names the first member
-            that differs.
-    """
+    """Check that a record is about ``expected``'s deployment; return the transaction it names."""
     members = parse_strict(data, subject=subject, max_bytes=MAX_RECORD_BYTES)
     if not isinstance(members, dict):
         raise MalformedError(Message("deployment-record-malformed", subject=subject))

@@ -15,11 +15,7 @@ SUCCEEDED = hash_keccak256(b"Succeeded(bytes32,bytes32,bytes32,uint256)")
 
 
 def decode_takeover(data: bytes) -> Hash32:
-    """Return the root from which the successor continues, from the event's data.
-
-    Raises:
-        MalformedError: The data is not two words long.
-    """
+    """Return the root from which the successor continues, from the event's data."""
     if len(data) != 64:
         raise MalformedError(Message("event-data-wrong-length", size=len(data)))
     return Hash32(data[:32])

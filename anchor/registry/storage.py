@@ -63,9 +63,6 @@ def decode_anchor(word: bytes) -> Anchor | None:
     """Unpack ``anchors[log][root]``; None if the registry has no such anchor.
 
     From the low bits up: size 48 · sequence 40 · blockNumber 48 · timestamp 48 · operatorId 72.
-
-    Raises:
-        NodeFaultError: The contract never writes this word.
     """
     value = int.from_bytes(word, "big")
     if value == 0:

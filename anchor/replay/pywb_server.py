@@ -53,11 +53,7 @@ class RunningPywb:
 
 
 def find_pywb() -> PywbPrograms:
-    """Return pywb's programs of ``PATH``.
-
-    Raises:
-        UsageError: pywb is not installed.
-    """
+    """Return pywb's programs of ``PATH``."""
     manager, server = find_program(_MANAGER), find_program(_SERVER)
     if manager is None or server is None:
         raise UsageError(Message("pywb-missing"))
@@ -65,11 +61,7 @@ def find_pywb() -> PywbPrograms:
 
 
 def build_collection(programs: PywbPrograms, folder: Path, warcs: Sequence[Path]) -> None:
-    """Make a collection of WARC files in ``folder``, with an index.
-
-    Raises:
-        CannotCheckError: pywb cannot be run, or does not accept the files.
-    """
+    """Make a collection of WARC files in ``folder``, with an index."""
     (folder / "config.yaml").write_text(_CONFIGURATION, "utf-8")
     (folder / "templates").mkdir()
     for name in _EMPTY_TEMPLATES:

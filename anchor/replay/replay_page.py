@@ -54,11 +54,7 @@ def describe_receipt(capture: CaptureBag) -> Message:
 
 
 def render_replay(facts: ReplayFacts, language: Language) -> bytes:
-    """Return the page.
-
-    Raises:
-        MismatchError: The screenshot has changed since the bag was verified.
-    """
+    """Return the page."""
     capture = facts.capture
     names = capture.list_pictures("")
     picture = capture.read(names[0], _MAX_SCREENSHOT) if names else None

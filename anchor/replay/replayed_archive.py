@@ -27,10 +27,7 @@ def extract_warcs(capture: CaptureBag, folder: Path) -> list[Path]:
     """Copy the WARC files of a capture into ``folder``, under names of our own.
 
     Raises:
-        UsageError: The capture has no archive, or the folder cannot be written.
-        MismatchError: The archive has changed since the bag was verified.
         MalformedError: The archive is not a WACZ file with WARC files stored as they are.
-        StorageError: The disk is full or fails.
     """
     name = PAYLOAD + ARCHIVE
     if capture.measure(ARCHIVE) is None:

@@ -72,7 +72,6 @@ class AnchorWatchThread:
         """Check that the last observation found the log open, and its head in the store.
 
         Raises:
-            ContradictedError: The log was closed, or its head is not in the store.
             IncidentError: A final anchor has disappeared, and the store has no record of that.
         """
         contradiction = self._contradiction

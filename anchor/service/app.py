@@ -125,8 +125,6 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
     """Return the application for an open project, which it closes when it stops.
 
     Raises:
-        ConfigError: The log's key, or the keyset of copies, is missing or damaged, or the secret of
-            a sign-in or the mail server is missing.
         ImportError: There are providers, and the extra ``platform`` is not installed.
     """
     service = Service(project, settings or Settings())
@@ -178,13 +176,7 @@ def create_app(project: OpenProject, settings: Settings | None = None) -> FastAP
 
 
 def make_providers(platform: PlatformConfig) -> dict[str, ProviderClient]:
-    """Return the providers by which people sign in, by name; none of them is contacted.
-
-    Raises:
-        ImportError: The extra ``platform`` is not installed.
-        SignerError: The file of a client's secret cannot be used.
-        ConfigError: The variable of a client's secret is not set.
-    """
+    """Return the providers by which people sign in, by name; none of them is contacted."""
     if not platform.providers:
         return {}
     from anchor.service.provider_client import ProviderClient
@@ -209,11 +201,7 @@ def check_captures(config: Config, folder: Path) -> None:
 
 
 def make_ceremony(platform: PlatformConfig) -> PasskeyCeremony | None:
-    """Return the ceremonies of passkeys; None without providers, or at an address without a domain.
-
-    Raises:
-        ImportError: The extra ``platform`` is not installed.
-    """
+    """Return the ceremonies of passkeys; None without providers or a domain in the address."""
     site = find_relying_party(platform.url)
     if not platform.providers or site is None:
         return None

@@ -37,7 +37,6 @@ class BodyStream:
         """Return the next piece; None if it does not arrive in time.
 
         Raises:
-            ClientGone: The client has disconnected.
             Problem: The service is stopping (503), or the key was revoked or has expired (401).
         """
         if self._next is None:

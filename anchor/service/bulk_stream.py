@@ -206,11 +206,7 @@ class _Outbox:
         self._changed = asyncio.Event()
 
     async def put(self, data: bytes) -> None:
-        """Add an answer; wait while too many are unread.
-
-        Raises:
-            ClientGone: The client does not read the answers in time.
-        """
+        """Add an answer; wait while too many are unread."""
         if self._is_closed:
             raise ClientGone
         self._parts.append(data)

@@ -96,11 +96,7 @@ class CaptureDesk:
         self._spool = CaptureSpool(settings.folder)
 
     def prepare(self) -> None:
-        """Make the spool folder's parts, and remove what settled captures left in it.
-
-        Raises:
-            ConfigError: The folder cannot be used.
-        """
+        """Make the spool folder's parts, and remove what settled captures left in it."""
         self._spool.prepare()
         left = self._spool.list_results()
         with self._service.project.database.read() as connection:
@@ -109,12 +105,7 @@ class CaptureDesk:
             self._spool.remove(id)
 
     async def work(self, job: TakenJob) -> Record:
-        """Do what the capture's state asks for; return how to record it.
-
-        Raises:
-            NotYet: The worker has not finished.
-            StorageError: The spool folder or the object store fails.
-        """
+        """Do what the capture's state asks for; return how to record it."""
         capture = await self._service.query(find_capture, job.about)
         if capture is None or capture.settled_at is not None:
             await asyncio.to_thread(self._spool.remove, job.about)

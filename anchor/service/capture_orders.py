@@ -30,11 +30,7 @@ _KEY = re.compile(KEY_PATTERN)
 
 
 def need_captures(service: Service) -> CaptureSettings:
-    """Return the settings of captures.
-
-    Raises:
-        Problem: The operator offers none (404).
-    """
+    """Return the settings of captures."""
     if service.settings.captures is None:
         raise Problem(404, Message("captures-not-offered"))
     return service.settings.captures
@@ -90,11 +86,7 @@ async def order_page(
 
 
 def check_url(text: str) -> str:
-    """Return a URL that the guard does not refuse by its text alone.
-
-    Raises:
-        Problem: It would, or is malformed (422).
-    """
+    """Return a URL that the guard does not refuse by its text alone."""
     text = text.strip()
     try:
         parse_egress_url(text)
@@ -127,11 +119,7 @@ def _explain(error: OverCaptureQuota) -> Problem:
 
 
 async def find_own_capture(service: Service, caller: Caller, id: str) -> OrderedCapture:
-    """Return a capture of the caller's tenant.
-
-    Raises:
-        Problem: There is none with this id (404).
-    """
+    """Return a capture of the caller's tenant."""
     capture = await service.query(find_capture, id)
     if capture is None or capture.tenant != caller.tenant:
         raise Problem(404, Message("capture-unknown"))

@@ -86,12 +86,7 @@ async def answer_picture(service: Service, caller: Caller, id: str) -> Response:
 
 
 def _read_file(vault: CopyVault, copy: KeptCopy, parts: Sequence[CopyPart], name: str) -> bytes:
-    """Return a file of a kept bag, of which one part at a time is in memory.
-
-    Raises:
-        MalformedError: The bag is no ZIP file.
-        MismatchError: The object store does not return what was stored, or there is no such file.
-    """
+    """Return a file of a kept bag, of which one part at a time is in memory."""
     read = _PartReader(vault, copy, parts).read_at
     files, _ = read_directory(read, copy.length)
     for entry in files:

@@ -20,11 +20,7 @@ T = TypeVar("T")
 
 
 async def find_visible_case(service: Service, caller: Caller, id: str) -> CaseRow:
-    """Return a case that the caller sees.
-
-    Raises:
-        Problem: There is none with this id (404).
-    """
+    """Return a case that the caller sees."""
     viewer = viewer_of(caller.permissions, caller.actor)
     case = await service.query(find_case, caller.tenant, viewer, id)
     if case is None:
@@ -49,7 +45,6 @@ async def change_visible_case(
     Raises:
         Problem: There is no such case (404), or a hold is in force that the caller may not end
             (403).
-        UsageError: The change is not possible.
     """
     viewer = viewer_of(caller.permissions, caller.actor)
 
@@ -68,21 +63,13 @@ async def change_visible_case(
 
 
 def need_owner(caller: Caller) -> None:
-    """Check that the caller may do what a tenant's owners may.
-
-    Raises:
-        Problem: They may not (403).
-    """
+    """Check that the caller may do what a tenant's owners may."""
     if "manage" not in caller.permissions:
         raise lacks_permission(caller, "manage")
 
 
 def need_exhibit(connection: Any, case: CaseRow, id: str) -> ExhibitRow:
-    """Return an exhibit of a case.
-
-    Raises:
-        Problem: There is none with this id (404).
-    """
+    """Return an exhibit of a case."""
     exhibit = find_exhibit(connection, case.id, id)
     if exhibit is None:
         raise Problem(404, Message("exhibit-unknown"))

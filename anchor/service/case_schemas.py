@@ -229,11 +229,7 @@ def read_party_documents(parties: Sequence[PartyDocument]) -> tuple[Party, ...]:
 
 
 def refuse_texts(faults: Mapping[str, Message]) -> None:
-    """Check that the texts of a request have no fault.
-
-    Raises:
-        Problem: They have (422).
-    """
+    """Check that the texts of a request have no fault."""
     if faults:
         errors = [FieldError(f"/{name}", fault) for name, fault in faults.items()]
         raise Problem(422, Message("request-body-invalid"), errors=errors)

@@ -76,12 +76,7 @@ class CertificateMaker:
         self._limits = limits
 
     async def work(self, job: TakenJob) -> Record:
-        """Make the certificate that the job is about; return how to record it or its refusal.
-
-        Raises:
-            NotYet: The anchor of the evidence is not final yet.
-            CannotCheckError: The verification has no answer from a node; later it may have one.
-        """
+        """Make the certificate that the job is about; return how to record it or its refusal."""
         certificate = await self._service.query(find_certificate, job.about)
         if certificate is None or not certificate.is_waiting or certificate.identity is None:
             return record_nothing

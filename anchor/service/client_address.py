@@ -21,11 +21,7 @@ _SITE_PREFIX = 64
 
 
 def parse_proxies(texts: Iterable[str]) -> tuple[_Network, ...]:
-    """Parse the networks of proxies, each given as an address or as address/prefix.
-
-    Raises:
-        UsageError: A text is neither an address nor a network.
-    """
+    """Parse the networks of proxies, each given as an address or as address/prefix."""
     networks = []
     for text in texts:
         try:
@@ -55,11 +51,7 @@ class Peers:
     """Counters of the open connections of each address, except those of the named proxies."""
 
     def __init__(self, proxies: Iterable[str]) -> None:
-        """Create the counters; ``proxies`` are addresses and networks of the named proxies.
-
-        Raises:
-            UsageError: A proxy is neither an address nor a network.
-        """
+        """Create the counters; ``proxies`` are addresses and networks of the named proxies."""
         self._proxies = parse_proxies(proxies)
         self._open: Counter[str] = Counter()
         self._has_warned = False

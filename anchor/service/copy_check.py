@@ -38,7 +38,6 @@ async def check_copy(
     One part at a time is in memory.
 
     Raises:
-        MismatchError: The object store does not return what was stored.
         ScannerUndecided: It is the evidence, and the scanner cannot tell whether it is infected.
     """
     key = await asyncio.to_thread(vault.open_key, copy)
@@ -69,11 +68,7 @@ class _Scanner:
         self._process = process
 
     async def feed(self, data: bytes) -> None:
-        """Pass bytes on; a scanner that has read enough has closed its input.
-
-        Raises:
-            ScannerUndecided: It does not read on.
-        """
+        """Pass bytes on; a scanner that has read enough has closed its input."""
         if self._process is not None:
             assert self._process.stdin is not None, "it is a pipe"
             # uvloop raises RuntimeError for a pipe that was closed before.
@@ -82,11 +77,7 @@ class _Scanner:
                 await _limit(self._process.stdin.drain())
 
     async def is_infected(self) -> bool:
-        """Return what the scanner says at the end of the input.
-
-        Raises:
-            ScannerUndecided: It cannot tell.
-        """
+        """Return what the scanner says at the end of the input."""
         if self._process is None:
             return False
         assert self._process.stdin is not None, "it is a pipe"
@@ -98,11 +89,7 @@ class _Scanner:
 
 
 async def _limit(step: Coroutine[Any, Any, T]) -> T:
-    """Await what a scanner does.
-
-    Raises:
-        ScannerUndecided: It takes too long.
-    """
+    """Await what a scanner does."""
     try:
         return await asyncio.wait_for(step, _PATIENCE)
     except TimeoutError:
@@ -111,11 +98,7 @@ async def _limit(step: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def _start_scanner(command: Sequence[str]) -> AsyncIterator[_Scanner]:
-    """Start the scanner, if there is one; it is killed if it has not ended by itself.
-
-    Raises:
-        ScannerUndecided: It cannot be started.
-    """
+    """Start the scanner, if there is one; it is killed if it has not ended by itself."""
     if not command:
         yield _Scanner(None)
         return

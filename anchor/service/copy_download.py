@@ -30,11 +30,7 @@ _MOST_DOWNLOADS = 8
 
 
 def need_vault(service: Service) -> CopyVault:
-    """Return the vault of copies.
-
-    Raises:
-        Problem: The operator keeps no copies (404).
-    """
+    """Return the vault of copies."""
     if service.vault is None:
         raise Problem(404, Message("copies-not-configured"), headers=CLOSE)
     return service.vault

@@ -49,12 +49,7 @@ class CopyKeeper:
         self._vault = vault
 
     async def work(self, job: TakenJob) -> Record:
-        """Do what the copy's state asks for; return how to record it.
-
-        Raises:
-            NotYet: The upload may go on, or the scanner cannot tell.
-            StorageError: The object store fails.
-        """
+        """Do what the copy's state asks for; return how to record it."""
         copy = await self._service.query(find_copy, job.about)
         if copy is None or copy.state == "kept":
             return record_nothing

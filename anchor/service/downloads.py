@@ -28,7 +28,6 @@ async def prove_evidence(service: Service, caller: Caller, id: str) -> Receipt:
 
     Raises:
         Problem: The tenant has no such evidence (404), or it was erased (410).
-        NotFinalError: It is not sealed yet.
     """
     return await service.receipt_builder.prove(await _find_recorded(service, caller, id))
 
@@ -41,22 +40,13 @@ async def _find_recorded(service: Service, caller: Caller, id: str) -> StoredEvi
 
 
 async def answer_receipt_file(service: Service, caller: Caller, id: str) -> Response:
-    """Return the receipt of a tenant's evidence as a file to be kept, as ``prove_evidence`` does.
-
-    Raises:
-        ChainGuardError: The chain contradicts the log.
-    """
+    """Return the receipt of a tenant's evidence as a file to keep, as ``prove_evidence`` does."""
     service.check_chain()
     return await answer_receipt(service, await _find_recorded(service, caller, id))
 
 
 async def answer_receipt(service: Service, stored: StoredEvidence) -> Response:
-    """Return the receipt of evidence with a record as a file to be kept.
-
-    Raises:
-        ChainGuardError: The chain contradicts the log.
-        NotFinalError: The evidence is not sealed yet.
-    """
+    """Return the receipt of evidence with a record as a file to be kept."""
     service.check_chain()
     body = encode_receipt(await service.receipt_builder.prove(stored))
     headers = name_recorded_file(stored.record, stored.identity.hex()[:16], RECEIPT_SUFFIX)
@@ -64,11 +54,7 @@ async def answer_receipt(service: Service, stored: StoredEvidence) -> Response:
 
 
 async def find_certificate_of(service: Service, caller: Caller, id: str) -> IssuedCertificate:
-    """Return a tenant's certificate.
-
-    Raises:
-        Problem: The tenant has no such certificate (404).
-    """
+    """Return a tenant's certificate."""
     certificate = await service.query(find_certificate, id)
     if certificate is None or certificate.tenant != caller.tenant:
         raise Problem(404, Message("certificate-unknown-to-tenant"))

@@ -75,7 +75,6 @@ async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStat
 
     Raises:
         Problem: The tenant has no such evidence (404), or it was erased (410).
-        ChainGuardError: The evidence was anchored, and the chain contradicts the log.
     """
     (status,) = await load_statuses(service, lambda: [find_evidence(service, caller, id)])
     return status
@@ -84,11 +83,7 @@ async def load_status(service: Service, caller: Caller, id: str) -> EvidenceStat
 async def load_statuses(
     service: Service, find: Callable[[], Sequence[StoredEvidence]]
 ) -> list[EvidenceStatusDocument]:
-    """Return the status of each piece of evidence that ``find`` returns.
-
-    Raises:
-        ChainGuardError: One of them was anchored, and the chain contradicts the log.
-    """
+    """Return the status of each piece of evidence that ``find`` returns."""
     standings = await service.read(lambda: [_load(service, stored) for stored in find()])
     if any(each.anchored is not None and each.anchored.final for each in standings):
         service.check_chain()

@@ -88,10 +88,6 @@ def verify_id_token(
     """Return the claims of an ID token that was made for this sign-in.
 
     ``keys`` is the provider's JWK set, ``at`` the time in Unix seconds.
-
-    Raises:
-        MalformedError: Signature, issuer, audience, nonce or times are not as they have to be.
-        UnknownSigningKeyError: The token names a key that ``keys`` lacks.
     """
     if not isinstance(token, str) or len(token) > _MAX_TOKEN:
         raise MalformedError(Message("id-token-missing"))

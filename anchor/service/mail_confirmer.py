@@ -38,9 +38,6 @@ class MailConfirmer:
 
         Each attempt has a token of its own, and ends that of the one before: the store has hashes
         only.  After a crash a second e-mail comes, and its link is the one that works.
-
-        Raises:
-            NotYet: The mail server did not take it, and is tried again later.
         """
         at = utc_now()
         asked = await self._service.query(find_confirmation, job.about)

@@ -45,9 +45,6 @@ class MailSender:
 
         A crash after the mail server has taken it leaves the job: it is sent again, with the same
         Message-ID.
-
-        Raises:
-            NotYet: It failed, and is tried again later.
         """
         delivery = await self._service.query(find_delivery, job.about)
         if delivery is None or delivery.state != "waiting" or delivery.person is None:

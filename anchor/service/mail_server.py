@@ -32,23 +32,14 @@ class MailServer:
     """Sends e-mails; ``sender`` is the address that they come from."""
 
     def __init__(self, config: MailConfig) -> None:
-        """Read the password.
-
-        Raises:
-            SignerError: The file of the password cannot be used.
-            ConfigError: The variable of the password is not set.
-        """
+        """Read the password."""
         self.sender = config.sender
         self._config = config
         self._password = config.read_password()
         self._tls = make_tls_context()
 
     def send(self, mail: EmailMessage) -> None:
-        """Send an e-mail.
-
-        Raises:
-            MailRefused: The server did not take it.
-        """
+        """Send an e-mail."""
         try:
             with self._connect() as server:
                 server.send_message(mail)

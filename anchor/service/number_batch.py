@@ -55,7 +55,6 @@ async def look_up_all(request: Request, service: Service, texts: Sequence[str]) 
     Raises:
         Problem: So many numbers exceed the limit of the request's address (429), or that cannot be
             told yet (503).
-        ChainGuardError: The chain contradicts the log, and a match rests on a final anchor.
     """
     printed = [_read(text) for text in texts]
     asked = list(dict.fromkeys(number for number in printed if isinstance(number, PrintedNumber)))

@@ -32,9 +32,7 @@ async def look_up(service: Service, text: str, most: int) -> tuple[list[Numbered
     """Return up to ``most`` things that have the number in ``text``, and whether there are more.
 
     Raises:
-        MalformedError: It is no number.
         Problem: Nothing has this number (404), or that cannot be told yet (503).
-        ChainGuardError: The chain contradicts the log, and a match rests on a final anchor.
     """
     printed = read_number(text)
     chain_id = service.project.config.chain_id

@@ -41,55 +41,35 @@ class OperatorActions:
         self._actor = actor
 
     async def suspend(self, tenant: str, reason: str) -> None:
-        """Refuse a tenant's keys and people.
-
-        Raises:
-            Problem: There is no such tenant (404).
-        """
+        """Refuse a tenant's keys and people."""
         at = utc_now()
         await self._note("tenant-suspended", at, tenant=tenant, reason=reason)
         done = await self._service.change(suspend_tenant, tenant, reason, self._actor, at)
         _check(done, Message("operator-tenant-unknown"))
 
     async def resume(self, tenant: str) -> None:
-        """End a tenant's suspension.
-
-        Raises:
-            Problem: There is no such tenant (404).
-        """
+        """End a tenant's suspension."""
         at = utc_now()
         await self._note("tenant-resumed", at, tenant=tenant)
         done = await self._service.change(resume_tenant, tenant, self._actor, at)
         _check(done, Message("operator-tenant-unknown"))
 
     async def change_limits(self, tenant: str, limits: Quota) -> None:
-        """Give a tenant other quotas.
-
-        Raises:
-            Problem: There is no such tenant (404).
-        """
+        """Give a tenant other quotas."""
         at, values = utc_now(), {"per_day": limits.per_day, "per_minute": limits.per_minute}
         await self._note("quota-changed", at, tenant=tenant, **values)
         done = await self._service.change(change_limits, tenant, limits, self._actor, at)
         _check(done, Message("operator-tenant-unknown"))
 
     async def hasten(self, job: int) -> None:
-        """Try a failing job now.
-
-        Raises:
-            Problem: No failing job has this id (404).
-        """
+        """Try a failing job now."""
         at = utc_now()
         await self._note("job-hastened", at, job=job)
         _check(await self._service.change(hasten_job, job, at), Message("operator-job-unknown"))
         self._service.jobs.wake()
 
     async def redeliver(self, message: str) -> None:
-        """Send a message that failed now, under the same id.
-
-        Raises:
-            Problem: No message that failed has this id (404).
-        """
+        """Send a message that failed now, under the same id."""
         at = utc_now()
         await self._note("message-redelivered", at, message=message)
         done = await self._service.change(redeliver, message, at)
@@ -97,11 +77,7 @@ class OperatorActions:
         self._service.deliveries.wake()
 
     async def give_up(self, message: str) -> None:
-        """Give a message up that failed and waits for another attempt.
-
-        Raises:
-            Problem: No such message has this id (404).
-        """
+        """Give a message up that failed and waits for another attempt."""
         at = utc_now()
         await self._note("message-given-up", at, message=message)
         done = await self._service.change(give_up, message)
@@ -128,11 +104,7 @@ class OperatorActions:
         return blocked
 
     async def unblock(self, id: str) -> None:
-        """End a block.
-
-        Raises:
-            Problem: There is none with this id (404).
-        """
+        """End a block."""
         at = utc_now()
         blocked = await self._service.query(load_blocked, at)
         network = next((each.network for each in blocked if each.id == id), None)

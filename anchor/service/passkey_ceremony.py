@@ -127,11 +127,7 @@ class PasskeyCeremony:
         return verified.new_sign_count
 
     def read_names(self, answer: str) -> tuple[bytes, bytes | None]:
-        """Return the credential id that an answer names, and the user handle, none of it checked.
-
-        Raises:
-            Problem: The answer is malformed (400).
-        """
+        """Return the credential id and the user handle that an answer names, both unchecked."""
         with _refusing():
             credential = parse_authentication_credential_json(_cut(answer))
         return credential.raw_id, credential.response.user_handle
@@ -156,9 +152,6 @@ def _refusing() -> Iterator[None]:
 
     The library lets through errors of the formats of attestation and keys, which have no common
     class but ``Exception``.  It reads the answer alone, so that none of them is of this machine.
-
-    Raises:
-        Problem: The block raised an error (400).
     """
     try:
         yield

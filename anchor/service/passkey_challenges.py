@@ -91,11 +91,7 @@ def find_ceremony(request: Request) -> PasskeyCeremony | None:
 
 
 def need_ceremony(request: Request) -> PasskeyCeremony:
-    """Return the ceremonies of this site.
-
-    Raises:
-        Problem: There are no passkeys here (404).
-    """
+    """Return the ceremonies of this site."""
     ceremony = find_ceremony(request)
     if ceremony is None:
         raise Problem(404, Message("address-not-found"))

@@ -54,12 +54,7 @@ class Readiness:
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
-        """Check that a test write, at most a second old, was committed.
-
-        Raises:
-            AnchorError: The write failed.
-            Problem: The store does not answer (503).
-        """
+        """Check that a test write, at most a second old, was committed."""
         trying = self._trying
         if trying is None or (trying.done() and self._clock() - self._tried_at >= _PAUSE):
             self._tried_at = self._clock()

@@ -13,11 +13,7 @@ from anchor.service.settings import Settings
 
 
 def check_media_type(request: Request, *allowed: str) -> None:
-    """Check that the media type of ``Content-Type`` is one of the allowed ones.
-
-    Raises:
-        Problem: The media type is not allowed (415).
-    """
+    """Check that the media type of ``Content-Type`` is one of the allowed ones."""
     stated = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if stated not in allowed:
         raise Problem(
@@ -30,11 +26,7 @@ def _either(first: str, last: str) -> str:
 
 
 def check_length(request: Request, most: int) -> None:
-    """Check that ``Content-Length``, if present, is at most ``most`` bytes.
-
-    Raises:
-        Problem: The length is greater, or malformed (413).
-    """
+    """Check that ``Content-Length``, if present, is at most ``most`` bytes."""
     stated = request.headers.get("Content-Length", "0")
     if not stated.isascii() or not stated.isdigit() or len(stated) > 18 or int(stated) > most:
         raise too_long(most)
@@ -50,7 +42,6 @@ async def read_body(request: Request, settings: Settings) -> bytes:
 
     Raises:
         Problem: The body is too long (413), or takes too long to arrive (408).
-        ClientDisconnect: The client disconnected before the end of the body.
     """
     most = settings.max_body
     check_length(request, most)

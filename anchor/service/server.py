@@ -48,11 +48,7 @@ _SWITCH = 0.001
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on ``host`` and ``port``.
-
-    Raises:
-        UsageError: The address is in use, or is not one of this machine.
-    """
+    """Return a socket that listens on ``host`` and ``port``."""
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
@@ -127,11 +123,7 @@ def _make_app(config: Path, settings: Settings) -> FastAPI | UnavailableApp:
 
 
 def _open(config: Path, settings: Settings) -> FastAPI:
-    """Open the project, and return its application.
-
-    Raises:
-        AnchorError: The project cannot be opened.
-    """
+    """Open the project, and return its application."""
     project = open_project(load_config(config))
     try:
         project.database.check_same()
@@ -142,11 +134,7 @@ def _open(config: Path, settings: Settings) -> FastAPI:
 
 
 def _check(config: Path) -> None:
-    """Check that the project can be opened.
-
-    Raises:
-        AnchorError: The project cannot be opened.
-    """
+    """Check that the project can be opened."""
     loaded = load_config(config)
     load_log_key(loaded)
     with closing(open_project(loaded).database) as database:

@@ -110,9 +110,6 @@ def check_origin(request: Request, *, is_needed: bool = False) -> None:
     """Check that a request that changes something comes from a page of this site.
 
     With ``is_needed``, a request without ``Origin`` is refused, too.
-
-    Raises:
-        Problem: It is from another site (403).
     """
     origin, host = request.headers.get("Origin"), request.headers.get("Host")
     is_here = is_from_here(origin, host, scheme_of(request.scope))

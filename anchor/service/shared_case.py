@@ -73,11 +73,7 @@ async def open_shared_case(service: Service, request: Request, token: str) -> Sh
 
 
 async def describe_shared_exhibits(service: Service, shared: SharedCase) -> list[SharedExhibit]:
-    """Return the exhibits as the page shows them.
-
-    Raises:
-        ChainGuardError: One of them was anchored, and the chain contradicts the log.
-    """
+    """Return the exhibits as the page shows them."""
     pieces = [piece for _, piece in shared.exhibits if piece is not None and piece.record]
     statuses = await load_statuses(service, lambda: pieces)
     by_id = {status.id: status for status in statuses}

@@ -36,8 +36,6 @@ class UploadIntake:
         Raises:
             Problem: The body is too long (413) or slow (408), another request has moved the upload
                 on (409), the service stops (503), or the caller may no longer upload (401).
-            ClientGone: The client has disconnected.
-            StorageError: The object store fails.
         """
         key = await asyncio.to_thread(self._vault.open_key, self.copy)
         pending = bytearray()

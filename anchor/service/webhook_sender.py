@@ -74,9 +74,6 @@ class WebhookSender:
         """Try the delivery that the job is about; return how to record that it is settled.
 
         A crash after the receiver has answered leaves the job: it is sent again, with the same id.
-
-        Raises:
-            NotYet: It failed, and is tried again later.
         """
         row = await self._service.query(find_with_webhook, job.about)
         if row is None or row[0].state != "waiting":

@@ -165,11 +165,7 @@ class Service:
         return await asyncio.get_running_loop().run_in_executor(self._publisher, read)
 
     async def name_block(self) -> NotBefore | None:
-        """Return the block that records made now name; None if the configuration wants none.
-
-        Raises:
-            CannotCheckError: It wants one, and no node tells the final block.
-        """
+        """Return the block that records made now name; None if the configuration wants none."""
         if self.project.config.not_before is False:
             return None
         name = self._recent_block.name
@@ -202,23 +198,14 @@ class Service:
         return reload_callers(self.project.database, callers, utc_now())
 
     def check_chain(self) -> None:
-        """Check that the chain, as last observed, does not contradict the log.
-
-        Raises:
-            IncidentError: A final anchor has disappeared.
-            ContradictedError: The log is closed, or its head on the chain is unknown.
-        """
+        """Check that the chain, as last observed, does not contradict the log."""
         incident = explain_incidents(self.stage_watch.incidents)
         if incident is not None:
             raise incident
         self.anchor_watch.check()
 
     def check_clock(self) -> None:
-        """Check that this machine's clock agrees with the chain's time, as last observed.
-
-        Raises:
-            ClockError: The clock is certainly too far from the chain's time for use in records.
-        """
+        """Check that this machine's clock agrees with the chain's time, as last observed."""
         fault = self.anchor_watch.watch.judge(self.stage_watch.anchored_at)
         if fault is not None and fault.is_certain:
             raise clock_error(fault)
@@ -228,7 +215,6 @@ class Service:
 
         Raises:
             Problem: Too much evidence is waiting to be sealed (503).
-            ChainGuardError: The chain contradicts the log, or the clock is wrong.
         """
         self.check_chain()
         self.check_clock()

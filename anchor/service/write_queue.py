@@ -212,11 +212,7 @@ class _Batch:
         self.began = 0.0
 
     def begin(self) -> list[Job]:
-        """Return the jobs; the same ones again if the transaction is retried after a conflict.
-
-        Raises:
-            _NoRoomError: The disk has no room for the jobs.
-        """
+        """Return the jobs; the same ones again if the transaction is retried after a conflict."""
         self.began = time.monotonic()
         if not self.jobs:
             self.jobs = self._choose()

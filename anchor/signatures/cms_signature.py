@@ -66,10 +66,7 @@ def check_cms_signature(data: bytes, record: bytes) -> SignerCertificate:
     Whose it is remains open: no chain is verified.
 
     Raises:
-        MalformedError: The bytes are not a detached CAdES-BES signature.
         UnknownVersionError: Its digest is by another algorithm than SHA-256.
-        MismatchError: It is of other bytes, or was altered.
-        CannotCheckError: OpenSSL is missing, or cannot tell.
     """
     if not is_signed_data(data):
         raise MalformedError(Message("signature-not-cms"))
@@ -93,12 +90,7 @@ def check_cms_signature(data: bytes, record: bytes) -> SignerCertificate:
 
 
 def check_cms_chain(data: bytes, record: bytes, roots: Sequence[bytes], at: datetime) -> None:
-    """Verify the chain from the signer's certificate to one of these roots (DER) as of a time.
-
-    Raises:
-        NotTrustedError: No chain leads to one of them, or a certificate was not valid then.
-        CannotCheckError: OpenSSL is missing, or cannot tell.
-    """
+    """Verify the chain from the signer's certificate to one of these roots (DER) as of a time."""
     with tempfile.TemporaryDirectory(prefix="anchor-verify-") as name:
         folder = Path(name)
         _write(folder, data, record)
@@ -118,11 +110,7 @@ def list_chain_options(roots: str, at: datetime | None) -> list[str]:
 
 
 def make_cms_signature(record: bytes, certificates: Sequence[bytes], key: Path) -> bytes:
-    """Sign the record with OpenSSL; the first certificate (DER) is the signer's.
-
-    Raises:
-        SignerError: OpenSSL is missing, or did not sign.
-    """
+    """Sign the record with OpenSSL; the first certificate (DER) is the signer's."""
     program = find_program(_PROGRAM)
     if program is None:
         raise SignerError(Message("signature-openssl-missing"))

@@ -65,10 +65,7 @@ def check_signature(data: bytes, record: bytes) -> RecordSignature:
     """Verify that a signature is one of the record's bytes, by whomever.
 
     Raises:
-        MalformedError: The bytes are not a signature in one of the two forms, or are too many.
-        UnknownVersionError: The signature's version, or its digest's algorithm, is unknown.
         MismatchError: It is of another record or for another purpose, or was altered.
-        CannotCheckError: A program is missing, or cannot tell.
     """
     if len(data) > MAX_SIGNATURE_BYTES:
         raise MalformedError(Message("signature-too-long", limit=MAX_SIGNATURE_BYTES))

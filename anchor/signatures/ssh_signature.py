@@ -58,8 +58,6 @@ def read_ssh_signature(data: bytes) -> SshSignature:
     """Take an SSHSIG apart; nothing of it is verified.
 
     Raises:
-        MalformedError: The bytes are not one armoured signature.
-        UnknownVersionError: The signature's version is another than 1.
         MismatchError: It was made for another namespace, or by another kind of key than it states.
     """
     match = _ARMOUR.fullmatch(data)
@@ -95,10 +93,7 @@ def check_ssh_signature(data: bytes, record: bytes) -> SshSignature:
     """Verify that a signature is one of the record's bytes, by whichever key; return the key.
 
     Raises:
-        MalformedError: The bytes are not one armoured signature.
-        UnknownVersionError: The signature's version is another than 1.
         MismatchError: It is of other bytes or for another namespace, or was altered.
-        CannotCheckError: ``ssh-keygen`` is missing, or cannot tell.
     """
     parsed = read_ssh_signature(data)
     _verify(data, record, ["check-novalidate"])
@@ -106,22 +101,13 @@ def check_ssh_signature(data: bytes, record: bytes) -> SshSignature:
 
 
 def check_ssh_key(data: bytes, record: bytes, key: str) -> None:
-    """Verify that a signature of the record is by this key, a signer of the verifier's policy.
-
-    Raises:
-        MismatchError: It is of other bytes.
-        CannotCheckError: ``ssh-keygen`` is missing, or does not find this key in it.
-    """
+    """Verify that a signature of the record is by this key, a signer of the verifier's policy."""
     allowed = f'{_PRINCIPAL} namespaces="{NAMESPACE}" {key}\n'
     _verify(data, record, ["verify", "-f", "allowed_signers", "-I", _PRINCIPAL], allowed)
 
 
 def make_ssh_signature(record: bytes, key: Path) -> bytes:
-    """Sign the record with ``ssh-keygen``, by a key or an agent that holds it.
-
-    Raises:
-        SignerError: ``ssh-keygen`` is missing, or did not sign.
-    """
+    """Sign the record with ``ssh-keygen``, by a key or an agent that holds it."""
     program = find_program(_PROGRAM)
     if program is None:
         raise SignerError(Message("signature-ssh-missing"))
@@ -159,11 +145,7 @@ def _verify(data: bytes, record: bytes, words: list[str], allowed: str = "") -> 
 
 
 def _list_strings(data: bytes) -> Iterator[bytes]:
-    """Yield the strings of RFC 4251 (5), each after four bytes for its length.
-
-    Raises:
-        ValueError: The data ends within one.
-    """
+    """Yield the strings of RFC 4251 (5), each after four bytes for its length."""
     at = 0
     while at < len(data):
         end = at + 4 + int.from_bytes(data[at : at + 4], "big")

@@ -1943,11 +1943,7 @@ def check_log(receipt: Receipt, pins: Pins) -> str:
 
 
 def check_place(anchor: Anchor, pins: Pins) -> str:
-    """Step 4: check that registry and chain were named, or are this release's own.
-
-    Raises:
-        Refusal: The registry is another one, or nothing is known of the chain.
-    """
+    """Step 4: check that registry and chain were named, or are this release's own."""
     if anchor.registry != (pins.registry or REGISTRY):
         raise Refusal(NOT_TRUSTED, f"{describe_place(anchor)} is not this release's registry")
     chain = CHAINS.get(anchor.chain_id)
@@ -2121,11 +2117,7 @@ class Notice:
 
 
 def read_notice(name: str, data: bytes, *, is_named: bool) -> Notice | None:
-    """Read the notice in a receipt; None if its record holds none.
-
-    Raises:
-        Refusal: The receipt or its record is malformed, or of another version.
-    """
+    """Read the notice in a receipt; None if its record holds none."""
     receipt = read_receipt(data)
     read_record(receipt.record)
     document = read_json(receipt.record, "the record")

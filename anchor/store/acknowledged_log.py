@@ -60,12 +60,7 @@ class SideFile:
         self._sound: tuple[int, int] | None = None
 
     def append(self, entries: Iterable[Entry | EntryBlock]) -> None:
-        """Append entries and sync them to disk.
-
-        Raises:
-            WriteRefusedError: The disk is full or fails; the file is unchanged.
-            SideFileHeldError: Another process keeps the file locked.
-        """
+        """Append entries and sync them to disk."""
         data = encode_entries(entries)
         if not data:
             return
@@ -87,10 +82,6 @@ class SideFile:
         """Check that an entry could be appended: the file can be written, and its disk has room.
 
         The test data goes to another file, because a backup may be copying this one.
-
-        Raises:
-            WriteRefusedError: The disk is full or fails.
-            SideFileHeldError: Another process keeps the file locked.
         """
         with self._translate_errors():
             if self.path.exists():  # the first entry makes it
@@ -106,7 +97,6 @@ class SideFile:
 
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or the file cannot be read.
-            UnknownVersionError: A newer release wrote the file.
         """
         with self._translate_errors():
             try:
@@ -122,10 +112,6 @@ class SideFile:
         """Yield a message for each part that cannot be read.
 
         An unfinished last frame is none: an append may be under way, or was interrupted.
-
-        Raises:
-            StorageError: The file cannot be read.
-            UnknownVersionError: A newer release wrote the file.
         """
         told: list[Message] = []
         for _ in self.read_entries(told.append):
@@ -147,7 +133,6 @@ class SideFile:
         Raises:
             StorageError: The file is damaged and ``on_damage`` is None, or the disk is full or
                 fails; the file is unchanged.
-            SideFileHeldError: Another process keeps the file locked.
         """
         if not self.path.exists():
             return 0

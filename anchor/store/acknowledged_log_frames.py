@@ -119,11 +119,7 @@ def find_false_end(file: BinaryIO, size: int) -> int | None:
 
 
 def parse_entries(body: bytes) -> Iterator[Entry]:
-    """Yield the entries of a frame.
-
-    Raises:
-        UnknownVersionError: The entries are of a kind that this release does not know.
-    """
+    """Yield the entries of a frame."""
     has_key, length = _BODY.unpack_from(body)
     start = _BODY.size + length
     width = _HASH * (3 if has_key else 2)

@@ -65,11 +65,7 @@ class ApiKey:
 
 
 def check_tenant(name: str) -> None:
-    """Check that ``name`` is a permitted tenant name.
-
-    Raises:
-        UsageError: The name is not permitted.
-    """
+    """Check that ``name`` is a permitted tenant name."""
     if not _TENANT.fullmatch(name):
         raise UsageError(
             Message("tenant-name-invalid", name=name[:80]),
@@ -89,9 +85,6 @@ def create_key(
     """Create an API key and return it; it cannot be shown again.
 
     The tenant is created if it is new; ``limits`` replaces those of an existing tenant.
-
-    Raises:
-        UsageError: The tenant's name is not allowed, or a scope is unknown.
     """
     check_tenant(tenant)
     wanted = set(scopes)
@@ -177,9 +170,6 @@ def revoke_key(connection: Connection, key: str, revoked_at: str) -> str:
     """Revoke a key, named by its id or by itself; a revoked key keeps its time of revocation.
 
     Returns the id.
-
-    Raises:
-        UsageError: There is no such key.
     """
     match = _TOKEN.fullmatch(key)
     id = match[1] if match else key

@@ -49,14 +49,7 @@ OTHER_BACKUP = Message("backup-take-another-hint")
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Read and parse the ``backup.json`` of a backup.
-
-    Raises:
-        ConfigError: The folder is not a backup.
-        MismatchError: The file is damaged.
-        UnknownVersionError: The file has another format.
-        StorageError: The disk fails.
-    """
+    """Read and parse the ``backup.json`` of a backup."""
     path = folder / MANIFEST
     try:
         with path.open("rb") as file:
@@ -77,11 +70,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def make_durable(folder: Path) -> dict[str, FileEntry]:
-    """Sync every file and make it private to its owner; return sizes and hashes by path.
-
-    Raises:
-        StorageError: The disk is full or failing.
-    """
+    """Sync every file and make it private to its owner; return sizes and hashes by path."""
     entries: dict[str, FileEntry] = {}
     try:
         for parent, _, names in os.walk(folder, topdown=False):
@@ -106,11 +95,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def find_changes(folder: Path, manifest: Manifest) -> Iterator[Message]:
-    """Read every file of a backup again; yield one message for each that has changed.
-
-    Raises:
-        StorageError: The disk fails.
-    """
+    """Read every file of a backup again; yield one message for each that has changed."""
     unexpected = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))

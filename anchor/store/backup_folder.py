@@ -32,11 +32,7 @@ _GENERATION = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 
 
 def find_backup(folder: Path) -> Path:
-    """Return ``folder`` if it is a backup, otherwise the newest backup in it.
-
-    Raises:
-        ConfigError: The folder is not a backup and contains no backup.
-    """
+    """Return ``folder`` if it is a backup, otherwise the newest backup in it."""
     if (folder / MANIFEST).is_file():
         return folder
     kept = list_generations(folder)
@@ -73,12 +69,7 @@ def backup_path(folder: Path, moment: datetime) -> Path:
 
 
 def open_generations(folder: Path) -> Path:
-    """Create the folder for several backups if missing; return the path for an unfinished one.
-
-    Raises:
-        UsageError: The folder cannot be created at this location.
-        StorageError: The disk is full or failing.
-    """
+    """Create the folder for several backups if missing; return the path for an unfinished one."""
     try:
         folder.mkdir(0o700, exist_ok=True)
     except OSError as error:
@@ -88,11 +79,7 @@ def open_generations(folder: Path) -> Path:
 
 
 def forget_generations(folder: Path, keep: int) -> list[Path]:
-    """Remove all backups in ``folder`` except the newest ``keep``; return those removed.
-
-    Raises:
-        StorageError: The disk fails.
-    """
+    """Remove all backups in ``folder`` except the newest ``keep``; return those removed."""
     old = list_generations(folder)[:-keep]
     try:
         for path in old:
@@ -116,9 +103,7 @@ def fill_folder(folder: Path, partial: Path | None = None) -> Iterator[Path]:
     fails, nothing is left at ``folder``.
 
     Raises:
-        UsageError: ``folder`` exists already or cannot be created.
         LeaseHeldError: Another process is filling the folder.
-        StorageError: The disk is full or failing.
     """
     _check_free(folder)
     folder = folder.absolute()  # the working directory has no name otherwise

@@ -74,12 +74,7 @@ def encode_manifest(manifest: Manifest) -> bytes:
 
 
 def parse_manifest(data: bytes, subject: str) -> Manifest:
-    """Parse ``backup.json``.
-
-    Raises:
-        MalformedError: The manifest breaks its format.
-        UnknownVersionError: The manifest has another format.
-    """
+    """Parse ``backup.json``."""
     document = parse_strict(data, subject=subject, max_bytes=MAX_MANIFEST_BYTES)
     if not isinstance(document, dict):
         raise MalformedError(Message("backup-manifest-not-object", subject=subject))

@@ -35,11 +35,7 @@ class TooManyBlocked(Exception):
 def block_network(
     connection: Connection, network: str, reason: str, actor: Actor, *, at: str, until: str
 ) -> BlockedNetwork:
-    """Block a network in place of an earlier block of the same one; delete those that ended.
-
-    Raises:
-        TooManyBlocked: There is no room for another one.
-    """
+    """Block a network in place of an earlier block of the same one; delete those that ended."""
     is_over = blocked_networks.c.until <= at
     connection.execute(
         delete(blocked_networks).where((blocked_networks.c.network == network) | is_over)

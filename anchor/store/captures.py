@@ -84,11 +84,7 @@ def order_capture(
     at: str,
     quota: CaptureQuota,
 ) -> OrderedCapture:
-    """Order a capture; one with the same idempotency key is returned instead.
-
-    Raises:
-        OverCaptureQuota: The limits allow no further one.
-    """
+    """Order a capture; one with the same idempotency key is returned instead."""
     # Two transactions must not count the same room.
     connection.execute(select(tenants.c.name).where(tenants.c.name == tenant).with_for_update())
     if key_hash is not None:

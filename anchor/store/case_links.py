@@ -53,11 +53,7 @@ _COLUMNS = [case_links.c[field.name] for field in fields(CaseLink)]
 def create_case_link(
     connection: Connection, case: CaseRow, label: str, actor: Actor, *, at: str, expires_at: str
 ) -> str:
-    """Create a link to a locked case; return its token, which is shown only once.
-
-    Raises:
-        UsageError: Too many links to the case are in force.
-    """
+    """Create a link to a locked case; return its token, which is shown only once."""
     in_force = (case_links.c.expires_at > at) & case_links.c.revoked_at.is_(None)
     count = select(func.count()).where((case_links.c.case == case.id) & in_force)
     if int(connection.execute(count).scalar_one()) >= MAX_LINKS:

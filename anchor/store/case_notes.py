@@ -42,11 +42,7 @@ def load_case_notes(
 def add_case_note(
     connection: Connection, case: CaseRow, text: str, actor: Actor, at: str
 ) -> CaseNoteRow:
-    """Add a note; the same text from the same author right after is the same note.
-
-    Raises:
-        UsageError: The case has too many notes.
-    """
+    """Add a note; the same text from the same author right after is the same note."""
     newest = next(iter(load_case_notes(connection, case.id, 1)), None)
     if newest is not None and (newest.author, newest.text) == (actor.encode(), text):
         return newest

@@ -140,11 +140,7 @@ class Run:
         return self.first + self.pieces
 
     def check(self) -> None:
-        """Check that the columns fit each other.
-
-        Raises:
-            ChainGuardError: A column has the wrong length, or a kind is not known.
-        """
+        """Check that the columns fit each other."""
         try:
             is_whole = self._is_whole()
         except (ValueError, TypeError, IndexError, error):
@@ -288,12 +284,7 @@ class Run:
             return b""
 
     def make_record(self, at: int) -> bytes:
-        """Return the record of a piece from the columns.
-
-        Raises:
-            AnchorError: No record can have what is in the columns.
-            UnicodeDecodeError: The name is not in UTF-8.
-        """
+        """Return the record of a piece from the columns."""
         kind = self._kind(at)
         size = _NUMBER.unpack_from(self.sizes or b"", at * 8)[0] if kind.has_size else None
         return encode_record(
@@ -439,10 +430,6 @@ def make_run(
 
     The kinds are ``made`` and have a prefix; ``codes`` has the place among them for each piece.
     Names are in UTF-8, and empty for pieces that their digest names.  All pieces have ``unique``.
-
-    Raises:
-        MalformedError: A piece cannot be encoded as a record.
-        ValueError: The columns do not fit each other, or a name is not in UTF-8.
     """
     if any(kind.content != MADE or kind.prefix is None or kind.has_start for kind in kinds):
         raise ValueError("not the kinds of new pieces")

@@ -210,11 +210,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """Run one transaction; on return from the block it is committed and synced to disk.
-
-        Raises:
-            CopyMissingError: The commit is on too few servers.
-        """
+        """Run one transaction; on return from the block it is committed and synced to disk."""
         with self._write() as transaction:
             yield transaction.connection
 
@@ -236,10 +232,6 @@ class Database:
         """Run ``work`` in a transaction, and retry it if other writers interfere.
 
         ``work`` must have no effects outside the store.
-
-        Raises:
-            StoreBusyError: Other writers interfered each time.
-            CopyMissingError: The commit is on too few servers.
         """
         return self.write_counted(work).result
 
@@ -289,33 +281,19 @@ class Database:
             return wait_for_copies(connection, self._copies.rule)
 
     def check_room(self, size: int) -> None:
-        """Check that accepting records of ``size`` bytes leaves enough disk space to anchor them.
-
-        Raises:
-            StorageError: The disk is nearly full.
-        """
+        """Check that accepting records of ``size`` bytes leaves the disk space to anchor them."""
         self._backend.check_room(size)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """Run reads against one consistent snapshot.
-
-        Raises:
-            StoreReplacedError: Another store has replaced the one that was opened.
-            StoreAwayError: The store cannot be reached.
-        """
+        """Run reads against one consistent snapshot."""
         with self.translate_errors():
             self._backend.check_same()
             with self._reader.begin() as connection:
                 yield connection
 
     def try_writing(self) -> None:
-        """Test that the store and its side file accept writes, without changing the log.
-
-        Raises:
-            StoreBusyError: Other processes keep writing.
-            StorageError: The transaction could not be committed, or the side file is not writable.
-        """
+        """Test that the store and its side file accept writes, without changing the log."""
         with self.write() as connection:
             self._backend.write_mark(connection)
             # In the same transaction: with a single writer, no other process waits for the file.
@@ -327,9 +305,6 @@ class Database:
 
         A store's epochs begin at a random number and only increase: those of another store are far
         away, and those of an older copy are lower.
-
-        Raises:
-            StoreReplacedError: Another store has replaced the one that was opened.
         """
         with self.read() as connection:
             self._backend.check_current(connection)
@@ -368,11 +343,7 @@ class Database:
 
     @contextmanager
     def hold_lease(self) -> Iterator[None]:
-        """Hold the lease, which allows this process alone to seal and send, until the block ends.
-
-        Raises:
-            LeaseHeldError: Another process holds the lease.
-        """
+        """Hold the lease until the block ends: this process alone may then seal and send."""
         with self._backend.lock():
             with self.write() as connection:
                 taken = update(lease).values(epoch=lease.c.epoch + 1, holder=_format_process())
@@ -458,43 +429,26 @@ class Database:
 
 @contextmanager
 def lock_location(location: StoreLocation) -> Iterator[None]:
-    """Lock a store's location, so that no other process creates a store there or writes to it.
-
-    Raises:
-        LeaseHeldError: Another process holds the lease of a store at this location.
-        StoreBusyError: Another process keeps writing to the store.
-    """
+    """Lock a store's location, so that no other process creates a store there or writes to it."""
     backend = _choose_backend(location)
     with backend.lock(), backend.write_lock():
         yield
 
 
 def is_taken(location: StoreLocation) -> bool:
-    """Return whether ``location`` holds a store, or a part of a store.
-
-    Raises:
-        StorageError: The database does not answer.
-    """
+    """Return whether ``location`` holds a store, or a part of a store."""
     return _choose_backend(location).is_taken()
 
 
 def create_database(location: StoreLocation) -> Database:
-    """Create a new, empty store at ``location``.
-
-    Raises:
-        ConfigError: Something is at ``location`` already.
-    """
+    """Create a new, empty store at ``location``."""
     return create_filled(location, lambda _: None)[0]
 
 
 def create_filled(
     location: StoreLocation, fill: Callable[[Connection], T], side_file: SideFile | None = None
 ) -> tuple[Database, T]:
-    """Create a new store at ``location``, and call ``fill`` in the same transaction.
-
-    Raises:
-        ConfigError: Something is at ``location`` already.
-    """
+    """Create a new store at ``location``, and call ``fill`` in the same transaction."""
     backend = _choose_backend(location)
     engine = backend.create()
     database = Database(backend, engine, side_file)
@@ -529,8 +483,6 @@ def open_database(
 
     Raises:
         ConfigError: The store does not exist, or its role may not see the server's standbys.
-        UnknownVersionError: The store has another schema version.
-        StorageError: The database does not answer.
     """
     backend = _choose_backend(location, only_reads=only_reads)
     engine = backend.open()
@@ -556,7 +508,6 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
 
     Raises:
         ConfigError: The database is empty.
-        UnknownVersionError: The store has another schema.
     """
     if version is None:
         raise ConfigError(

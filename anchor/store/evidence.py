@@ -290,9 +290,6 @@ def find_evidence(
 
     Of several, the first in the log is returned. With ``or_changed``, a file whose digests are not
     stored yields its last recorded evidence, so that a verification can report the difference.
-
-    Raises:
-        UsageError: No evidence in this project's log has these digests.
     """
     here = source_of(file)
     stored = find_by_digest(connection, digests)

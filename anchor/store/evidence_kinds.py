@@ -65,12 +65,7 @@ def encode_kinds(kinds: Sequence[Kind]) -> bytes:
 
 @lru_cache(maxsize=1_024)
 def parse_kinds(shared: bytes) -> tuple[Kind, ...]:
-    """Return the kinds in their stored form.
-
-    Raises:
-        ValueError: It is not JSON, or a value is not valid.
-        TypeError: A kind has other members.
-    """
+    """Return the kinds in their stored form."""
     try:
         check_depth(shared, subject="kinds")
     except MalformedError as error:

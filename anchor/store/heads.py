@@ -83,11 +83,7 @@ def insert_head(connection: Connection, sealed: SealedHead, sealed_at: str) -> N
 
 
 def newest_head(connection: Connection) -> SealedHead | None:
-    """Return the log's newest head, or None for a log without leaves.
-
-    Raises:
-        ChainGuardError: The head's right edge is damaged.
-    """
+    """Return the log's newest head, or None for a log without leaves."""
     row = connection.execute(select(heads).order_by(heads.c.size.desc()).limit(1)).one_or_none()
     return None if row is None else _parse_head(row)
 

@@ -91,9 +91,6 @@ def begin_copy(
     """Begin a copy of ``length`` bytes, which count against the tenant's ``limit`` from now on.
 
     A copy of the same evidence that lives is returned instead.  One that was refused makes room.
-
-    Raises:
-        OverCopyQuota: The tenant has too few bytes left.
     """
     # Two transactions must not count the same room.
     connection.execute(select(tenants.c.name).where(tenants.c.name == tenant).with_for_update())

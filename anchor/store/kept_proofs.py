@@ -87,11 +87,7 @@ def load_proof(
 
 
 def decode_proof(kept: bytes) -> StateProof:
-    """Return the proof in a row.
-
-    Raises:
-        MalformedError: The row is damaged.
-    """
+    """Return the proof in a row."""
     try:
         return decode_state(zlib.decompressobj().decompress(kept, _MOST_BYTES))
     except zlib.error as error:

@@ -151,11 +151,7 @@ StoreLocation: TypeAlias = SqliteFile | PostgresDatabase
 
 
 def parse_location(text: str, folder: Path) -> StoreLocation:
-    """Parse the configuration's ``store``: a path relative to ``folder``, or a URL.
-
-    Raises:
-        ConfigError: The URL names another kind of database.
-    """
+    """Parse the configuration's ``store``: a path relative to ``folder``, or a URL."""
     scheme, separator, rest = text.partition("://")
     if not separator:
         return SqliteFile(folder / text)

@@ -200,11 +200,7 @@ def encode_block(entries: Sequence[Entry]) -> dict[str, bytes]:
 
 
 def decode_block(places: bytes, body: bytes) -> list[Entry]:
-    """Return the entries of a block.
-
-    Raises:
-        ValueError: The columns do not fit each other.
-    """
+    """Return the entries of a block."""
     return list(zip(_decode_places(places), body.decode().split("\n")[:-1], strict=True))
 
 

@@ -102,11 +102,7 @@ class PostgresBackend:
         return self._make_engine()
 
     def claim(self, connection: Connection) -> None:
-        """Check that no store exists yet; another process that creates one at the same time waits.
-
-        Raises:
-            ConfigError: The schema already holds a store.
-        """
+        """Check that no store exists yet; another process that creates one meanwhile waits."""
         connection.execute(_LET_IDLE)
         connection.execute(_CREATION_TURN)
         if _holds_tables(connection):
@@ -196,11 +192,7 @@ class PostgresBackend:
         """Do nothing: a connection cannot change its server."""
 
     def check_current(self, connection: Connection) -> None:
-        """Check that no restore has fenced the store off.
-
-        Raises:
-            StoreReplacedError: A restore has fenced the store off.
-        """
+        """Check that no restore has fenced the store off."""
         if connection.execute(text(IS_FENCED)).scalar_one():
             raise self._replaced()
 
@@ -214,7 +206,6 @@ class PostgresBackend:
         """Hold the advisory lock on a separate connection: both end with this process.
 
         Raises:
-            LeaseHeldError: Another process holds the lock.
             ConfigError: The schema does not exist, or a pooler would drop or keep the lock.
         """
         with self._connect(isolation_level="AUTOCOMMIT") as connection:
@@ -244,9 +235,6 @@ class PostgresBackend:
         Behind it the lock outlives its process or ends before it, and what a connection sets, such
         as ``synchronous_commit``, holds for others and not for itself.  ``connection`` commits each
         statement, so such a pooler gives its server process to the other one.
-
-        Raises:
-            ConfigError: There is one.
         """
         with self._connect() as other:
             for _ in range(_COMPARISONS):

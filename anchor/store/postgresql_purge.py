@@ -87,11 +87,7 @@ _PAUSE = 0.05
 
 
 def wait_for_readers(connection: Connection) -> None:
-    """Wait until every snapshot that may still show the erased rows has ended.
-
-    Raises:
-        StoreBusyError: A snapshot has not ended within ``_PATIENCE`` seconds.
-    """
+    """Wait until every snapshot that may still show the erased rows has ended."""
     newest = connection.execute(_THIS_TRANSACTION).scalar_one()
     end = time.monotonic() + _PATIENCE
     while connection.execute(_OLD_SNAPSHOTS, {"newest": str(newest)}).scalar_one():

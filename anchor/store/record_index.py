@@ -60,7 +60,6 @@ def find_records(
 
     Raises:
         CannotCheckError: None is entered, and more than ``most`` pieces are not entered yet.
-        ValueError: ``prefix`` is empty.
     """
     pieces = load_pieces(connection, _find(connection, RECORD, prefix[:SHORT_KEY], most))
     return [
@@ -79,7 +78,6 @@ def find_leaves(
 
     Raises:
         CannotCheckError: None is entered, and more than ``most`` pieces are not entered yet.
-        ValueError: ``leaf`` is empty.
     """
     pieces = load_pieces(connection, _find(connection, LEAF, leaf[:SHORT_KEY], most))
     return [index for index, run, at in pieces if run.leaf(at) == leaf]

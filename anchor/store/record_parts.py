@@ -109,11 +109,7 @@ def _split_record(
 
 
 def encode_middle(log: str | None, media_type: str | None) -> bytes:
-    """Return what is between the digests and the name of a record; ``log`` is in hex.
-
-    Raises:
-        UnicodeEncodeError: The media type is not text.
-    """
+    """Return what is between the digests and the name of a record; ``log`` is in hex."""
     named = "" if log is None else f'"log":"0x{log}",'
     media = "" if media_type is None else f'"media_type":{encode_basestring(media_type)},'
     return f'}},{named}{media}"name":'.encode()
@@ -127,11 +123,7 @@ def encode_joint(not_before: str | None) -> bytes:
 
 @lru_cache(maxsize=1_024)
 def read_not_before(text: str) -> NotBefore:
-    """Return the block that a member ``not_before`` in its canonical form names.
-
-    Raises:
-        ValueError: It has another form.
-    """
+    """Return the block that a member ``not_before`` in its canonical form names."""
     return NotBefore.decode(text)
 
 

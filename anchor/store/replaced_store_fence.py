@@ -43,12 +43,7 @@ class Fence:
 
 @contextmanager
 def fenced(database: Database) -> Iterator[Fence]:
-    """Fence off a store in PostgreSQL; remove the fence if the block fails before ``stays`` is set.
-
-    Raises:
-        StoreBusyError: A transaction in the store did not end in time.
-        ConfigError: The user lacks the rights to fence the store off.
-    """
+    """Fence off a store in PostgreSQL; unfence it if the block fails before ``stays`` is set."""
     # A fence made by an earlier restore stays.
     fence = Fence(stays=database.write_with_retry(_raise_fence))
     # A crash from here on leaves the fence; the next restore continues with it.

@@ -216,11 +216,7 @@ def add_up(
 
 
 def parse_run(row: Row[Any]) -> Run:
-    """Return the run in a row of the table.
-
-    Raises:
-        ChainGuardError: Its columns do not fit each other.
-    """
+    """Return the run in a row of the table."""
     run = Run(**row._asdict())
     run.check()
     return run

@@ -124,9 +124,6 @@ def write_tiles(
     """Write the tiles up to the newest sealed head; return how many leaves they hold.
 
     ``sealed`` is a head with its last leaves, which are then not read from the store.
-
-    Raises:
-        ChainGuardError: The tiles are of another log, or the stored leaves do not lead to the head.
     """
     size = tiles.size
     with database.read() as connection:
@@ -169,11 +166,7 @@ def _gather_leaves(
 
 
 def check_leaves(database: Database, head: Head) -> None:
-    """Check that the stored leaves lead to ``head``.
-
-    Raises:
-        ChainGuardError: The leaves do not lead to ``head``.
-    """
+    """Check that the stored leaves lead to ``head``."""
     edge = RightEdge()
     for leaves in read_leaves(database, 0, head.size):
         edge.append(leaves)
@@ -198,9 +191,6 @@ def read_leaves(database: Database, start: int, end: int) -> Iterator[bytes]:
     """Yield the log's leaf hashes from number ``start`` up to ``end``, in chunks.
 
     Chunks end at multiples of ``CHUNK``.
-
-    Raises:
-        ChainGuardError: Some leaves are missing.
     """
     for begin, stop in _split(start, end):
         with database.read() as connection:

@@ -35,10 +35,6 @@ def copy_store(database: Database, target: Path) -> None:
     """Copy a snapshot of the store into the new file ``target``.
 
     The copy blocks no writer, and excludes rows that are written meanwhile.  It is not durable yet.
-
-    Raises:
-        StorageError: The disk is full or failing, or the store's server is unreachable.
-        FileExistsError: ``target`` exists already.
     """
     os.close(open_private(target, os.O_CREAT | os.O_EXCL | os.O_RDWR))
     with database.read() as connection:
@@ -64,13 +60,7 @@ def copy_store(database: Database, target: Path) -> None:
 
 @contextmanager
 def open_copy(path: Path) -> Iterator[Database]:
-    """Open a copy for reading; ``path`` and its folder are not written to.
-
-    Raises:
-        ConfigError: The file is not a store.
-        UnknownVersionError: The store has another schema.
-        StorageError: The disk is full or failing.
-    """
+    """Open a copy for reading; ``path`` and its folder are not written to."""
     # No process writes to a copy: SQLite creates no file beside it, and needs no permission to.
     engine = _make_engine(path, "ro&immutable=1")
     with closing(Database(SqliteBackend(path), engine)) as database:

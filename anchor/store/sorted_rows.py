@@ -25,7 +25,6 @@ def sort_rows(rows: Buffer, width: int) -> bytes:
 
     Raises:
         ValueError: ``width`` is not positive, or ``rows`` is not a whole number of rows.
-        BufferError: ``rows`` is not contiguous.
     """
     if IS_NATIVE:
         return _sha256.sort_rows(rows, width)
@@ -42,7 +41,6 @@ def merge_rows(
 
     Raises:
         ValueError: ``width`` is not positive, or a part is not a whole number of rows.
-        BufferError: A part or a bound is not contiguous.
     """
     if IS_NATIVE:
         return _sha256.merge_rows(parts, width, after, until)
@@ -57,7 +55,6 @@ def search_rows(needles: Buffer, needle_width: int, rows: Buffer, width: int, pr
     Raises:
         ValueError: A width is not positive, either buffer is not a whole number of rows, or
             ``prefix`` is not 1 … the smaller width.
-        BufferError: A buffer is not contiguous.
     """
     if IS_NATIVE:
         return _sha256.search_rows(needles, needle_width, rows, width, prefix)
@@ -70,7 +67,6 @@ def number_rows(rows: Buffer, width: int, first: int) -> bytes:
     Raises:
         ValueError: ``width`` is not positive, or ``rows`` is not a whole number of rows.
         OverflowError: A number would be negative, or have more than six bytes.
-        BufferError: ``rows`` is not contiguous.
     """
     if IS_NATIVE:
         return _sha256.number_rows(rows, width, first)
@@ -82,7 +78,6 @@ def split_rows(rows: Buffer, width: int) -> list[bytes]:
 
     Raises:
         ValueError: ``width`` is not positive, or ``rows`` is not a whole number of rows.
-        BufferError: ``rows`` is not contiguous.
     """
     view = memoryview(rows)
     if not view.c_contiguous:

@@ -97,11 +97,7 @@ class SqliteBackend:
         return self._path.exists()
 
     def create(self) -> Engine:
-        """Create an empty file.
-
-        Raises:
-            ConfigError: Something is at the path already.
-        """
+        """Create an empty file."""
         try:
             # O_EXCL: two concurrent `init` must not both succeed.  Private: records contain salts.
             descriptor = open_private(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR)
@@ -122,12 +118,7 @@ class SqliteBackend:
         discard(SqliteFile(self._path))
 
     def open(self) -> Engine:
-        """Return an engine for a file that must exist, without reading the file.
-
-        Raises:
-            StoreMissingError: The file does not exist.
-            StoreAwayError: The file's status cannot be read.
-        """
+        """Return an engine for a file that must exist, without reading the file."""
         status = self._stat()
         if status is None or not stat.S_ISREG(status.st_mode):
             raise StoreMissingError(
@@ -204,9 +195,6 @@ class SqliteBackend:
         comes after those that wait.
 
         Raises:
-            StoreBusyError: Another process held the lock for longer.
-            StoreAwayError: The lock files cannot be opened.
-            StoreReplacedError: Another file has replaced the one that was opened.
             StorageError: The store is on read-only media.
         """
         self._check_writable()
@@ -220,12 +208,7 @@ class SqliteBackend:
             yield
 
     def check_room(self, size: int) -> None:
-        """Refuse intake while disk space remains for heads, signed transactions and their anchors.
-
-        Raises:
-            StorageError: Less than the reserve would remain.
-            StoreAwayError: The free disk space cannot be determined.
-        """
+        """Refuse intake while disk space remains for heads, transactions and their anchors."""
         try:
             free = shutil.disk_usage(self._path.parent).free
         except OSError as error:
@@ -242,11 +225,7 @@ class SqliteBackend:
             )
 
     def purge(self, engine: Engine) -> Sequence[Message]:
-        """Rewrite the file and empty the write-ahead log, while other writers wait.
-
-        Raises:
-            StoreBusyError: A process keeps reading an earlier state.
-        """
+        """Rewrite the file and empty the write-ahead log, while other writers wait."""
         with self.write_lock(), closing(engine.raw_connection()) as connection:
             cursor = connection.cursor()
             # Overwriting freed space is not enough: pages that were split keep parts of rows.
@@ -265,9 +244,6 @@ class SqliteBackend:
         """Lock the lock file beside the store; the system drops the lock when the process ends.
 
         Raises:
-            LeaseHeldError: Another process holds the lock.
-            StoreAwayError: The lock file cannot be opened.
-            StoreReplacedError: Another file has replaced the one that was opened.
             StorageError: The store is on read-only media.
         """
         self._check_writable()
@@ -284,10 +260,6 @@ class SqliteBackend:
         """Return whether some process holds the lock, without creating a file.
 
         This takes a shared lock for an instant, so that two callers never interfere.
-
-        Raises:
-            StoreAwayError: The lock file cannot be opened.
-            StoreReplacedError: Another file has replaced the one that was opened.
         """
         self.check_same()
         path = self._lock_path
@@ -306,12 +278,7 @@ class SqliteBackend:
         return False
 
     def check_same(self) -> None:
-        """Check that the opened file is still the store, which `anchor restore` may replace.
-
-        Raises:
-            StoreReplacedError: The file was replaced or removed.
-            StoreAwayError: The file's status cannot be read.
-        """
+        """Check that the opened file is still the store, which `anchor restore` may replace."""
         if self._file is None:
             return
         status = self._stat()

@@ -205,11 +205,7 @@ def _read_number(page: bytes, at: int) -> int:
 
 
 def _read_varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number of one to nine bytes, and where the next one begins.
-
-    Raises:
-        IndexError: The data ends before.
-    """
+    """Return a number of one to nine bytes, and where the next one begins."""
     number = 0
     for place in range(at, at + 8):
         number = number << 7 | data[place] & 0x7F

@@ -58,11 +58,7 @@ def is_on_read_only_media(path: Path) -> bool:
 
 
 def choose_source(path: Path) -> ReadOnlySource:
-    """Return how to open the store at ``path``, on read-only media.
-
-    Raises:
-        StorageError: The store has to be copied, and the copy fails.
-    """
+    """Return how to open the store at ``path``, on read-only media."""
     log, shared = (path.with_name(f"{path.name}{end}") for end in ("-wal", "-shm"))
     has_log = has_write_ahead_log(path)
     where = Message("store-on-read-only-media", path=path)

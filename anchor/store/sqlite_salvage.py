@@ -60,12 +60,7 @@ class Salvaged:
 
 
 def salvage_store(damaged: SqliteFile, target: SqliteFile) -> Salvaged:
-    """Create a store at ``target`` from the readable rows of a damaged one.
-
-    Raises:
-        ConfigError: The names of the store's tables cannot be read.
-        UnknownVersionError: The store has another schema than this release's.
-    """
+    """Create a store at ``target`` from the readable rows of a damaged one."""
     copied = staging_location(target, ".damaged")
     discard(copied)
     try:

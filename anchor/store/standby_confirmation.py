@@ -61,11 +61,7 @@ class StandbyCopies:
         self._lacking: Position | None = None
 
     def check_rights(self, connection: Connection) -> None:
-        """Check that the role may see the server's standbys.
-
-        Raises:
-            ConfigError: The role may not see the standbys.
-        """
+        """Check that the role may see the server's standbys."""
         if not connection.execute(_MAY_SEE).scalar_one():
             raise ConfigError(
                 Message("store-copies-unobservable"),
@@ -96,10 +92,6 @@ class StandbyCopies:
         """Wait until enough servers hold the commit of this connection; return how many do.
 
         The connection must be the one that committed: another one may lead to another server.
-
-        Raises:
-            CopyMissingError: Too few servers hold the commit after the rule's seconds; the primary
-                does.
         """
         # A transaction for each query: within one, the list of standbys never changes.
         connection = connection.execution_options(isolation_level="AUTOCOMMIT")

@@ -53,11 +53,7 @@ def issue_key(
     expires_at: str | None,
     limits: Quota | None = None,
 ) -> str:
-    """Create an API key and return it, as ``create_key`` does.
-
-    Raises:
-        UsageError: The tenant's name is not allowed, or a scope is unknown.
-    """
+    """Create an API key and return it, as ``create_key`` does."""
     check_tenant(tenant)
     ensure_tenant(connection, tenant, actor, at)
     wanted = tuple(scopes)
@@ -80,9 +76,6 @@ def withdraw_key(
     """Revoke a key, named by its id or by itself; return its id.
 
     With ``tenant``, only a key of that tenant: another tenant's or the operator's is unknown.
-
-    Raises:
-        UsageError: There is no such key.
     """
     if tenant is not None:
         known = find_key_by_id(connection, key)

@@ -31,12 +31,7 @@ class TileFolder:
 
     @property
     def size(self) -> int:
-        """Return the size of the tree whose tiles are all present; 0 for an empty folder.
-
-        Raises:
-            ChainGuardError: The folder's size file is damaged.
-            StorageError: The size file cannot be read.
-        """
+        """Return the size of the tree whose tiles are all present; 0 for an empty folder."""
         try:
             text = _read_bytes(self.folder / SIZE, 32)
         except FileNotFoundError:
@@ -53,10 +48,6 @@ class TileFolder:
         """Return the tile's hashes; those of a partial tile may be read from a wider one.
 
         The result may be too short; callers verify tiles in any case.
-
-        Raises:
-            ChainGuardError: The tile is missing.
-            StorageError: The tile cannot be read.
         """
         for candidate in (tile, tile._replace(width=256)):
             with contextlib.suppress(FileNotFoundError):
@@ -73,22 +64,14 @@ class TileFolder:
         )
 
     def write(self, tiles: Iterable[tuple[Tile, bytes]]) -> None:
-        """Store tiles durably.
-
-        Raises:
-            StorageError: A file cannot be written.
-        """
+        """Store tiles durably."""
         tiles = list(tiles)
         write_files([(self.folder / tile.path, data) for tile, data in tiles], is_named=False)
         for tile, _ in tiles:
             self._drop_narrower(tile)
 
     def write_size(self, size: int) -> None:
-        """Record durably that all tiles of ``size`` leaves are present.
-
-        Raises:
-            StorageError: The file cannot be written.
-        """
+        """Record durably that all tiles of ``size`` leaves are present."""
         write_files([(self.folder / SIZE, b"%d\n" % size)], is_named=False)
 
     def list_tiles(self) -> Iterator[tuple[str, Tile | None]]:
@@ -102,11 +85,7 @@ class TileFolder:
                 yield name, parse_tile_path(name)
 
     def clear(self) -> None:
-        """Remove every tile and every temporary file; keep other files.
-
-        Raises:
-            StorageError: A file cannot be removed.
-        """
+        """Remove every tile and every temporary file; keep other files."""
         if not self.folder.is_dir():
             return
         self.write_size(0)
@@ -145,12 +124,7 @@ class TileFolder:
 
 
 def _read_bytes(path: Path, most: int) -> bytes:
-    """Return at most the first ``most`` bytes of a file.
-
-    Raises:
-        FileNotFoundError: The file does not exist.
-        StorageError: The file cannot be read.
-    """
+    """Return at most the first ``most`` bytes of a file."""
     try:
         with path.open("rb", buffering=0) as file:
             return file.read(most)

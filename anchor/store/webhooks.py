@@ -66,11 +66,7 @@ def create_webhook(
     *,
     secret: str,
 ) -> Webhook:
-    """Create a webhook of an existing tenant, with a secret as it is to be stored.
-
-    Raises:
-        UsageError: The tenant has as many as are allowed.
-    """
+    """Create a webhook of an existing tenant, with a secret as it is to be stored."""
     # Others that make one wait until this transaction ends.
     connection.execute(
         select(tenants.c.name).where(tenants.c.name == tenant).with_for_update()

@@ -63,11 +63,7 @@ class StoppableClock:
         return self.clock.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        """Wait for ``seconds``.
-
-        Raises:
-            Stopped: The clock was told to stop, and the grace period is over.
-        """
+        """Wait for ``seconds``."""
         if self.on_sleep is not None:
             self.on_sleep()
         if not self.stopping.is_set():

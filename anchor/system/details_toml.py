@@ -17,11 +17,7 @@ _MAX_LEVELS = 32
 
 
 def parse_details_toml(data: bytes) -> dict[str, Any]:
-    """Parse the bytes of a details file.
-
-    Raises:
-        MalformedError: The bytes are too many, are not TOML, or nest too deeply.
-    """
+    """Parse the bytes of a details file."""
     if len(data) > MAX_DETAILS_BYTES:
         raise MalformedError(Message("details-too-long", limit=MAX_DETAILS_BYTES))
     if any(line.count(b".") > _MAX_DOTS for line in data.splitlines()):

@@ -28,10 +28,6 @@ def write_file(path: Path, data: bytes, *, durable: bool = True, mode: int = 0o6
     """Replace the file ``path`` atomically.
 
     ``durable`` waits until a power failure cannot undo it; ``mode`` is narrowed by the umask.
-
-    Raises:
-        UsageError: The path is wrong.
-        StorageError: The disk is full, fails or cannot be written.
     """
     write_files([(path, data)], durable=durable, mode=mode)
 
@@ -50,7 +46,6 @@ def write_files(
 
     Raises:
         UsageError: A path is wrong; the other files may have been written.
-        StorageError: The disk is full, fails or cannot be written.
     """
     rest = iter(files)
     while batch := list(islice(rest, _OPEN_AT_ONCE)):
@@ -62,10 +57,6 @@ def write_chunks(path: Path, chunks: Iterable[bytes], *, mode: int = 0o666) -> N
     """Replace the file ``path`` atomically and durably by ``chunks``, which are not kept in memory.
 
     If producing the chunks fails, the old file stays.
-
-    Raises:
-        UsageError: The path is wrong.
-        StorageError: The disk is full, fails or cannot be written.
     """
     _write_batch([(path, chunks)], durable=True, mode=mode, is_named=True)
 
@@ -85,11 +76,7 @@ def private_mode(folder: Path) -> int:
 
 
 def open_private(path: Path, flags: int) -> int:
-    """Open a private file, with the mode of ``private_mode`` whatever the umask is.
-
-    Raises:
-        OSError: The file cannot be opened.
-    """
+    """Open a private file, with the mode of ``private_mode`` whatever the umask is."""
     mode = private_mode(path.parent)
     descriptor = os.open(path, flags | os.O_CLOEXEC, mode)
     status = os.fstat(descriptor)

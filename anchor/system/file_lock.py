@@ -26,7 +26,6 @@ def hold_file(path: Path, held: AnchorError, deadline: float = 0) -> Iterator[No
 
     Raises:
         AnchorError: Another process holds the lock; the error raised is ``held``.
-        StoreAwayError: The file cannot be opened or locked.
     """
     descriptor = open_lock(path)
     try:
@@ -42,12 +41,7 @@ def hold_file(path: Path, held: AnchorError, deadline: float = 0) -> Iterator[No
 
 
 def wait_for_lock(descriptor: int, deadline: float) -> None:
-    """Lock an open file exclusively, waiting until ``deadline`` (monotonic seconds).
-
-    Raises:
-        BlockingIOError: Another process still holds the lock at the deadline.
-        OSError: The file cannot be locked.
-    """
+    """Lock an open file exclusively, waiting until ``deadline`` (monotonic seconds)."""
     while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -59,11 +53,7 @@ def wait_for_lock(descriptor: int, deadline: float) -> None:
 
 
 def open_lock(path: Path) -> int:
-    """Return a descriptor of the lock file; create it if it is missing.
-
-    Raises:
-        StoreAwayError: The file cannot be opened.
-    """
+    """Return a descriptor of the lock file; create it if it is missing."""
     try:
         return open_private(path, os.O_CREAT | os.O_RDWR)
     except OSError as error:

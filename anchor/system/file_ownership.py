@@ -26,11 +26,6 @@ def read_own_file(path: Path, most: int, *, in_shared_folder: bool = False) -> b
     Links are followed first.  The file and its folder are checked on the descriptors that are read,
     so that neither can be replaced in between.  With ``in_shared_folder`` a group may write to the
     folder; files that belong to its other members are refused all the same.
-
-    Raises:
-        NotTrustedError: Another user owns the file or its folder, or may write to them.
-        UsageError: The file is missing or not a regular file, or the caller may not read it.
-        StorageError: The file cannot be read.
     """
     try:
         with open(_open_own(path, in_shared_folder), "rb") as file:
@@ -61,12 +56,7 @@ def find_named_path(variable: str) -> Path | None:
 
 
 def check_own_folder(path: Path) -> None:
-    """Check that a folder belongs to the caller or root, and that no others may write to it.
-
-    Raises:
-        NotTrustedError: The folder is another user's, or others may write to it.
-        OSError: The folder cannot be opened.
-    """
+    """Check that a folder belongs to the caller or root, and that no others may write to it."""
     descriptor = os.open(path.resolve(strict=True), _FOLDER)
     try:
         _check(os.fstat(descriptor), Message("folder-named", path=path), is_shared=False)

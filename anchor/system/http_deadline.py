@@ -48,11 +48,7 @@ class Deadline:
                 _shut_down(each)
 
     def watch(self, descriptor: int) -> None:
-        """Add a socket to those that ``expire`` shuts down.
-
-        Raises:
-            Timeout: The deadline has passed.
-        """
+        """Add a socket to those that ``expire`` shuts down."""
         with self._lock:
             if self._is_over:
                 raise requests.Timeout("the connection took too long")

@@ -33,10 +33,6 @@ async def run_limited(command: Sequence[str], limits: ProcessLimits, folder: Pat
     """Run a command without input in a folder, and return how it ended.
 
     The process is killed at the end of its time, or if this task is cancelled.
-
-    Raises:
-        OSError: The process cannot be started.
-        TimeoutError: It did not end in time.
     """
     process = await asyncio.create_subprocess_exec(
         *command,

@@ -20,10 +20,6 @@ def create_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder to fill in, which becomes ``path`` if the block ends without an error.
 
     A crash leaves a hidden folder beside ``path``, and no ``path``.
-
-    Raises:
-        UsageError: ``path`` exists, or cannot be made.
-        StorageError: The disk is full, fails or cannot be written.
     """
     if os.path.lexists(path):
         raise UsageError(Message("file-exists", path=path), path=path)

@@ -16,24 +16,13 @@ from anchor.messages.message import Message
 
 
 def read_regular_file(path: Path, most: int = -1, *, follows_links: bool = True) -> bytes:
-    """Return at most ``most`` bytes of a file, as ``open_regular_file`` opens it.
-
-    Raises:
-        UsageError: The path is a folder, a pipe or a device.
-        OSError: The file cannot be opened or read.
-    """
+    """Return at most ``most`` bytes of a file, as ``open_regular_file`` opens it."""
     with open(open_regular_file(path, follows_links=follows_links), "rb") as file:
         return file.read(most)
 
 
 def open_regular_file(path: Path, *, follows_links: bool = True, folder: int | None = None) -> int:
-    """Return the descriptor of a file opened for reading, below ``folder`` if that is given.
-
-    Raises:
-        UsageError: The path is a folder, a pipe, a socket, a device, or a link that is not to be
-            followed.
-        OSError: The file cannot be opened.
-    """
+    """Return the descriptor of a file opened for reading, below ``folder`` if that is given."""
     # Not blocking: opening a pipe would wait for a writer.
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
     try:

@@ -16,11 +16,7 @@ from anchor.messages.message import Message
 
 
 def redact_url(url: str) -> str:
-    """Return the part of an RPC URL that is safe to show: scheme, host and port.
-
-    Raises:
-        ConfigError: The text is not an HTTP or HTTPS URL.
-    """
+    """Return the part of an RPC URL that is safe to show: scheme, host and port."""
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -38,7 +38,6 @@ def list_files(name: str, suffix: str) -> list[Path]:
 
     Raises:
         NotTrustedError: The folder is another user's, or others may write there.
-        UsageError: The folder cannot be read.
     """
     try:
         folder = user_folder() / name
@@ -55,13 +54,7 @@ def list_files(name: str, suffix: str) -> list[Path]:
 
 
 def save_file(name: str, file: str, data: bytes) -> Path:
-    """Write a file in the user's folder ``name``, readable by the user alone.
-
-    Raises:
-        ConfigError: The user has no configuration folder.
-        UsageError: The file cannot be written.
-        StorageError: The disk is full or failing.
-    """
+    """Write a file in the user's folder ``name``, readable by the user alone."""
     from anchor.system.durable_files import write_file
 
     folder = user_folder() / name
@@ -79,11 +72,7 @@ def save_file(name: str, file: str, data: bytes) -> Path:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file from the user's folder; a missing file is not an error.
-
-    Raises:
-        UsageError: The file cannot be removed.
-    """
+    """Remove a file from the user's folder; a missing file is not an error."""
     try:
         path.unlink(missing_ok=True)
     except OSError as error:

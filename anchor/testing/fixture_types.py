@@ -64,9 +64,6 @@ class FileAnchoring(Protocol):
         """Record a file, anchor it, wait until that is final, and return its receipt.
 
         With ``beside``, the receipt is also written as ``FILE.anchor.json``.
-
-        Raises:
-            AnchorError: The same as ``Project.add`` and ``Project.run_once``.
         """
 
 
@@ -80,7 +77,6 @@ class OfflineVerification(Protocol):
         ``file``, the file is the one that was anchored with this receipt as the result.
 
         Raises:
-            AnchorError: The same as ``anchor.verify``.
             UsageError: There is no ``file``, and this project did not anchor the receipt's record.
         """
 

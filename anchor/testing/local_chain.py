@@ -35,11 +35,7 @@ class LocalChain(AbstractContextManager["LocalChain"]):
     def __init__(
         self, url: str, *, devnet: Devnet | None = None, clock: Clock | None = None
     ) -> None:
-        """Connect to the chain at ``url``, which is ``devnet`` if this session started it.
-
-        Raises:
-            CannotCheckError: No node answers there.
-        """
+        """Connect to the chain at ``url``, which is ``devnet`` if this session started it."""
         self._cleanup = ExitStack()
         self._system_clock = clock or SystemClock()
         if devnet is not None:
@@ -182,10 +178,6 @@ def open_chain(choice: str) -> LocalChain:
     """Return the chain that a choice names: ``auto``, ``anvil``, ``py-evm`` or a node's URL.
 
     ``auto`` is anvil if it is installed, and otherwise the embedded chain.
-
-    Raises:
-        UsageError: The choice is none of these, or the program is not installed.
-        CannotCheckError: No node answers at the URL, or anvil does not start.
     """
     if choice.startswith(("http://", "https://")):
         return LocalChain(choice)

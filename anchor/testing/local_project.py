@@ -33,7 +33,6 @@ class LocalProject(AbstractContextManager["LocalProject"]):
 
         Raises:
             UsageError: The chain is no devnet, so that its public test key must not be used.
-            ConfigError: The folder has a project already.
         """
         self.folder = folder
         self.chain = chain
@@ -68,9 +67,6 @@ class LocalProject(AbstractContextManager["LocalProject"]):
         """Record a file, anchor it, wait until that is final, and return its receipt.
 
         With ``beside``, the receipt is also written as ``FILE.anchor.json``.
-
-        Raises:
-            AnchorError: The same as ``Project.add`` and ``Project.run_once``.
         """
         self.project.add([file])
         self.project.run_once(wait="included")
@@ -89,7 +85,6 @@ class LocalProject(AbstractContextManager["LocalProject"]):
         ``file``, the file is the one that ``anchor`` returned this receipt for.
 
         Raises:
-            AnchorError: The same as ``anchor.verify``.
             UsageError: There is no ``file``, and this project did not anchor the receipt's record.
         """
         evidence = file or self._paths.get(receipt.record)

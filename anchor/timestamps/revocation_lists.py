@@ -103,11 +103,7 @@ def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
 
 
 def _parse_lists(data: bytes) -> Iterator[x509.CertificateRevocationList]:
-    """Yield the lists of a PEM text, each once.
-
-    Raises:
-        CannotCheckError: There is none, or one cannot be read.
-    """
+    """Yield the lists of a PEM text, each once."""
     from cryptography import x509
 
     if len(data) > MAX_LISTS_BYTES:
@@ -193,11 +189,7 @@ def _check_usable(
 
 
 def _check_scope(scope: x509.IssuingDistributionPoint, certificate: x509.Certificate) -> None:
-    """Check that a list with a limited scope covers the certificate.
-
-    Raises:
-        CannotCheckError: It does not, or lists other issuers' certificates as well.
-    """
+    """Check that a list with a limited scope covers the certificate."""
     from cryptography import x509
 
     if scope.indirect_crl:
@@ -268,7 +260,6 @@ def _judge_entry(
     """Return that a token from before the revocation stands.
 
     Raises:
-        NotTrustedError: It does not stand.
         CannotCheckError: The certificate was revoked for a reason that leaves it open.
     """
     revoked = entry.revocation_date_utc

@@ -43,11 +43,7 @@ class StatedSigner:
 
 @contextmanager
 def reading() -> Iterator[None]:
-    """Translate what the libraries raise in the block for bytes that they do not support.
-
-    Raises:
-        CannotCheckError: The block raised such an error.
-    """
+    """Translate what the libraries raise in the block for bytes that they do not support."""
     from cryptography import x509
     from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -81,11 +77,7 @@ def is_signed_data(data: bytes) -> bool:
 
 
 def read_signer(token: bytes) -> StatedSigner:
-    """Return what the only signer of a token states; nothing of it is verified.
-
-    Raises:
-        ValueError: The token is not in DER, or does not fit its format.
-    """
+    """Return what the only signer of a token states; nothing of it is verified."""
     (outer,) = list_values(token)
     _, (_, explicit) = expect(outer, _SEQUENCE)
     (body,) = list_values(explicit)
@@ -136,11 +128,7 @@ def expect(value: Value, tag: int) -> list[Value]:
 
 
 def list_values(data: bytes) -> Iterator[Value]:
-    """Yield the tag and the content of each value (X.690, 8.1).
-
-    Raises:
-        ValueError: A length is indefinite or leads beyond the data, or a tag is long.
-    """
+    """Yield the tag and the content of each value (X.690, 8.1)."""
     at = 0
     while at < len(data):
         header = data[at : at + 2]

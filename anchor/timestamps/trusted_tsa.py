@@ -27,11 +27,7 @@ class TrustedTsa:
 
 
 def parse_roots(text: str) -> tuple[bytes, ...]:
-    """Return the certificates of a PEM text, one or more, in DER.
-
-    Raises:
-        MalformedError: The text is not PEM, or holds something other than certificates.
-    """
+    """Return the certificates of a PEM text, one or more, in DER."""
     blocks = _PEM.findall(text)
     if not blocks or _PEM.sub("", text).strip():
         raise MalformedError(Message("tsa-roots-not-pem"))

@@ -44,9 +44,6 @@ def request_timestamp(url: str, checkpoint: bytes) -> IssuedTimestamp:
     """Return a new token over a checkpoint, with this request's imprint and nonce.
 
     Its signature is not verified.
-
-    Raises:
-        CannotCheckError: The authority does not answer, refuses, or answers something else.
     """
     check_library()
     from rfc3161_client import HashAlgorithm, TimestampRequestBuilder

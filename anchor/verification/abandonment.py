@@ -49,7 +49,6 @@ def check_proven_standing(
     The result is None if the proof does not cover the log's successor.
 
     Raises:
-        AbandonedError: The owner abandoned the anchor.
         CannotCheckError: The log was closed, and the proof does not show which head its successor
             continues from.
     """
@@ -70,10 +69,6 @@ def ask_standing(
 
     The other steps use a state proof, so a failure of the nodes is not a finding.  That the log was
     closed after the proof is one.
-
-    Raises:
-        AbandonedError: The owner abandoned the anchor.
-        ClosedLogError: The log was closed, and whether that abandons the anchor is not known.
     """
     try:
         view = connect(target)
@@ -89,13 +84,7 @@ def ask_standing(
 def read_standing(
     view: ChainView, target: VerificationTarget, stored: Anchor, final: Block
 ) -> AnchorStanding:
-    """Read from the registry, in the final block, whether the owner stands by the anchor.
-
-    Raises:
-        AbandonedError: The owner abandoned the anchor.
-        ClosedLogError: The log was closed, and the head its successor continues from is not known.
-        CannotCheckError: The nodes do not report whether the log was closed.
-    """
+    """Read from the registry, in the final block, whether the owner stands by the anchor."""
     word = view.fetch_storage(target.registry, successor_slot(target.log), final)
     if not any(word):
         return AnchorStanding(

@@ -116,11 +116,7 @@ def _check_order(subject: CustodySubject, chain: Sequence[CustodyLink]) -> None:
 
 
 def check_digests(subject: CustodySubject, chain: Sequence[CustodyLink]) -> None:
-    """Check that each event finds what the one before left, and the last leaves the evidence.
-
-    Raises:
-        MismatchError: A digest does not meet the one before.
-    """
+    """Check that each event finds what the one before left, and the last leaves the evidence."""
     current = subject.digest
     for link in chain:
         before, after = (

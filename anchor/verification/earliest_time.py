@@ -60,7 +60,6 @@ def check_earliest_time(
     Raises:
         CannotCheckError: The possible error of the block's time is unknown, or the record states a
             time before the one at which it could be made.
-        AnchorError: The beacon does not prove the block that the record names (``check_beacon``).
     """
     assert record.not_before is not None, "step 11 is about the block that a record names"
     assert proof.beacon is not None, "step 11 is about a beacon"

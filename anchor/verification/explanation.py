@@ -34,11 +34,7 @@ class Explanation:
 
 
 def explain_receipt(receipt: Receipt) -> Explanation:
-    """Return every hash from the record to each root, and where the registry stores the root.
-
-    Raises:
-        MismatchError: A path's length does not fit its index and size.
-    """
+    """Return every hash from the record to each root, and where the registry stores the root."""
     explanation = Explanation()
     lines = explanation.lines
     record = parse_record(receipt.record)

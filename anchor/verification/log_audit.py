@@ -477,9 +477,6 @@ def check_tiles(head: Head, read: TileReader, roots: MutableMapping[int, Hash32]
     """Recompute the whole tree from the tiles of leaf hashes; return the number of tiles.
 
     For each size that is a key of ``roots``, the computed root of that size is stored as its value.
-
-    Raises:
-        MismatchError: A tile's hashes do not follow from the tiles below it, or the root differs.
     """
     builder = TileBuilder()
     count = 0

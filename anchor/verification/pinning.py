@@ -63,8 +63,6 @@ def pin_registry(
 
     Raises:
         ChainGuardError: The chain id is that of a listed chain, whose genesis block is another one.
-        NotTrustedError: The code at the address is not the expected one, or is missing.
-        CannotCheckError: The nodes do not answer, or disagree.
     """
     chain_id = view.fetch_chain_id()
     genesis = view.fetch_genesis()
@@ -112,11 +110,7 @@ def pin_registry(
 
 
 def find_devnet_finality(node: BlockSource) -> FinalityRule:
-    """Return ``finalized``, or 0 (the latest block) for a devnet of which no block becomes final.
-
-    Raises:
-        NodeUnreachableError: The node does not answer.
-    """
+    """Return ``finalized``, or 0 (the latest block) for a devnet of which no block gets final."""
     try:
         node.fetch_final_block("finalized")
     except NodeUnreachableError:
@@ -127,11 +121,7 @@ def find_devnet_finality(node: BlockSource) -> FinalityRule:
 
 
 def find_empty_logs(view: ChainView, entry: TrustEntry) -> list[int]:
-    """Return the numbers of those pinned logs that hold no anchor in the newest final block.
-
-    Raises:
-        CannotCheckError: The nodes do not answer, or disagree.
-    """
+    """Return the numbers of those pinned logs that hold no anchor in the newest final block."""
     final = view.fetch_final_block(entry.finality)
     empty = Hash32(bytes(32))
     return [

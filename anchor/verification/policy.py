@@ -117,45 +117,23 @@ class TrustPolicy:
 
     @classmethod
     def parse(cls, data: bytes) -> TrustPolicy:
-        """Parse a trust policy's bytes.
-
-        Raises:
-            MalformedError: The bytes break the format; the message names the member.
-            UnknownVersionError: The policy has another format version.
-        """
+        """Parse a trust policy's bytes."""
         return parse_policy(data)
 
     @classmethod
     def load(cls, path: Path) -> TrustPolicy:
-        """Load a trust policy file that belongs to the caller or root.
-
-        Raises:
-            NotTrustedError: Other users may write the file.
-            UsageError: The file cannot be read, or breaks the format.
-            UnknownVersionError: The policy has another format version.
-        """
+        """Load a trust policy file that belongs to the caller or root."""
         return read_policy(path)[1]
 
 
 def read_policy(path: Path, *, in_shared_folder: bool = False) -> tuple[bytes, TrustPolicy]:
-    """Return the bytes of a policy file that belongs to the caller or root, and the policy.
-
-    Raises:
-        NotTrustedError: Other users may write the file.
-        UsageError: The file cannot be read, or breaks the format.
-        UnknownVersionError: The policy has another format version.
-    """
+    """Return the bytes of a policy file that belongs to the caller or root, and the policy."""
     data = read_own_file(path, MAX_POLICY_BYTES + 1, in_shared_folder=in_shared_folder)
     return data, parse_named_policy(path, data)
 
 
 def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
-    """Parse a trust policy's bytes; error messages begin with ``path``.
-
-    Raises:
-        MalformedError: The bytes break the format.
-        UnknownVersionError: The policy has another format version.
-    """
+    """Parse a trust policy's bytes; error messages begin with ``path``."""
     try:
         return parse_policy(data)
     except (MalformedError, UnknownVersionError) as error:
@@ -165,12 +143,7 @@ def parse_named_policy(path: Path, data: bytes) -> TrustPolicy:
 
 
 def parse_policy(data: bytes) -> TrustPolicy:
-    """Parse a trust policy.
-
-    Raises:
-        MalformedError: The data is not TOML, or a member is missing, unknown or misshapen.
-        UnknownVersionError: The format version or the required assurance is not supported.
-    """
+    """Parse a trust policy."""
     if len(data) > MAX_POLICY_BYTES:
         raise MalformedError(Message("policy-too-long", limit=MAX_POLICY_BYTES))
     # Parsing a dotted key takes time quadratic in its parts.

@@ -74,7 +74,6 @@ def check_block(
 
     Raises:
         CannotCheckError: The block is not vouched for, or is not the nodes' block of that number.
-        NotFinalError: The block is not final yet.
     """
     header = parse_header(proof.header)
     shown = Message("block-with-hash", number=header.number, hash=header.hash.hex())

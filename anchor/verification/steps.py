@@ -194,9 +194,6 @@ def _compare_log(record: Record, log: LogId, detail: Message) -> Message:
     """Compare the log that the record names, if any, with ``log``; return the step's line.
 
     The two may differ in the number only: a successor has the same owner and another number.
-
-    Raises:
-        MismatchError: The record names a log of another owner.
     """
     if record.log is None:
         return detail
@@ -459,11 +456,7 @@ def read_operator_key(
 
 
 def check_operator(target: VerificationTarget, stored: Anchor) -> None:
-    """Check that the policy accepts the operator for the anchor's block.
-
-    Raises:
-        NotTrustedError: The policy does not accept the operator for that block.
-    """
+    """Check that the policy accepts the operator for the anchor's block."""
     if target.operators is None:
         return
     by = stored.operator_id
@@ -530,11 +523,7 @@ def limit_time(detail: Message, chain_id: ChainId) -> Message:
 
 
 def find_time_slack(target: VerificationTarget) -> tuple[int, Message]:
-    """Return the possible error of a block's time in seconds, and who sets that time.
-
-    Raises:
-        CannotCheckError: Neither the policy nor this release has a rule for the chain.
-    """
+    """Return the possible error of a block's time in seconds, and who sets that time."""
     chain = find_chain(target.chain_id)
     slack = chain.time_slack if target.time_slack is None else target.time_slack
     if slack is None:

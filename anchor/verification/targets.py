@@ -210,11 +210,7 @@ def name_other_chains(targets: Sequence[VerificationTarget]) -> tuple[Verificati
 
 
 def pinned_entries(policy: TrustPolicy, log: LogId) -> list[TrustEntry]:
-    """Return the policy's entries for ``log``.
-
-    Raises:
-        NotTrustedError: The policy has no entry for the log.
-    """
+    """Return the policy's entries for ``log``."""
     owner, number = log_owner(log), log_number(log)
     entries = [entry for entry in policy.entries if entry.owner == owner and number in entry.logs]
     if not entries:

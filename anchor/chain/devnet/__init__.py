@@ -66,7 +66,6 @@ def open_devnet(*, port: int = 0, anvil: Path | None, state: Path | None = None)
 
     Raises:
         UsageError: The port is taken, py-evm is missing, or ``state`` is given without anvil.
-        NodeUnreachableError: anvil did not start.
     """
     if anvil is not None:
         return AnvilNode(anvil, port=port, state=state)

@@ -92,10 +92,6 @@ class AnvilNode(AbstractContextManager["AnvilNode"]):
     """A running anvil; it serves from construction on, and ends with `close` or this process.
 
     With ``state`` the chain is loaded from that file if it exists, and saved to it at the end.
-
-    Raises:
-        UsageError: The port is taken.
-        NodeUnreachableError: anvil did not start.
     """
 
     kind: Literal["anvil"] = "anvil"

@@ -178,11 +178,7 @@ class PyEvmChain:
         return signed.hash
 
     def reorganise(self, depth: int) -> None:
-        """Replace the newest ``depth`` blocks by one more block than that, all of them empty.
-
-        Raises:
-            RpcError: The chain does not have that many blocks above genesis.
-        """
+        """Replace the newest ``depth`` blocks by one more block than that, all of them empty."""
         if not 0 < depth <= self.head.block_number:
             height = self.head.block_number
             raise RpcError(SERVER_ERROR, f"reorg depth {depth}: want 1 to {height}")
@@ -208,9 +204,6 @@ class PyEvmChain:
         """Execute a message on the state after a block, without storing the changes.
 
         As with geth's eth_call, the sender pays nothing, so the base fee is set to zero.
-
-        Raises:
-            RpcError: The message cannot be executed at all.
         """
         # Any: no abstract class has `finalize_gas_used` and the members of a spoofed transaction.
         vm: Any = self._chain.get_vm(header.copy(base_fee_per_gas=0))

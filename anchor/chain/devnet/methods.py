@@ -68,11 +68,7 @@ class Methods:
         }
 
     def __call__(self, method: str, params: list[Any]) -> Any:
-        """Answer one call.
-
-        Raises:
-            RpcError: The method is unknown, the parameters are wrong, or the chain refuses.
-        """
+        """Answer one call."""
         if method not in self._table:
             absent = f"the method {method} does not exist/is not available"
             raise RpcError(METHOD_NOT_FOUND, absent)

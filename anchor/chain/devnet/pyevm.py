@@ -18,9 +18,6 @@ class PyEvmNode(AbstractContextManager["PyEvmNode"]):
 
     It keeps everything in memory and has no finality and no mempool: a transaction is either mined
     when it is sent, or refused.
-
-    Raises:
-        UsageError: py-evm is not installed, or the port is taken.
     """
 
     kind: Literal["py-evm"] = "py-evm"

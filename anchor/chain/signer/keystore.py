@@ -68,11 +68,7 @@ class KeystoreSigner:
 
 
 def keystore_address(path: Path) -> Address:
-    """Return the address that a keystore file states; no password is needed.
-
-    Raises:
-        SignerError: The file is missing, unreadable or not a keystore, or states no address.
-    """
+    """Return the address that a keystore file states; no password is needed."""
     address = find_keystore_address(path)
     if address is None:
         raise SignerError(Message("keystore-address-missing", path=path))
@@ -80,11 +76,7 @@ def keystore_address(path: Path) -> Address:
 
 
 def find_keystore_address(path: Path) -> Address | None:
-    """Return the address that a keystore file states; None if it omits the optional address.
-
-    Raises:
-        SignerError: The file is missing, unreadable or not a keystore.
-    """
+    """Return the address that a keystore file states; None if it omits the optional address."""
     address = _read_keystore(path).get("address")
     if not isinstance(address, str):
         return None
@@ -94,11 +86,7 @@ def find_keystore_address(path: Path) -> Address | None:
 
 
 def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner:
-    """Decrypt the key in ``path`` and return a signer with it.
-
-    Raises:
-        SignerError: The file is missing, unreadable or not a keystore, or the password is wrong.
-    """
+    """Decrypt the key in ``path`` and return a signer with it."""
     from eth_account import Account
 
     members = _read_keystore(path)
@@ -116,11 +104,7 @@ def open_keystore(path: Path, ask_password: Callable[[], str]) -> KeystoreSigner
 
 
 def check_absent(path: Path) -> None:
-    """Check that the path for a new keystore is free.
-
-    Raises:
-        UsageError: The path exists.
-    """
+    """Check that the path for a new keystore is free."""
     if os.path.lexists(path):
         raise _exists(path)
 
@@ -132,9 +116,7 @@ def create_keystore(path: Path, password: str) -> Address:
     key of an address that may then receive ether is usable.
 
     Raises:
-        UsageError: The file exists, or cannot be written.
         SignerError: The password is empty, or the written file cannot be opened with it.
-        StorageError: The disk is full, or fails.
     """
     from eth_account import Account
 
@@ -191,11 +173,7 @@ def _exists(path: Path) -> UsageError:
 
 
 def find_ape_keyfile(alias: str) -> Path:
-    """Return the keyfile of the ape account ``alias``.
-
-    Raises:
-        SignerError: The data folder of ape has no such account.
-    """
+    """Return the keyfile of the ape account ``alias``."""
     folder = (find_named_path("APE_DATA_FOLDER") or Path.home() / ".ape") / "accounts"
     path = folder / f"{alias}.json"
     if Path(alias).name != alias or not path.is_file():

@@ -124,10 +124,6 @@ def command(
 
 
 def _check_alone(*others: object) -> None:
-    """Refuse what has no meaning beside ``--manifest``.
-
-    Raises:
-        UsageError: Something of it was given.
-    """
+    """Refuse what has no meaning beside ``--manifest``."""
     if any(others):
         raise UsageError(Message("option-manifest-alone"))

@@ -116,11 +116,7 @@ def _announced(chain: Devnet, path: Path | None) -> Iterator[None]:
 
 
 def _check_replaceable(path: Path | None) -> None:
-    """Refuse the path of a file that no devnet wrote; one that was killed leaves its own.
-
-    Raises:
-        UsageError: There is something else.
-    """
+    """Refuse the path of a file that no devnet wrote; one that was killed leaves its own."""
     if path is None or not os.path.lexists(path):
         return
     with suppress(OSError, AnchorError):

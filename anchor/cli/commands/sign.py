@@ -104,11 +104,7 @@ def _choose(
     key: Path | None,
     imported: Path | None,
 ) -> Callable[[bytes], bytes]:
-    """Return the function that makes the signature of a record, or has it from a file.
-
-    Raises:
-        UsageError: Not exactly one way is named, or a file cannot be read.
-    """
+    """Return the function that makes the signature of a record, or has it from a file."""
     ways = sum(each is not None for each in (ssh_key, certificate or key, imported))
     if ways != 1 or (certificate is None) != (key is None):
         raise UsageError(Message("sign-option-missing"), hint=Message("sign-option-missing-hint"))
@@ -133,11 +129,7 @@ def _choose(
 
 
 def _save(receipt: Path, signature: RecordSignature) -> Path:
-    """Write a signature beside its receipt; one by the same signer is replaced.
-
-    Raises:
-        UsageError: Something other than a file has its name.
-    """
+    """Write a signature beside its receipt; one by the same signer is replaced."""
     file = receipt.with_name(receipt.name.removesuffix(RECEIPT_SUFFIX))
     path = signature_path(file, signature.fingerprint, SUFFIXES[signature.kind])
     if os.path.lexists(path) and (path.is_symlink() or not is_regular_file(path)):

@@ -85,11 +85,7 @@ def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> No
 
 
 def _check_file(project: OpenProject) -> None:
-    """Check the store for damage, for at most ``_SECONDS``.
-
-    Raises:
-        StorageError: The store is damaged.
-    """
+    """Check the store for damage, for at most ``_SECONDS``."""
     with project.database.read() as connection:
         damage = find_damage_within(connection, _SECONDS)
     if damage is not None:

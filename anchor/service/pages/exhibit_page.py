@@ -124,11 +124,7 @@ async def change(
 
 
 async def _find(service: Service, case: CaseRow, id: str) -> ShownExhibit:
-    """Return an exhibit of a case.
-
-    Raises:
-        Problem: There is none with this id (404).
-    """
+    """Return an exhibit of a case."""
     pairs = await service.query(load_exhibit_pieces, case.id)
     for row, piece in pairs:
         if row.id == id:

@@ -58,11 +58,7 @@ async def read_form(
 
 
 def parse_form(body: bytes, names: tuple[str, ...], several: tuple[str, ...] = ()) -> Form:
-    """Return the form in a body.
-
-    Raises:
-        MalformedError: The body is malformed, or a field is unknown or repeated.
-    """
+    """Return the form in a body."""
     if not body:
         return Form()
     try:

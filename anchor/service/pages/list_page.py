@@ -56,11 +56,7 @@ async def load_list_page(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> ListPage[Row]:
-    """Return the page that the reader asks for of a list that is ordered by a time and an id.
-
-    Raises:
-        Problem: The address names no page of a list (404).
-    """
+    """Return the page that the reader asks for of a list that is ordered by a time and an id."""
     asked = reader.asked(parameter)
     if asked and not re.fullmatch(POSITION, asked):
         raise Problem(404, Message("listing-page-unknown"))

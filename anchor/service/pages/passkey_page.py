@@ -112,11 +112,7 @@ async def change(request: Request, service: CurrentService, reader: CurrentReade
 async def _check(
     request: Request, service: Service, ceremony: PasskeyCeremony, answer: str
 ) -> tuple[str, str]:
-    """Return the passkey whose answer is right, and its person.
-
-    Raises:
-        Problem: The answer is not accepted (400, 403).
-    """
+    """Return the passkey whose answer is right, and its person."""
     challenge = need_challenge(request, SIGN_IN, service.settings.session_secret)
     credential, handle = ceremony.read_names(answer)
     passkey = await service.query(find_passkey, credential)

@@ -63,7 +63,6 @@ async def need_operator(request: Request, service: Service) -> Actor:
     """Return the operator's key by whose session a page is requested.
 
     Raises:
-        SignInNeeded: Nobody is signed in with such a key.
         Problem: Somebody else is signed in, who learns nothing of the page (404).
     """
     session = await find_browser_session(request, service)
@@ -124,11 +123,7 @@ async def logout(request: Request, service: CurrentService, reader: CurrentReade
 
 
 def parse_login(body: bytes) -> str:
-    """Return the API key that was entered in the form.
-
-    Raises:
-        MalformedError: The body is not that of the sign-in form.
-    """
+    """Return the API key that was entered in the form."""
     form = parse_form(body, ("key", "username"))
     if len(form.entered.get("key", ())) != 1:
         raise MalformedError(Message("form-key-count-wrong"))

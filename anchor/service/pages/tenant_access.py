@@ -16,11 +16,7 @@ from anchor.store.browser_sessions import BrowserSession
 
 
 async def need_session(request: Request, service: Service) -> BrowserSession:
-    """Return the request's session.
-
-    Raises:
-        SignInNeeded: There is none.
-    """
+    """Return the request's session."""
     session = await find_browser_session(request, service)
     if session is None:
         raise SignInNeeded
@@ -33,7 +29,6 @@ async def need_caller(
     """Return the caller in this tenant, who has the permission if one is named.
 
     Raises:
-        SignInNeeded: Nobody is signed in.
         Problem: The person does not belong to the tenant, or there is none (404); or their role
             lacks the permission (403).
     """

@@ -224,11 +224,7 @@ async def _begin(
 
 
 async def _find(service: Service, caller: Caller, upload: str) -> KeptCopy:
-    """Return a copy of the caller's tenant that is neither refused nor deleted.
-
-    Raises:
-        Problem: There is none (404).
-    """
+    """Return a copy of the caller's tenant that is neither refused nor deleted."""
     need_vault(service)
     copy = await service.query(find_copy, upload)
     if copy is None or copy.tenant != caller.tenant or copy.wrapped_key is None:
