@@ -11,7 +11,7 @@ from support.tools import check_program
 from support.wheels import build_wheel, make_environment
 
 # One of the wheels has its extension compiled.
-pytestmark = [pytest.mark.release, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.release
 
 _ASK = "import anchor; from anchor.log import batch_sha256; print(batch_sha256.IMPLEMENTATION)"
 

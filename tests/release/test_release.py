@@ -28,7 +28,7 @@ from anchor.ethereum.keccak import hash_keccak256
 sys.path.append(str(ROOT / "scripts/_release"))
 import hash_list
 
-pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.release
 NAMESPACE = "anchor-release"
 RECEIPT = "SHA256SUMS.anchor.json"
 
