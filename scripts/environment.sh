@@ -30,6 +30,41 @@ find_chromium() {
     command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
+# has_program PROGRAM CHECK : succeed if it is here, and the check, if any, succeeds.
+has_program() {
+    case "$1" in
+        python3) find_python 12 11 13 14 ;;
+        chromium) find_chromium ;;
+        *) (PATH="$PATH:/usr/sbin:/usr/local/sbin" && command -v "$1") && { [ -z "$2" ] || sh -c "$2"; } ;;
+    esac </dev/null >/dev/null 2>&1
+}
+
+# find_missing LANE : print the Debian packages of programs of tests/tools.txt that are not here.
+find_missing() {
+    while IFS='|' read -r program lane packages check; do
+        case "$lane" in landing | "$1") has_program "$program" "$check" || echo "$packages" ;; esac
+    done <tests/tools.txt | tr ' ' '\n' | sort -u | tr '\n' ' '
+}
+
+# install_tools LANE : as root install what is missing by apt; otherwise print the command.
+install_tools() {
+    missing=$(find_missing "$1")
+    if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+        echo "installing by apt: $missing" >&2
+        # shellcheck disable=SC2086
+        { apt-get update -q && DEBIAN_FRONTEND=noninteractive \
+            apt-get install -qy --no-install-recommends $missing; } >/dev/null || true
+        missing=$(find_missing "$1")
+    fi
+    [ -z "$missing" ] ||
+        echo "missing or too old, and what needs it is not run: sudo apt install $missing" >&2
+    # The distribution's packages are not pinned: a run says with which ones it was made.
+    if [ -n "${CI:-}" ] && command -v dpkg-query >/dev/null; then
+        # shellcheck disable=SC2046
+        dpkg-query -W $(grep -v '^#' tests/tools.txt | cut -d'|' -f3) 2>/dev/null || true
+    fi
+}
+
 # fill_environment FOLDER PYTHON REQUIREMENTS... : create the environment from the first of the
 # requirements files, unless it was filled from one of them already.
 fill_environment() {

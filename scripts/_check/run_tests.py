@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -47,6 +49,9 @@ SECONDS = {
 # Folders without tests, or whose tests are run in another way.
 APART = ("contracts", "ape")
 
+# What pytest says of tests that tests/support/tools.py did not run.
+_NOT_RUN = re.compile(r"^SKIPPED \[(\d+)\] .*?: not run: no (\S+)", re.M)
+
 LANDING = "not slow and not release"
 EVERYTHING = "not slow"
 
@@ -60,6 +65,16 @@ class Job:
     seconds: float
     # An environment beside .venv: analysis, ape, site, web3-8.
     environment: str = ""
+    # Whether it runs what npm installs.
+    needs_npm: bool = False
+
+    def find_missing(self) -> str | None:
+        """Return what this job cannot run without and is not here, if anything."""
+        if self.needs_npm and not (ROOT / "node_modules" / ".package-lock.installed").is_file():
+            return "npm"
+        if self.environment == "ape" and not (ROOT / ".venv-ape").is_dir():
+            return "Python 3.11 or 3.12"
+        return None
 
 
 _COVERAGE = """\
@@ -78,6 +93,7 @@ CONTRACT = Job(
     ),
     170,
     "analysis",
+    needs_npm=True,
 )
 _IN_APE = (".venv-ape/bin/python", "-m", "pytest", "-q", "-c")
 CONTRACT_APE = Job(
@@ -85,11 +101,12 @@ CONTRACT_APE = Job(
     ((*_IN_APE, "tests/contracts/pytest.ini", "tests/contracts"),),
     120,
     "ape",
+    needs_npm=True,
 )
 
 # Jobs of the second lane only.
 FURTHER = (
-    Job("ape", ((*_IN_APE, "tests/ape/pytest.ini", "tests/ape"),), 70, "ape"),
+    Job("ape", ((*_IN_APE, "tests/ape/pytest.ini", "tests/ape"),), 70, "ape", needs_npm=True),
     Job(
         "web3_8",
         (
@@ -122,13 +139,14 @@ def list_jobs(*, everything: bool, arguments: Sequence[str] = ()) -> list[Job]:
                 ("python", "scripts/_build/build_page.py", "--check"),
             ),
             20,
+            needs_npm=True,
         ),
         CONTRACT,
         CONTRACT_APE,
     ]
     if read_record(prove.RECORD).get("inputs") != prove.hash_inputs():
         command = (".venv-analysis/bin/python", "scripts/_check/prove.py")
-        jobs.append(Job("proofs", (command,), 520, "analysis"))
+        jobs.append(Job("proofs", (command,), 520, "analysis", needs_npm=True))
     tests = sorted(path.relative_to(TESTS) for path in TESTS.glob("*/**/test_*.py"))
     for folder in sorted({path.parts[0] for path in tests}.difference(APART)):
         files = [f"tests/{path.as_posix()}" for path in tests if path.parts[0] == folder]
@@ -150,6 +168,8 @@ class Runner:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.failed: list[str] = []
+        # How many tests of a job were not run, by the tool that they need.
+        self.not_run: Counter[tuple[str, str]] = Counter()
         self.seconds: dict[str, float] = {}
         # CPU seconds used by each job and by all processes that it started and waited for.
         self.cpu: dict[str, float] = {}
@@ -181,6 +201,8 @@ class Runner:
             if not done:
                 self.failed.append(job.name)
             said = log.read_text("utf-8", "replace").splitlines()
+            for count, tool in _NOT_RUN.findall("\n".join(said)):
+                self.not_run[job.name, tool] += int(count)
             print(f"== {job.name}: {'passed' if done else 'FAILED'}, {seconds:.0f} s")
             print("\n".join(said if not done else said[-1:]), flush=True)
 
@@ -228,7 +250,9 @@ def main() -> int:
         print(" ".join(sorted({job.environment for job in jobs if job.environment})))
         return 0
     if "--list" in options:
-        print("\n".join(job.name for job in jobs))
+        for job in jobs:
+            tool = job.find_missing()
+            print(job.name, *([f"(not run, without {tool})"] if tool else []))
         return 0
     shutil.rmtree(LOGS, ignore_errors=True)
     LOGS.mkdir(parents=True)
@@ -237,7 +261,8 @@ def main() -> int:
         signal.signal(number, runner.stop)
     started = time.monotonic()
     # More than the number of cores, because tests mostly wait for chains, daemons and clocks.
-    runner.run(jobs, 2 * (os.cpu_count() or 1) + 1)
+    missing = {job.name: tool for job in jobs if (tool := job.find_missing())}
+    runner.run([job for job in jobs if job.name not in missing], 2 * (os.cpu_count() or 1) + 1)
     subprocess.run([sys.executable, "scripts/_build/build_faults.py"], cwd=ROOT, check=True)
     for name, seconds in sorted(runner.seconds.items(), key=lambda pair: -pair[1]):
         cpu = runner.cpu.get(name, 0.0)
@@ -245,7 +270,12 @@ def main() -> int:
         print(f"{seconds:7.0f} s  {cpu:7.0f} s CPU  {name}{failed}")
     cpu = sum(runner.cpu.values())
     print(f"{time.monotonic() - started:7.0f} s  {cpu:7.0f} s CPU  together")
-    return 1 if runner.failed else 0
+    for name, tool in missing.items():
+        print(f"NOT RUN: {name}, all of it, without {tool}")
+    for (name, tool), count in sorted(runner.not_run.items()):
+        print(f"NOT RUN: {name}, {count} tests, without {tool}")
+    is_whole = not missing and not runner.not_run
+    return 0 if not runner.failed and (is_whole or not os.environ.get("CI")) else 1
 
 
 if __name__ == "__main__":

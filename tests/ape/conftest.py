@@ -30,7 +30,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if is_ape_lane(config):
         # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
         binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
-        os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
+        folders = (Path(sys.executable).parent, *binaries, os.environ["PATH"])
+        os.environ["PATH"] = os.pathsep.join(map(str, folders))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,7 +23,7 @@ from support.command import start_anchor
 from anchor.messages.catalogue import Language
 from anchor.messages.message import Message, translate
 
-pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.release
 
 PICTURES = os.environ.get("ANCHOR_TESTS_PICTURES")
 LARGE = int(os.environ.get("ANCHOR_TESTS_LARGE_BYTES", "50000000"))

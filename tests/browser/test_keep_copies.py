@@ -228,7 +228,6 @@ def test_the_pages_with_copies_are_for_everybody_and_fit(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_800)
 def test_two_gigabytes_that_are_interrupted_go_on_where_they_stopped(
     browser: Browser, platform: Platform, folder: Path, tmp_path: Path
 ) -> None:

@@ -10,7 +10,6 @@ import json
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -31,6 +30,7 @@ from support.command import ANCHOR, environment
 from support.foreign_programs import PYWB, install_program
 from support.in_process import run_in_process
 from support.json_documents import check_document
+from support.tools import check_program
 from support.web_site import STATIC, WebSite
 
 from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
@@ -169,8 +169,7 @@ def test_the_page_shows_replay_and_screenshot_and_no_request_leaves(
     bag: Path, programs: Path, tmp_path: Path, tab: Page
 ) -> None:
     log = tmp_path / "calls"
-    strace = shutil.which("strace")
-    assert strace is not None, "apt install strace"
+    strace = check_program("strace")
     trace = (strace, "-f", "-e", "trace=connect,sendto,bind", "-o", str(log))
     with replaying(bag, programs, tmp_path / "tmp", *trace) as document:
         tab.goto(document["address"], wait_until="networkidle")

@@ -251,7 +251,6 @@ def test_no_name_adds_an_element_or_an_invisible_character(issued: Issued, name:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 @given(name=TEXTS)
 @settings(max_examples=examples(200))
 def test_any_name_can_be_set_on_paper(issued: Issued, font: Font, name: str) -> None:

@@ -18,6 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko_certvalidator import ValidationContext
 from support.certificates import page_texts, read_pdf
+from support.tools import check_program
 
 from anchor.certificate.pdf_signature import load_pdf_signer, open_token_signer, sign_pdf
 from anchor.certificate.token_uri import TokenKey
@@ -177,8 +178,7 @@ def softhsm(*arguments: str) -> None:
 def token_module(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Return the module of SoftHSM, whose tokens lie in a folder of these tests."""
     module = "/usr/lib/softhsm/libsofthsm2.so"
-    if not Path(module).is_file():
-        pytest.fail(f"{module} is missing: apt install softhsm2")
+    check_program("softhsm2-util")
     folder = tmp_path_factory.mktemp("tokens")
     (folder / "tokens").mkdir()
     (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\n")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from support.needs import check_program
+from support.tools import check_program
 
 from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.exclusion import Exclusion
@@ -36,7 +36,7 @@ def list_ours(folder: Path, patterns: list[bytes]) -> set[bytes]:
 @pytest.fixture(scope="module")
 def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository of git without a file, in which rules for all of it are what we imply."""
-    check_program("git", "install git")
+    check_program("git")
     folder = tmp_path_factory.mktemp("repository")
     run_git(folder, "init", "-q")
     (folder / ".git/info/exclude").write_text("__pycache__/\n")

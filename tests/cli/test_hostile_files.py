@@ -88,7 +88,6 @@ def bomb(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.release
-@pytest.mark.timeout(120)
 def test_a_bomb_of_a_file_is_refused_wherever_it_is_read(
     bomb: Path, court: tuple[Path, str]
 ) -> None:
@@ -119,7 +118,6 @@ def site(tmp_path_factory: pytest.TempPathFactory, embedded: Devnet) -> Site:
 
 
 @pytest.mark.release
-@pytest.mark.timeout(120)
 def test_a_bomb_of_a_list_of_digests_records_nothing(bomb: Path, site: Site) -> None:
     words = ("add", "--digests-from", bomb)
     refused(run_bounded(*ANCHOR, *words, cwd=site.folder, most=MOST_WITH_STORE), 2)

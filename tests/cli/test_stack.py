@@ -20,10 +20,10 @@ from typing import Any
 import httpx
 import pytest
 from support.command import Running, start_anchor
-from support.needs import check_program
 from support.nodes import wait_until
 from support.paths import ROOT
 from support.service import digest
+from support.tools import check_program
 from support.webhook_receiver import run_receiver
 
 pytestmark = pytest.mark.release
@@ -127,7 +127,7 @@ def read_start(running: Running) -> tuple[str, Path, Path]:
 def test_one_command_serves_as_in_production_and_leaves_nothing(
     tmp_path: Path, anvil_path: Path, scratch: Path, end: signal.Signals
 ):
-    check_program("nginx", "apt install nginx")
+    check_program("nginx")
     command = (sys.executable, str(ROOT / "scripts/_stack.py"), "--port", "0")
     variables = {"ANCHOR_ANVIL": str(anvil_path), "TMPDIR": str(scratch)}
     with start_anchor(

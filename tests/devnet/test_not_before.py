@@ -152,7 +152,6 @@ def test_a_receipt_is_written_again_for_a_beacon_that_it_lacks_and_not_to_lose_o
 
 # anvil takes longer for each block, the more there are: both sites wait for the same ones.
 @pytest.mark.slow
-@pytest.mark.timeout(1_200)
 def test_kept_proofs_outlast_the_window_and_a_missed_one_is_told_once(
     chain: Devnet, site: Site, tmp_path: Path
 ) -> None:

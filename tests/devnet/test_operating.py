@@ -443,7 +443,6 @@ with site.open() as project, open_executor(1) as executor:
 """
 
 
-@pytest.mark.timeout(60)
 def test_an_interrupt_while_a_chunk_is_stored_does_not_wait_until_all_is_read(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

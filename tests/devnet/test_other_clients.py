@@ -20,7 +20,7 @@ from anchor.chain.devnet import Devnet
 from anchor.ethereum.header import parse_header
 from anchor.receipt.format import parse_receipt
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 
 _STANDALONE = ROOT / "anchor" / "standalone" / "verify.py"
 _FILES = 20

@@ -125,7 +125,6 @@ def test_a_busy_server_is_asked_again_when_it_says(
     assert slept == waits
 
 
-@pytest.mark.timeout(10)
 def test_what_is_no_file_in_a_published_folder_is_not_waited_for(place: Path) -> None:
     (place / "tile").mkdir(parents=True)
     os.mkfifo(place / CHECKPOINT)

@@ -129,7 +129,6 @@ def state(served: Served, key: str, id: str) -> str:
     return "none" if copy is None else str(copy["state"])
 
 
-@pytest.mark.timeout(600)
 def test_killed_workers_lose_no_copy_and_keep_none_twice(site: Site, tmp_path: Path) -> None:
     key = make_key(site.folder, "acme", "submit", "read", "manage")
     with serve(site.folder, workers=1) as served:

@@ -275,7 +275,6 @@ def test_a_destroyed_server_takes_nothing_acknowledged_with_it(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
 @DESTROYED
 def test_a_hundred_destroyed_servers_take_nothing_acknowledged_with_them(
     tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]

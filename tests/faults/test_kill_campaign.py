@@ -269,7 +269,6 @@ def test_a_few_kills_amid_reorganisations_lose_and_double_nothing(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_000)
 @KILLS
 def test_three_hundred_kills_amid_reorganisations_lose_and_double_nothing(
     new_site: Callable[..., Site], chain: Devnet, injected: Callable[[int], None]
@@ -317,7 +316,6 @@ def run_restarts(kind: str, folder: Path, node: Devnet, *, rounds: int, seed: in
 @pytest.mark.release
 @STORES
 @RESTARTED
-@pytest.mark.timeout(600)
 def test_a_few_kills_need_nobody_but_the_units(
     kind: str, tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
 ) -> None:

@@ -67,7 +67,6 @@ def lose_schema(site: Site, server: Postgres) -> None:
 )
 @PLACES
 @pytest.mark.parametrize("is_finished", [True, False], ids=["finished", "only-ordered"])
-@pytest.mark.timeout(900)
 def test_what_was_erased_through_the_service_does_not_come_back(
     request: pytest.FixtureRequest, tmp_path: Path, anvil: Devnet, kind: str, is_finished: bool
 ) -> None:
@@ -155,7 +154,6 @@ def run_drills(
 @pytest.mark.release
 @DRILL
 @PLACES
-@pytest.mark.timeout(600)
 def test_one_drill_brings_all_back(
     request: pytest.FixtureRequest, tmp_path: Path, anvil: Devnet, kind: str
 ) -> None:

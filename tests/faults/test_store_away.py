@@ -138,7 +138,6 @@ READ_ONLY = pytest.mark.fault(
 @pytest.mark.release
 @STORES
 @AWAY
-@pytest.mark.timeout(400)
 def test_a_store_that_is_away_is_waited_for(
     kind: str, tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
 ) -> None:
@@ -161,7 +160,6 @@ def test_a_store_that_is_away_for_long_is_waited_for(
 
 @pytest.mark.release
 @READ_ONLY
-@pytest.mark.timeout(400)
 def test_a_folder_that_turns_read_only_is_waited_for(
     tmp_path: Path, own_anvil: Devnet, injected: Callable[[int], None]
 ) -> None:

@@ -796,7 +796,6 @@ class ViolatedMachine(PipelineMachine):
     then="an incident, or never noticed because the same anchor came back",
 )
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
 def test_a_broken_finality_is_never_passed_over(
     template: Config, injected: Callable[..., None]
 ) -> None:

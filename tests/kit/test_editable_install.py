@@ -13,7 +13,7 @@ from support.pipelines import user_environment
 from support.wheels import make_environment
 
 # The extension is compiled.
-pytestmark = [pytest.mark.release, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.release
 
 OWN_CODE = """\
 import anchor

@@ -24,7 +24,7 @@ from support.wheels import build_wheel, make_environment
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 
 # A pipeline starts two dozen commands, which take long beside other jobs.
-pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.release
 
 EXAMPLES = ROOT / "examples"
 INSTALL = """\

@@ -165,7 +165,6 @@ def test_a_chain_that_cannot_be_opened_is_refused_with_a_reason(
         assert chain.kind == "py-evm"
 
 
-@pytest.mark.timeout(120)
 def test_what_a_test_left_included_keeps_no_later_one_waiting(
     make_project: MakeProject, chain: LocalChain, file: Path, tmp_path: Path
 ) -> None:

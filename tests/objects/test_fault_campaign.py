@@ -30,7 +30,6 @@ pytestmark = pytest.mark.slow
 _ADD = (sys.executable, "-m", "anchor", "add", "--no-not-before")
 
 
-@pytest.mark.timeout(3_600)
 @pytest.mark.fault(
     "J18",
     how="5,000 objects of S3: scheduler, worker and client are killed and the network is cut, once "

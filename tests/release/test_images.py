@@ -22,7 +22,7 @@ from anchor.chain.devnet import open_devnet
 sys.path.append(str(ROOT / "scripts/_release"))
 from images import SERVICE, build
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.slow
 MEGABYTE = 1_000_000
 IMAGE, CAPTURE = "localhost/anchor", "localhost/anchor-capture"
 ASK = "from urllib.request import urlopen; print(urlopen('http://127.0.0.1:8080/').status)"

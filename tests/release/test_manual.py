@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.needs import check_program
 from support.paths import ROOT
+from support.tools import check_program
 
 from anchor.cli.command_table import COMMANDS, EXAMPLES
 from anchor.errors import ExitCode
@@ -19,7 +19,7 @@ from manual_pages import escape, write_manual
 
 @pytest.fixture(scope="module")
 def mandoc() -> str:
-    return check_program("mandoc", "apt install mandoc")
+    return check_program("mandoc")
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.needs import check_program
 from support.paths import ROOT
 from support.release_checkouts import make_checkout, make_release, run_release
 from support.signers import SshSigner
+from support.tools import check_program
 
 import anchor
 from anchor.chain.devnet import Devnet, open_devnet
@@ -28,7 +28,7 @@ from anchor.ethereum.keccak import hash_keccak256
 sys.path.append(str(ROOT / "scripts/_release"))
 import hash_list
 
-pytestmark = [pytest.mark.release, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.release
 NAMESPACE = "anchor-release"
 RECEIPT = "SHA256SUMS.anchor.json"
 
@@ -226,7 +226,7 @@ def test_the_signed_list_fits_by_the_tools_of_users_and_a_bent_one_does_not(
 
 
 def test_the_list_is_signed_by_minisign_too_for_this_purpose(release: Path, tmp_path: Path) -> None:
-    check_program("minisign", "apt install minisign")
+    check_program("minisign")
     key, public = tmp_path / "key", tmp_path / "key.pub"
     subprocess.run(
         ["minisign", "-G", "-W", "-s", key, "-p", public], check=True, capture_output=True

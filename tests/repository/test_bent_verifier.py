@@ -12,7 +12,7 @@ from support.bent_verifier import bend_each, list_survivors
 from support.paths import ROOT
 
 # Each bend runs the vectors that reach it: two minutes of one core.
-pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.release
 
 VECTORS = ROOT / "tests" / "vectors"
 LISTED = list_survivors("equivalent", "limit")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from support.paths import DEPLOY
+from support.tools import check_program
 
 SERVICES = ("anchor-run.service", "anchor-serve.service")
 UNITS = (*SERVICES, "anchor-backup.service")
@@ -17,12 +18,8 @@ THRESHOLD = "15"
 
 
 def analyze(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run systemd-analyze; fail where there is none."""
-    if shutil.which("systemd-analyze") is None:
-        pytest.fail(
-            "no systemd-analyze was found, which the tests of the units need: install it "
-            "(on Debian: apt install systemd)"
-        )
+    """Run systemd-analyze."""
+    check_program("systemd-analyze")
     return subprocess.run(
         ["systemd-analyze", *arguments], capture_output=True, text=True, timeout=60
     )

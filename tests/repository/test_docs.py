@@ -155,7 +155,6 @@ def test_the_installing_page_names_the_files_of_this_version():
     assert {*re.findall(r"anchor[_-](?:[a-z]+-)?(\d[\d.]*\d)", page)} == {version}
 
 
-@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("kind", ["anvil", "py-evm"])
 def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
     anvil = find_anvil(ROOT)

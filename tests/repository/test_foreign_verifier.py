@@ -17,7 +17,7 @@ from support.two_faults import make_doubled
 from support.two_verifiers import judge_by_package
 
 # The first build compiles what it uses of Go's standard library.
-pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.release
 
 VECTORS = ROOT / "tests" / "vectors"
 

@@ -1,13 +1,19 @@
-"""Tests say what they need, and a missing tool is an error that says how to install it."""
+"""Tests say what they need, and one whose tool is missing is not run."""
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.needs import check_program, pytest_itemcollected
+from support import needs, tools
+from support.needs import pytest_itemcollected
 from support.paths import TESTS
+from support.tools import check_program
 
 
 class Collected:
@@ -50,7 +56,52 @@ def test_no_unit_test_needs_a_tool() -> None:
         pytest_itemcollected(test)
 
 
-def test_a_missing_program_is_named_with_how_to_install_it(monkeypatch: Any) -> None:
-    assert Path(check_program("sh", "never said")).is_file()
-    with pytest.raises(pytest.fail.Exception, match=r"no anchorless was found.*: install it"):
-        check_program("anchorless", "install it")
+def test_a_test_whose_program_is_missing_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"sh": ("dash", ""), "anchorless": ("nothing", ""), "env": ("coreutils", "false")}
+    monkeypatch.setattr(tools, "read_tools", lambda: known)
+    tools.find_program.cache_clear()
+    assert Path(check_program("sh")).is_file()
+    for name in ("anchorless", "env"):
+        with pytest.raises(pytest.skip.Exception, match=f"not run: no {name} .*apt install"):
+            check_program(name)
+    tools.find_program.cache_clear()
+
+
+_FAILING = """\
+import subprocess, pytest
+
+@pytest.fixture
+def started(): subprocess.run(["anchorless"])
+def test_a(): subprocess.run(["anchorless"])
+def test_b(): subprocess.run(["sh", "-c", "anchorless"], check=True)
+def test_c(): subprocess.run(["bash", "-c", "anchorless"], check=True, capture_output=True)
+def test_d(started): pass
+def test_e(): subprocess.run(["sh", "-c", "false"], check=True)
+def test_f(): subprocess.run(["unlisted"])
+def test_g(): open("sh")
+"""
+_LISTING = f"""\
+import sys
+sys.path.append({str(TESTS)!r})
+from support import tools
+tools.read_tools = lambda: {{"anchorless": ("nothing", ""), "sh": ("dash", "")}}
+pytest_plugins = ["support.needs"]
+"""
+
+
+def test_a_test_that_fails_for_want_of_a_program_of_the_list_is_not_run(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(_LISTING, "utf-8")
+    (tmp_path / "test_it.py").write_text(_FAILING, "utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n", "utf-8")
+    command = [sys.executable, "-m", "pytest", "-ra", "-p", "no:cacheprovider"]
+    alone = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.count("not run: no anchorless (on Debian: apt install nothing)") == 4
+    failed = re.findall(r"^FAILED test_it.py::test_(\w)", done.stdout, re.M)
+    assert failed == ["e", "f", "g"]
+
+
+def test_every_program_that_a_marker_names_is_in_the_list() -> None:
+    assert {need.program for need in needs.NEEDS if need.program} <= tools.read_tools().keys()

@@ -102,7 +102,6 @@ def run(user: int, folder: Path, *arguments: str) -> str:
     return output
 
 
-@pytest.mark.timeout(300)
 def test_the_service_and_the_signer_work_on_one_project_as_two_users():
     # Where other users can look, unlike in pytest's own folder.
     with tempfile.TemporaryDirectory() as name, open_devnet(anvil=None) as node:

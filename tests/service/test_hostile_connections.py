@@ -172,7 +172,6 @@ def stick(address: Address, peer: str, count: int, requests: int = 1) -> list[so
     how="many clients ask for pages over hundreds of connections, and read none",
     then="each is closed after seconds; health checks and others are answered meanwhile",
 )
-@pytest.mark.timeout(180)
 def test_clients_that_never_read_hold_nothing_for_long(new_site: MakeSite, embedded: Devnet):
     settings = Settings(max_connections=200, max_per_peer=50, answer_seconds=12, access_log=False)
     site = new_site(embedded)

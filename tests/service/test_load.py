@@ -35,7 +35,6 @@ def test_ten_thousand_are_submitted_and_every_one_is_anchored(tmp_path: Path):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_a_million_are_submitted_and_every_one_is_anchored(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest

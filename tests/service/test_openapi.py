@@ -143,7 +143,6 @@ def test_every_answer_to_a_stranger_is_as_the_document_says(case: Case):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 @schema.parametrize()
 @settings(max_examples=1_000, **CONFIG)
 def test_every_answer_is_as_the_document_says_at_length(case: Case, served: tuple[Served, str]):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.page_service import serve_pages
 from support.s3_server import S3Server, run_s3_server, using
+from support.tools import check_program
 
 from anchor.keeping.upload_rules import PART_BYTES
 
@@ -33,8 +33,7 @@ def bucket() -> Iterator[S3Server]:
 @pytest.fixture
 def clamscan(tmp_path: Path) -> tuple[str, ...]:
     """Return the command of ClamAV, with one signature: an MD5 and a size."""
-    program = shutil.which("clamscan")
-    assert program is not None, "clamscan is missing: apt install clamav"
+    program = check_program("clamscan")
     signatures = tmp_path / "test.hdb"
     digest = hashlib.md5(INFECTED, usedforsecurity=False).hexdigest()
     signatures.write_text(f"{digest}:{len(INFECTED)}:Test.File\n")

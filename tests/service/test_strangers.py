@@ -16,7 +16,8 @@ from support.ports import free_port
 from support.projects import Site, make_site
 from support.raw_http import Address, ask, get, head, read_all, serving
 from support.service import bearer, digest, make_key, serve
-from support.webservers import find_program, open_tls
+from support.tools import check_program
+from support.webservers import open_tls
 
 from anchor.chain.devnet import open_devnet
 from anchor.errors import UsageError
@@ -131,7 +132,7 @@ def test_a_header_that_is_no_usable_key_lifts_no_limit(place: Place, row: str):
 
 def test_nginx_bounds_requests_with_any_header_by_address(tmp_path: Path):
     port = free_port()
-    command = [find_program("nginx"), *write_nginx(tmp_path, port, free_port(), tmp_path)]
+    command = [check_program("nginx"), *write_nginx(tmp_path, port, free_port(), tmp_path)]
     written = tmp_path / "anchor.conf"
     text = written.read_text("utf-8").replace("rate=500r/s", "rate=1r/m")
     written.write_text(text.replace("zone=anchor_all burst=5000", "zone=anchor_all burst=2"))

@@ -69,7 +69,6 @@ def acts_on_checkout(block: Block) -> bool:
 
 
 @pytest.mark.release
-@pytest.mark.timeout(1_000)
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
     anvil = find_anvil(ROOT)

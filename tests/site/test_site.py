@@ -22,7 +22,7 @@ from support.paths import ROOT
 
 __all__ = ["browser"]
 
-pytestmark = [pytest.mark.release, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.release
 
 _PYTHON = ROOT / ".venv-site" / "bin" / "python"
 # One page of each kind, and those with the widest tables and pictures.

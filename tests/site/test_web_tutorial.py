@@ -47,7 +47,6 @@ def test_the_tutorial_says_what_is_typed(language: Language) -> None:
 
 @pytest.mark.release
 @pytest.mark.needs_chromium
-@pytest.mark.timeout(900)
 @pytest.mark.parametrize(("language", "locale"), [("en", "en-GB"), ("zh", "zh-CN")])
 def test_a_reader_without_any_program_hands_over_evidence_that_is_verified(
     language: Language, locale: str, browser: Browser, anvil_path: Path, tmp_path: Path

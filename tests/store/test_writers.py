@@ -140,7 +140,6 @@ def make_place(kind: str, folder: Path, stack: ExitStack) -> StoreLocation:
 
 @STORES
 @WRITERS_KILLED
-@pytest.mark.timeout(300)
 def test_what_four_killed_writers_submit_twice_is_there_once(
     kind: str, tmp_path: Path, injected: Callable[[int], None]
 ) -> None:

@@ -10,24 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from support.tools import miss
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
-_MISSING = (
-    "no Chromium was found, which the tests of pages need: install it (on Debian: apt install "
-    "chromium fonts-noto-cjk), put it on PATH, or name it with CHROMIUM"
-)
 
 
 def find_chromium() -> Path:
-    """Return the Chromium that ``CHROMIUM`` names, else the first on PATH; fail without one."""
+    """Return the Chromium that ``CHROMIUM`` names, else the first on PATH."""
     named = os.environ.get("CHROMIUM")
-    for name in (named,) if named else _NAMES:
-        if found := shutil.which(name):
-            return Path(found)
-    pytest.fail(_MISSING)
+    found = next(filter(None, map(shutil.which, (named,) if named else _NAMES)), None)
+    if found is None:
+        miss("chromium", "on Debian: apt install chromium; or name one with CHROMIUM")
+    return Path(found)
 
 
 @contextmanager

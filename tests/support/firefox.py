@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.needs import check_program
 from support.npm_packages import install_packages
 from support.paths import ROOT
+from support.tools import check_program
 
 _FOLDER = ROOT / "tests" / "firefox"
 
@@ -36,7 +36,7 @@ class Firefox:
 @contextmanager
 def run_firefox(downloads: Path) -> Iterator[Firefox]:
     """Run Firefox without a window; what it downloads goes to a folder."""
-    program = check_program("firefox-esr", "apt install firefox-esr")
+    program = check_program("firefox-esr")
     install_packages(_FOLDER)
     command = ["node", str(_FOLDER / "driver.mjs"), program, str(downloads)]
     with subprocess.Popen(

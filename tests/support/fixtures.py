@@ -10,6 +10,7 @@ import pytest
 from support.nodes import stop_the_clock
 from support.paths import ROOT
 from support.projects import Site, make_site
+from support.tools import miss
 
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 
@@ -21,7 +22,7 @@ _numbers = itertools.count(1)
 def anvil_path() -> Path:
     found = find_anvil(ROOT)
     if found is None:
-        pytest.fail("no working anvil: run `npm ci`, put it on PATH, or set ANCHOR_ANVIL")
+        miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
     return found
 
 

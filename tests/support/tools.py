@@ -1,0 +1,63 @@
+"""Programs that tests use, of the list that ``scripts/test`` reads: ``tests/tools.txt``."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+from support.paths import TESTS
+
+
+@cache
+def read_tools() -> dict[str, tuple[str, str]]:
+    """Return the Debian packages of each program, and what must succeed for it to do."""
+    lines = (TESTS / "tools.txt").read_text("utf-8").splitlines()
+    rows = [line.split("|", 3) for line in lines if not line.startswith("#")]
+    return {program: (packages, check) for program, _, packages, check in rows}
+
+
+@cache
+def find_program(name: str) -> str | None:
+    """Return a program's path, or nothing where it is missing or does not do."""
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    _, check = read_tools()[name]
+    if path and check and subprocess.run(["sh", "-c", check], capture_output=True).returncode:
+        return None
+    return path
+
+
+def check_program(name: str) -> str:
+    """Return a program's path; do not run the test where it is missing or does not do."""
+    return find_program(name) or miss(name)
+
+
+def miss(name: str, how: str = "") -> NoReturn:
+    """Do not run a test, for want of a tool."""
+    pytest.skip(explain(name, how))
+
+
+def explain(name: str, how: str = "") -> str:
+    """Return why a test is not run."""
+    return f"not run: no {name} ({how or 'on Debian: apt install ' + read_tools()[name][0]})"
+
+
+def find_cause(error: BaseException, text: str) -> str | None:
+    """Return the missing program for want of which a test failed, if any.
+
+    ``text`` is what the test printed and raised, in which a shell says what it did not find.
+    """
+    named = Path(str(getattr(error, "filename", None) or ""))
+    if isinstance(error, FileNotFoundError) and "node_modules" in named.parts:
+        named = Path("node")
+    for name in read_tools():
+        is_named = isinstance(error, FileNotFoundError) and named.name == name
+        is_said = re.search(rf"\b{re.escape(name)}: (command )?not found", text)
+        if (is_named or is_said) and find_program(name) is None:
+            return name
+    return None
