@@ -1,260 +1,137 @@
-"""The charts: right numbers at right places, readable axes, words for those who see none."""
+"""The charts of the dashboard: each bar as high as its value, and words for those who see none."""
 
 from __future__ import annotations
 
 import re
+import time
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from support.examples import examples
+from support.page_service import PageService
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import translate
-from anchor.monitor.overview import DAY, HOUR, Throughput
+from anchor.monitor.overview import Throughput, read_overview
 from anchor.monitor.timeline import AnchorLine
-from anchor.service.pages.charts import chart_gas, chart_latency, chart_price, chart_throughput
-from anchor.service.pages.svg_chart import (
-    HEIGHT,
-    WIDTH,
-    Chart,
-    Mark,
-    Series,
-    draw_chart,
-)
-from anchor.service.pages.ticks import format_amount, mark_amounts, mark_durations, mark_times
+from anchor.service.pages import dashboard
 from anchor.types import Hash32, Head
 
-SVG = "{http://www.w3.org/2000/svg}"
-NOW = 1_790_000_000.0
+NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 GWEI = 10**9
-
-
-def anchor(number: int, **changes: object) -> AnchorLine:
-    line = AnchorLine(
-        head=Head(root=Hash32(bytes(32)), size=10 * number),
-        covers=10,
-        sequence=number,
-        block_number=number,
-        sealed_at=NOW - 600 * (20 - number),
-        included_at=NOW - 600 * (20 - number) + 12,
-        final=True,
-        final_at=NOW - 600 * (20 - number) + 800,
-        gas_used=70_000 + number,
-        gas_price=20 * GWEI,
-        tx_hash=None,
-    )
-    return replace(line, **changes)
-
-
-LINES = [anchor(number) for number in range(20, 0, -1)]
-
-
-def parse(chart: Chart, language: Language = "en") -> ElementTree.Element:
-    """Return the picture as XML, which any SVG inside HTML should be as well."""
-    drawn = draw_chart(chart, language)
-    return ElementTree.fromstring(drawn.replace("<svg ", f'<svg xmlns="{SVG[1:-1]}" '))
-
-
-def chart_of(marks: list[Mark], **changes: object) -> Chart:
-    chart = Chart(
-        name="x",
-        title="A title",
-        description="A description",
-        empty="Nothing",
-        start=NOW - DAY,
-        end=NOW,
-        series=[Series(style="first", marks=marks)],
-        scale=mark_amounts,
-    )
-    return replace(chart, **changes)
-
-
-numbers = st.floats(min_value=0, max_value=1e15, allow_nan=False)
-
-
-@settings(max_examples=examples(200))
-@given(most=numbers, count=st.integers(2, 8))
-def test_marks_of_amounts_begin_at_nought_and_reach_the_most(most: float, count: int) -> None:
-    ticks = mark_amounts(most, count)
-    values = [tick.value for tick in ticks]
-    assert values[0] == 0
-    assert values == sorted(set(values))
-    if most >= 1e-9:
-        assert values[-1] >= most * (1 - 1e-6)
-        assert 2 <= len(values) <= 2 * count + 2
-        assert len({tick.text for tick in ticks}) == len(ticks), "no two marks say the same"
-
-
-@settings(max_examples=examples(200))
-@given(most=st.floats(min_value=0, max_value=1e9), count=st.integers(2, 8))
-def test_marks_of_durations_begin_at_nought_and_reach_the_most(most: float, count: int) -> None:
-    ticks = mark_durations(most, count)
-    values = [tick.value for tick in ticks]
-    assert values[0] == 0
-    assert values[-1] >= most * (1 - 1e-6)
-    assert values == sorted(set(values))
-    assert len(values) <= 2 * count + 2
-    assert len({tick.text for tick in ticks}) == len(ticks)
-
-
-@settings(max_examples=examples(200))
-@given(start=st.integers(0, 2 * 10**9), span=st.integers(60, 400 * DAY), count=st.integers(2, 8))
-def test_marks_of_times_lie_between_the_ends(start: int, span: int, count: int) -> None:
-    ticks = mark_times(start, start + span, count)
-    assert all(start <= tick.value <= start + span for tick in ticks)
-    assert len(ticks) <= count + 1
-    assert all(re.fullmatch(r"\d\d:\d\d|\d\d? [A-Z][a-z]{2}", tick.text) for tick in ticks)
-
-
-def test_times_are_marked_by_the_hour_and_midnight_by_its_day() -> None:
-    midnight = 1_790_035_200  # of 22 September 2026
-    assert [tick.text for tick in mark_times(midnight - 6 * HOUR, midnight + 6 * HOUR, 4)] == [
-        "18:00", "21:00", "22 Sep", "03:00", "06:00",
-    ]  # fmt: skip
-    (day,) = [tick.text for tick in mark_times(midnight, midnight, 4)]
-    assert translate(day, "zh") == "9 月 22 日"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(0, "0"), (950, "950"), (1_200, "1.2 k"), (2_500_000, "2.5 M"), (3e9, "3 G"), (0.25, "0.25")],
+FIRST = AnchorLine(
+    head=Head(root=Hash32(bytes(32)), size=10),
+    covers=10,
+    sequence=1,
+    block_number=1,
+    sealed_at=NOW - 7_200,
+    included_at=NOW - 7_200 + 60,
+    final=True,
+    final_at=NOW - 7_200 + 1_200,
+    gas_used=70_000,
+    gas_price=20 * GWEI,
+    tx_hash=None,
 )
-def test_amounts_are_spelled_shortly(value: float, text: str) -> None:
-    assert format_amount(value) == text
-
-
-@settings(max_examples=examples(100))
-@given(
-    marks=st.lists(
-        st.tuples(st.floats(NOW - 2 * DAY, NOW + DAY), numbers, st.text(max_size=20)), max_size=30
-    ),
-    limit=st.none() | numbers,
+FOREIGN = replace(FIRST, sequence=2, final_at=NOW - 7_200 + 600, gas_used=None, gas_price=None)
+WAITING = replace(
+    FIRST,
+    sequence=3,
+    sealed_at=NOW - 300,
+    included_at=NOW,
+    final=False,
+    final_at=None,
+    gas_price=5 * GWEI,
 )
-def test_whatever_is_drawn_stays_inside_the_picture_and_is_well_formed(
-    marks: list[tuple[float, float, str]], limit: float | None
-) -> None:
-    """Texts may hold anything but what XML itself cannot."""
-    drawn = [
-        Mark(at=at, value=value, text="".join(filter(str.isprintable, text)))
-        for at, value, text in marks
+SEALED = Throughput(start=NOW - 900, width=300.0, counts=(0, 1_200, 300))
+
+
+@pytest.fixture
+def draw(served: PageService, monkeypatch: pytest.MonkeyPatch):
+    """A function that returns the charts of a dashboard with these anchors and leaves, by name."""
+
+    def draw(
+        anchors: tuple[AnchorLine, ...], throughput: Throughput, language: str = "en"
+    ) -> dict[str, ElementTree.Element]:
+        overview = replace(read_overview(served.project, time.time()), anchors=anchors, read_at=NOW)
+        monkeypatch.setattr(dashboard, "read_overview", lambda project, moment: overview)
+        monkeypatch.setattr(dashboard, "read_throughput", lambda project, moment: throughput)
+        page = served.ask(f"/dashboard?lang={language}", served.admin).text
+        figures = map(ElementTree.fromstring, re.findall(r"<figure.*?</figure>", page, re.DOTALL))
+        return {str(figure[0].get("id")): figure for figure in figures}
+
+    return draw
+
+
+def heights(figure: ElementTree.Element) -> list[list[float]]:
+    """Return the heights of each bar, which stand on the ground, one bar beside the other."""
+    groups = list(figure.iter("g"))
+    for place, group in enumerate(groups):
+        for bar in group.iter("rect"):
+            assert float(bar.attrib["x"]) == place
+            assert float(bar.attrib["y"]) + float(bar.attrib["height"]) == pytest.approx(100)
+    assert figure.find("svg").get("viewBox") == f"0 0 {len(groups)} 100"
+    return [[float(bar.attrib["height"]) for bar in group.iter("rect")] for group in groups]
+
+
+def tooltips(figure: ElementTree.Element) -> list[str]:
+    return [str(title.text) for title in figure.iter("title")]
+
+
+def texts(figure: ElementTree.Element) -> list[str]:
+    return ["".join(line.itertext()) for line in figure.iter("p")]
+
+
+def test_each_bar_is_as_high_as_its_value_from_the_oldest_to_the_newest(draw) -> None:
+    charts = draw((WAITING, FOREIGN, FIRST), SEALED)
+    assert list(charts) == ["throughput", "latency", "price"]
+
+    assert heights(charts["throughput"]) == [[0], [100], [25]]
+    assert texts(charts["throughput"]) == [
+        "1,200 leaves",
+        "15 min ago5 min ago",
+        "1,500 leaves since 2026-09-21 13:58:20 UTC.",
     ]
-    drawn += [replace(mark, until=mark.at + HOUR) for mark in drawn[:5]]
-    line = None if limit is None else Mark(at=NOW, value=limit, text="<limit>")
-    picture = parse(chart_of(drawn, limit=line))
-    for element in picture.iter():
-        for name, most in (("x", WIDTH), ("x1", WIDTH), ("x2", WIDTH), ("cx", WIDTH), ("y", HEIGHT),
-                           ("y1", HEIGHT), ("y2", HEIGHT), ("cy", HEIGHT)):  # fmt: skip
-            if name in element.attrib:
-                assert -8 <= float(element.attrib[name]) <= most + 8, (element.tag, name)
-        for name in ("width", "height"):
-            assert float(element.get(name, "0")) >= 0
-        assert "style" not in element.attrib
-    circles = list(picture.iter(f"{SVG}circle"))
-    assert len(circles) == len(marks)
+    assert tooltips(charts["throughput"])[1] == "1,200 leaves in 5 min from 2026-09-21 14:03:20 UTC"
 
-
-def test_a_larger_value_is_higher_and_a_later_one_further_to_the_right() -> None:
-    marks = [Mark(at=NOW - HOUR * (10 - n), value=float(n * n), text=str(n)) for n in range(1, 10)]
-    circles = list(parse(chart_of(marks)).iter(f"{SVG}circle"))
-    xs = [float(circle.attrib["cx"]) for circle in circles]
-    ys = [float(circle.attrib["cy"]) for circle in circles]
-    assert xs == sorted(set(xs))
-    assert ys == sorted(set(ys), reverse=True)
-
-
-def test_a_mark_is_where_the_axes_say() -> None:
-    picture = parse(chart_of([Mark(at=NOW - 12 * HOUR, value=50.0, text="half")]))
-    (circle,) = picture.iter(f"{SVG}circle")
-    amounts = {
-        text.text: float(text.attrib["y"]) - 4
-        for text in picture.iter(f"{SVG}text")
-        if text.attrib["class"] == "amount"
-    }
-    assert float(circle.attrib["cy"]) == pytest.approx(
-        amounts["0"] + (amounts["40"] - amounts["0"]) * 50 / 40, abs=0.2
-    )
-
-
-def test_every_picture_has_a_name_and_a_description() -> None:
-    charts = [
-        chart_throughput(Throughput(start=NOW - DAY, width=1_800.0, counts=(0, 5, 1_200))),
-        chart_latency(LINES, NOW),
-        chart_gas(LINES, NOW),
-        chart_price(LINES, NOW, 30 * GWEI),
+    assert heights(charts["latency"]) == [[100, 5], [50, 5], [0, 25]], "to finality, to the block"
+    assert texts(charts["latency"]) == [
+        "20 min",
+        "2 h ago5 min ago",
+        "final included Anchors: 3. Final: 2.",
     ]
-    names = set()
-    for chart in charts:
-        picture = parse(chart)
+    assert tooltips(charts["latency"]) == [
+        "anchor 1: included after 1 min, final after 20 min",
+        "anchor 2: included after 1 min, final after 10 min",
+        "anchor 3: included after 5 min",
+    ]
+
+    assert heights(charts["price"]) == [[100], [25]], "nobody knows what a foreign anchor paid"
+    assert texts(charts["price"])[0] == "20 gwei"
+    assert tooltips(charts["price"]) == [
+        "anchor 1: 20 gwei per gas, 0.0014 ether in total",
+        "anchor 3: 5 gwei per gas, 0.00035 ether in total",
+    ]
+
+
+def test_every_picture_is_described_by_its_title_its_scale_and_its_note(draw) -> None:
+    for name, figure in draw((FIRST,), SEALED).items():
+        picture = figure.find("svg")
         assert picture.get("role") == "img"
-        ids = picture.attrib["aria-labelledby"].split()
-        texts = {e.attrib["id"]: e.text for e in picture if "id" in e.attrib}
-        assert [texts[name] for name in ids] == [chart.title, chart.description]
-        names |= set(ids)
-    assert len(names) == 8, "ids are of one picture each"
+        ids = {element.get("id") for element in figure.iter()} - {None}
+        assert set(picture.get("aria-labelledby").split()) == ids
+        assert all(each.startswith(name) for each in ids), "ids are of one picture each"
 
 
-@pytest.mark.parametrize(
-    "chart",
-    [
-        chart_throughput(Throughput(start=NOW - DAY, width=1_800.0, counts=(0,) * 48)),
-        chart_latency([], NOW),
-        chart_gas([], NOW),
-        chart_price([], NOW, GWEI),
-        chart_gas([anchor(1, gas_used=None)], NOW),
-    ],
-)
-def test_where_there_is_nothing_that_is_said(chart: Chart) -> None:
-    picture = parse(chart)
-    (text,) = picture.iter(f"{SVG}text")
-    assert text.text == chart.empty
-    (description,) = picture.iter(f"{SVG}desc")
-    assert description.text == chart.empty
+def test_without_anchors_nothing_is_drawn_of_them(draw) -> None:
+    charts = draw((), replace(SEALED, counts=(0, 0)))
+    assert list(charts) == ["throughput"]
+    assert heights(charts["throughput"]) == [[0], [0]]
+    assert texts(charts["throughput"])[0] == "1 leaf", "the scale begins at one"
+    assert list(draw((FOREIGN,), SEALED)) == ["throughput", "latency"]
 
 
-def test_latency_shows_what_is_final_and_what_is_not() -> None:
-    waiting = anchor(20, final=False, final_at=None)
-    picture = parse(chart_latency([waiting, *LINES[1:]], NOW))
-    groups = {g.attrib["class"]: len(list(g)) for g in picture.iter(f"{SVG}g")}
-    assert groups == {"first": 19, "second": 20}
-    (description,) = picture.iter(f"{SVG}desc")
-    assert "in a block after 12 s" in str(description.text)
-    assert "were final after 13 min 20 s" in str(description.text)
-
-
-@pytest.mark.parametrize(("cap", "is_drawn"), [(30, True), (21, True), (100, False)])
-def test_the_fee_cap_is_drawn_where_it_is_near(cap: int, is_drawn: bool) -> None:
-    picture = parse(chart_price(LINES, NOW, cap * GWEI))
-    lines = [line for line in picture.iter(f"{SVG}line") if line.attrib["class"] == "limit"]
-    assert bool(lines) == is_drawn
-
-
-def test_bars_have_the_leaves_of_their_time() -> None:
-    counts = (0, 10, 0, 20)
-    picture = parse(chart_throughput(Throughput(start=NOW, width=300.0, counts=counts)))
-    bars = list(picture.iter(f"{SVG}rect"))
-    heights = [float(bar.attrib["height"]) for bar in bars]
-    assert heights[1] == pytest.approx(2 * heights[0], abs=0.2)
-    titles = [str(bar[0].text) for bar in bars]
-    assert [title.split()[0] for title in titles] == ["10", "20"]
-
-
-def test_a_chart_is_in_the_language_of_its_page() -> None:
-    throughput = Throughput(start=NOW, width=300.0, counts=(0, 1, 20))
-    picture = parse(chart_throughput(throughput), "zh")
-    texts = [str(element.text) for element in picture.iter() if element.text]
-    assert texts[:2] == [
-        "每 5 分钟编入日志的叶数",
-        "自 9 月 21 日 14:13 UTC 起共编入 21 片叶；最多的 5 分钟内有 20 片叶。",
-    ]
-    assert texts[-2:] == [
-        "自 9 月 21 日 14:18 UTC 起 5 分钟内编入 1 片叶",
-        "自 9 月 21 日 14:23 UTC 起 5 分钟内编入 20 片叶",
-    ]
-    picture = parse(chart_latency(LINES, NOW), "zh")
-    amounts = [e.text for e in picture.iter(f"{SVG}text") if e.attrib["class"] == "amount"]
-    assert amounts == ["0", "5 分钟", "10 分钟", "15 分钟"]
-    (empty,) = parse(chart_gas([], NOW), "zh").iter(f"{SVG}text")
-    assert empty.text == "尚无本项目的锚定"
+def test_a_chart_is_in_the_language_of_its_page_and_in_beijing_time(draw) -> None:
+    charts = draw((FIRST,), SEALED, "zh")
+    assert charts["throughput"][0].text == "每 5 分钟编入日志的叶数"
+    assert texts(charts["throughput"])[2] == (
+        "自 北京时间 2026-09-21 21:58:20（2026-09-21 13:58:20 UTC） 起共编入 1,500 片叶。"
+    )
+    assert tooltips(charts["latency"]) == ["第 1 次锚定：1 分钟 后入块，20 分钟 后最终确定"]

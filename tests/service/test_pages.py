@@ -301,7 +301,7 @@ def test_the_dashboard_says_what_the_overview_does(served: PageService) -> None:
     assert "no process seals and anchors" in text
     assert "included (reversible)" in text
     assert "anchored (final)" in text
-    assert served.ask("/dashboard", served.admin).text.count('<svg class="chart"') == 4
+    assert served.ask("/dashboard", served.admin).text.count('<svg class="bars"') == 3
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_an_empty_log_has_all_its_pages(tmp_path: Path) -> None:
     with serve_pages(site, site.chain) as served:
         dashboard = outline(served.ask("/dashboard", served.admin)).text
         assert "Nothing is anchored yet" in dashboard
-        assert "Nothing was sealed recently" in dashboard
+        assert "0 leaves since" in dashboard
         assert "No head is sealed yet" in outline(served.ask("/log")).text
         assert served.ask("/log/leaf?of=0").status_code == 404
         assert "anchor_head_size 0.0" in served.ask("/metrics", served.admin).text

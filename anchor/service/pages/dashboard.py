@@ -8,10 +8,8 @@ from statistics import median
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
-from markupsafe import Markup
 
 from anchor.errors import AnchorError
-from anchor.messages.catalogue import Language
 from anchor.monitor.alarms import Alarm, raise_alarms
 from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ExternalStatus
@@ -24,12 +22,7 @@ from anchor.monitor.overview import (
     read_throughput,
 )
 from anchor.project.config import Config
-from anchor.service.pages.charts import (
-    chart_gas,
-    chart_latency,
-    chart_price,
-    chart_throughput,
-)
+from anchor.service.pages.charts import make_charts
 from anchor.service.pages.dashboard_facts import (
     describe_balance,
     describe_chain,
@@ -41,7 +34,6 @@ from anchor.service.pages.dashboard_facts import (
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.pages.sign_in import find_administrator
-from anchor.service.pages.svg_chart import draw_chart
 from anchor.service.worker import CurrentService
 
 router = APIRouter(include_in_schema=False)
@@ -71,9 +63,7 @@ async def dashboard(
     if outside.chain == Sighting():  # the first view begins the first look at the chain
         outside = await service.read(lambda: service.outside.snapshot(_FIRST_LOOK))
     alarms = raise_alarms(project.config, overview, outside)
-    values = describe_dashboard(
-        project.config, overview, throughput, outside, alarms, reader.language
-    )
+    values = describe_dashboard(project.config, overview, throughput, outside, alarms)
     values |= {"can_sign_out": caller == "session", "refreshes": _REFRESHES.get(refresh)}
     page = answer_page("dashboard.html", values, reader)
     if refresh in _REFRESHES:
@@ -88,18 +78,11 @@ def describe_dashboard(
     throughput: Throughput,
     outside: ExternalStatus,
     alarms: Sequence[Alarm],
-    language: Language,
 ) -> dict[str, object]:
     """Return the values for the page's template."""
     final = [anchor.to_final for anchor in overview.anchors if anchor.to_final is not None]
     included = [anchor.to_included for anchor in overview.anchors]
     balance = None if outside.chain.value is None else outside.chain.value.balance
-    charts = (
-        chart_throughput(throughput),
-        chart_latency(overview.anchors, overview.read_at),
-        chart_price(overview.anchors, overview.read_at, config.fee_cap),
-        chart_gas(overview.anchors, overview.read_at),
-    )
     return {
         "here": "dashboard",
         "log": describe_log(config),
@@ -122,5 +105,5 @@ def describe_dashboard(
         "typical_final": median(final) if final else None,
         "typical_included": median(included) if included else None,
         "spending_days": SPENDING_DAYS,
-        "charts": [(chart, Markup(draw_chart(chart, language))) for chart in charts],
+        "charts": make_charts(throughput, overview.anchors, config.fee_cap),
     }

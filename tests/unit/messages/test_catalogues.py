@@ -22,7 +22,7 @@ PAGE_CALL = re.compile(r'\bmessage\(\s*"([a-z0-9-]+)"(?:,\s*\{([^{}]*)\})?')
 PAGE_LABEL = re.compile(r'\bdata-t="([^"]+)"')
 WORD = re.compile("[A-Za-z]{2,}")
 # Their words are names, or Chinese leaves them out.
-WITHOUT_CHINESE = {"chart-time", "column-gas", "path-complaint"}
+WITHOUT_CHINESE = {"column-gas", "path-complaint"}
 # What only Chinese readers are told: times in Beijing beside UTC.
 ONLY_CHINESE = {"day-in-utc": {"beijing"}, "moment-in-utc": {"beijing"}}
 CHARACTER = re.compile("[\u4e00-\u9fff]")
