@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import resource
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,25 +35,25 @@ async def run_limited(command: Sequence[str], limits: ProcessLimits, folder: Pat
 
     The process is killed at the end of its time, or if this task is cancelled.
     """
-    process = await asyncio.create_subprocess_exec(
-        *command,
+    process = subprocess.Popen(
+        command,
         cwd=folder,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         start_new_session=True,
     )
+    # In a thread, because a process of the event loop would outlive a loop that ends meanwhile.
+    ending = asyncio.ensure_future(asyncio.to_thread(process.communicate))
     try:
         if sys.platform == "linux":  # elsewhere, only the duration is limited
             with contextlib.suppress(ProcessLookupError):  # it has ended already
                 _limit(process.pid, limits)
         async with asyncio.timeout(limits.seconds):
-            out, err = await process.communicate()
+            out, err = await asyncio.shield(ending)
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-    assert process.returncode is not None
+        process.kill()
+        await ending
     return Ended(code=process.returncode, out=out, err=err)
 
 

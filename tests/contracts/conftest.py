@@ -33,6 +33,10 @@ def pytest_configure(config: pytest.Config) -> None:
     # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
     binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
     os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
+    from ape.api.providers import SubprocessProvider
+
+    # ape gives an anvil 20 seconds to start, which a busy machine may take.
+    SubprocessProvider.start.__defaults__ = (600,)
 
 
 def pytest_terminal_summary(

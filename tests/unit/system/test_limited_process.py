@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 import time
 from pathlib import Path
 
 import pytest
+import uvloop
 
 from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
@@ -38,3 +40,22 @@ def test_a_process_is_killed_at_the_end_of_its_time(tmp_path: Path) -> None:
     with pytest.raises(TimeoutError):
         run("import time; time.sleep(60)", tmp_path, limits)
     assert time.monotonic() - started < 30
+
+
+@pytest.mark.parametrize("cancellations", [1, 2])
+def test_a_process_does_not_outlive_the_loop_that_cancels_it(
+    tmp_path: Path, cancellations: int
+) -> None:
+    code = "import os, time; open('pid', 'w').write(f'{os.getpid()}\\n'); time.sleep(600)"
+
+    async def cancel() -> None:
+        task = asyncio.create_task(run_limited([sys.executable, "-c", code], LIMITS, tmp_path))
+        while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+            await asyncio.sleep(0.01)
+        for _ in range(cancellations):
+            task.cancel()
+            await asyncio.sleep(0)
+
+    uvloop.run(cancel())
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
