@@ -63,7 +63,7 @@ from anchor.project.project import open_project, trust_entry
 from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.acknowledged_log import SideFile
-from anchor.store.database import MIGRATION_HEAD
+from anchor.store.schema_version import SCHEMA_VERSION
 from anchor.system.clock import format_unix_time
 from anchor.system.os_errors import describe_os_error, explain_os_error
 from anchor.types import Block, Head
@@ -96,7 +96,7 @@ def _look_at_configuration(context: DoctorContext) -> Message:
 
 def _look_at_store(context: DoctorContext) -> Message:
     context.project = open_project(context.config)
-    return Message("doctor-store-pinned", store=context.config.store, schema=MIGRATION_HEAD)
+    return Message("doctor-store-pinned", store=context.config.store, schema=SCHEMA_VERSION)
 
 
 def _look_at_side_file(context: DoctorContext) -> Message:

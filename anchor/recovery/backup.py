@@ -26,8 +26,8 @@ from anchor.store.acknowledged_log_frames import Damage, walk_frames
 from anchor.store.backup_files import disk_error, make_durable, write_manifest
 from anchor.store.backup_folder import fill_folder
 from anchor.store.backup_manifest import LOG_KEY, OPERATOR, STORE, TILES, Manifest, is_name
-from anchor.store.database import MIGRATION_HEAD
 from anchor.store.heads import newest_head
+from anchor.store.schema_version import SCHEMA_VERSION
 from anchor.store.sealing import write_tiles
 from anchor.store.snapshot import copy_store, open_copy
 from anchor.store.tile_folder import TileFolder
@@ -66,7 +66,7 @@ def make_backup(
             registry=config.registry,
             log=config.log,
             head=head,
-            schema=MIGRATION_HEAD,
+            schema=SCHEMA_VERSION,
             files=make_durable(folder),
         )
         checked = check_contents(folder, manifest)

@@ -31,17 +31,20 @@ from anchor.errors import (
 )
 from anchor.messages.message import Message
 from anchor.store.acknowledged_log import SideFile, begin_noting
-from anchor.store.alembic_runner import FIRST_SCHEMA, is_before_first, read_schema_version
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule
 from anchor.store.schema import lease
-from anchor.store.schema_creation import create_schema
+from anchor.store.schema_version import (
+    FIRST_SCHEMA,
+    SCHEMA_VERSION,
+    create_schema,
+    is_before_first,
+    read_schema_version,
+)
 
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-MIGRATION_HEAD = FIRST_SCHEMA
-"""The schema version this release reads and writes."""
 UPGRADING_TAG = "before-first-schema"
 """The git tag whose code upgrades a store of an earlier schema to the first one."""
 
@@ -457,7 +460,7 @@ def create_filled(
             backend.prepare(engine)
         with database.write() as connection:
             backend.claim(connection)
-            create_schema(connection, MIGRATION_HEAD)
+            create_schema(connection)
             epoch = secrets.randbits(_EPOCH_BITS)
             connection.execute(lease.insert().values(id=1, epoch=epoch, holder="nobody"))
             filled = fill(connection)
@@ -514,7 +517,7 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
             Message("store-empty-at", store=str(location)),
             hint=Message("store-empty-hint"),
         )
-    if version == MIGRATION_HEAD:
+    if version == SCHEMA_VERSION:
         return
     if is_before_first(version):
         raise UnknownVersionError(
@@ -528,7 +531,7 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
         )
     raise UnknownVersionError(
         Message(
-            "store-schema-unknown", store=str(location), actual=version, expected=MIGRATION_HEAD
+            "store-schema-unknown", store=str(location), actual=version, expected=SCHEMA_VERSION
         ),
         hint=Message("store-newer-release-hint"),
     )

@@ -28,6 +28,7 @@ from anchor.messages.message import Message
 from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_key
 from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata
+from anchor.store.schema_version import VERSION
 
 # Timeout in seconds of a connection attempt, or of a wait for another transaction's lock.
 _PATIENCE = 10
@@ -292,7 +293,7 @@ class PostgresBackend:
 
 def _holds_tables(connection: Connection) -> bool:
     names = inspect(connection).get_table_names()
-    return not {"alembic_version", *metadata.tables}.isdisjoint(names)
+    return not {VERSION.name, *metadata.tables}.isdisjoint(names)
 
 
 def _first_line(error: object) -> str:

@@ -18,11 +18,10 @@ from sqlalchemy.pool import NullPool
 
 from anchor.errors import StorageError
 from anchor.messages.message import Message
-from anchor.store.alembic_runner import read_schema_version
-from anchor.store.database import MIGRATION_HEAD, Database, check_schema
+from anchor.store.database import Database, check_schema
 from anchor.store.location import SqliteFile, has_write_ahead_log
 from anchor.store.schema import metadata
-from anchor.store.schema_creation import create_schema
+from anchor.store.schema_version import create_schema, read_schema_version
 from anchor.store.sqlite import SqliteBackend
 from anchor.system.durable_files import open_private
 
@@ -108,7 +107,7 @@ def _copy_rows(connection: Connection, target: Path) -> None:
         driver.execute("PRAGMA synchronous=OFF")
         driver.execute("PRAGMA journal_mode=WAL")
         with copy.begin():
-            create_schema(copy, MIGRATION_HEAD)
+            create_schema(copy)
             for table in metadata.sorted_tables:
                 _copy_table(connection, copy, table)
 
