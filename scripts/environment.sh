@@ -21,6 +21,12 @@ find_python() {
     return 1
 }
 
+# require_python : print the Python to set up an environment with; fail without one.
+require_python() {
+    find_python 12 11 13 14 || fail "no Python 3.11 or later with venv was found" \
+        "install Python 3.11 or later (on Debian: apt install python3 python3-venv)"
+}
+
 # find_chromium : print the Chromium that CHROMIUM names, else the first on PATH.
 find_chromium() {
     if [ -n "${CHROMIUM:-}" ]; then

@@ -70,7 +70,7 @@ def test_a_recording_has_the_time_of_each_frame_and_is_evidence(site: Site, disp
     assert len(times) == document["frames"] >= 2
     assert document["started_at"][:19] <= times[0][:19] <= times[-1][:19] <= document["ended_at"]
     probed = subprocess.run(
-        [check_program("ffmpeg").replace("ffmpeg", "ffprobe"), "-v", "error", "-count_frames",
+        [Path(check_program("ffmpeg")).with_name("ffprobe"), "-v", "error", "-count_frames",
          "-show_entries", "stream=nb_read_frames", "-of", "csv=p=0", folder / "screen.mkv"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip

@@ -1,8 +1,6 @@
 """The dashboard's charts: bars of the leaves sealed, and of the latency and gas price of anchors.
 
-The template draws them as plain SVG, whose size and colours are the style sheet's.  No library does
-it: under the pages' policy, pygal and Chartist cannot style what they draw, and uPlot and Chart.js
-need a script and draw on a canvas, which a screen reader cannot read.
+The template draws them as plain SVG, whose size and colours are the style sheet's.
 """
 
 from __future__ import annotations
