@@ -346,14 +346,18 @@ def _busy_error(path: Path) -> StoreBusyError:
 
 def _configure_connection(connection: Any, _record: object) -> None:
     connection.isolation_level = None
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    # Some builds of SQLite fill what is deleted with zeros, which doubles the cost of a merge.  An
-    # erasure is completed by VACUUM, whatever the build.
-    cursor.execute("PRAGMA secure_delete=FAST")
-    cursor.close()
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            # Some builds of SQLite fill what is deleted with zeros, which doubles the cost of a
+            # merge.  An erasure is completed by VACUUM, whatever the build.
+            cursor.execute("PRAGMA secure_delete=FAST")
+    except sqlite3.Error:
+        # The pool does not have it yet.
+        connection.close()
+        raise
 
 
 def _begin_transaction(connection: Connection) -> None:

@@ -267,6 +267,8 @@ def test_the_instructions_begin_with_the_page_and_its_hash(
     assert r"`certutil -hashfile verify\verifier.html SHA256`" in without_commands
 
 
+# bagit's own, from Python 3.13 on.
+@pytest.mark.filterwarnings("ignore:'count' is passed as positional argument:DeprecationWarning")
 def test_bagit_accepts_what_is_packed(desk: Desk) -> None:
     desk.pack("bag").expect(0)
     assert bagit.Bag(str(desk.folder / "bag")).validate()

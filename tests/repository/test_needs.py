@@ -79,6 +79,7 @@ def test_d(started): pass
 def test_e(): subprocess.run(["sh", "-c", "false"], check=True)
 def test_f(): subprocess.run(["unlisted"])
 def test_g(): open("sh")
+def test_h(): print("error: no Anchorless was found"); assert False
 """
 _LISTING = f"""\
 import sys
@@ -98,10 +99,18 @@ def test_a_test_that_fails_for_want_of_a_program_of_the_list_is_not_run(tmp_path
     done = subprocess.run(
         command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
     )
-    assert done.stdout.count("not run: no anchorless (on Debian: apt install nothing)") == 4
+    assert done.stdout.count("not run: no anchorless (on Debian: apt install nothing)") == 5
     failed = re.findall(r"^FAILED test_it.py::test_(\w)", done.stdout, re.M)
     assert failed == ["e", "f", "g"]
 
 
 def test_every_program_that_a_marker_names_is_in_the_list() -> None:
     assert {need.program for need in needs.NEEDS if need.program} <= tools.read_tools().keys()
+
+
+@pytest.mark.parametrize(("number", "user", "cause"), [(1, 1, "root"), (1, 0, None), (13, 1, None)])
+def test_what_only_root_may_do_is_not_run_by_others(
+    number: int, user: int, cause: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tools.os, "geteuid", lambda: user)
+    assert tools.find_cause(PermissionError(number, "what the system says"), "") == cause

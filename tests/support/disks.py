@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from support.tools import miss
 
 
 def mount(*words: str | Path) -> None:
@@ -30,7 +31,7 @@ def unmount(folder: Path) -> None:
 def check_root() -> None:
     """Skip where this is not root, who alone may mount."""
     if os.geteuid() != 0:
-        pytest.skip("mounting a file system needs root; run this as root")
+        miss("root", "who alone may mount a file system")
 
 
 def check_loop_devices(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
@@ -44,20 +45,26 @@ def miss(name: str, how: str = "") -> NoReturn:
 
 def explain(name: str, how: str = "") -> str:
     """Return why a test is not run."""
+    if name == "root":
+        how = how or "only root may do this"
     return f"not run: no {name} ({how or 'on Debian: apt install ' + read_tools()[name][0]})"
 
 
 def find_cause(error: BaseException, text: str) -> str | None:
-    """Return the missing program for want of which a test failed, if any.
+    """Return the missing program for want of which a test failed, if any; or ``root``.
 
-    ``text`` is what the test printed and raised, in which a shell says what it did not find.
+    ``text`` is what the test printed and raised, in which a shell or a command of ours says what it
+    did not find.
     """
+    if isinstance(error, PermissionError) and error.errno == errno.EPERM and os.geteuid() != 0:
+        return "root"
     named = Path(str(getattr(error, "filename", None) or ""))
     if isinstance(error, FileNotFoundError) and "node_modules" in named.parts:
         named = Path("node")
     for name in read_tools():
         is_named = isinstance(error, FileNotFoundError) and named.name == name
-        is_said = re.search(rf"\b{re.escape(name)}: (command )?not found", text)
+        it = re.escape(name)
+        is_said = re.search(rf"\b{it}: (command )?not found|\bno {it} was found", text, re.I)
         if (is_named or is_said) and find_program(name) is None:
             return name
     return None

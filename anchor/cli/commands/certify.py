@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -254,8 +255,8 @@ def command(
         report = apply_custody(report, parse_receipt(data), events)
         return replace(judged, report=report, custody=events)
 
-    judged = [judge_one(request) for request in requests]
-    inputs.close()
+    with closing(inputs):
+        judged = [judge_one(request) for request in requests]
     check_exhibits(stated, [judgement.report for judgement in judged])
     print_policies(output, inputs.describe_policies())
     issue = Issue(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -132,9 +133,9 @@ def command(
         show_progress=partial(show_hashing, output),
     )
     events = CustodyEvents.select(list_event_receipts(custody or ()))
-    files, refused = verify_files(inputs, receipts, events, output)
-    notices = {} if refused else pack_notices(inputs, files, notice or (), output)
-    inputs.close()
+    with closing(inputs):
+        files, refused = verify_files(inputs, receipts, events, output)
+        notices = {} if refused else pack_notices(inputs, files, notice or (), output)
     basis = {
         "policies": inputs.list_policies(),
         "unused_project": inputs.describe_unused(),

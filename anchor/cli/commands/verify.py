@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -178,42 +179,42 @@ def command(
     results = _Results(keeps_documents=as_json)
     given_hints: list[Message] = []
     shown_bags = 0
-    for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
-        for opened in inputs.bags[shown_bags:]:
-            print_bag(output, opened)
-        shown_bags = len(inputs.bags)
-        try:
-            given, digests = load()
-            report = custody_events.apply(inputs, name, inputs.judge(given, digests), given)
-            report = timestamps.apply(inputs, name, report)
-            report = signatures.apply(inputs, name, receipt, report)
-            report = notices.apply(name, given, report)
-            file = None if digest is not None or isinstance(name, Message) else Path(name)
-            beside = inputs.note_policy_place(file, receipt)
-            report = replace(report, notes=(*report.notes, *beside))
-            if quiet:
-                print_summary(output, name, report)
-            else:
-                print_report(
-                    output,
-                    name,
-                    report,
-                    policies=policies,
-                    nodes=inputs.nodes.asked_now,
-                    all_steps=all_steps,
-                )
-        except AnchorError as error:
-            if not is_many:
-                raise
-            text = Message("with-reason", failure=name, reason=error)
-            output.note(text, mark=Message("error-mark"), colour=Colour.RED)
-            if error.hint is not None and error.hint not in given_hints:
-                output.note(error.hint, mark="  ")
-                given_hints.append(error.hint)
-            results.add_error(name, error)
-            continue
-        results.add(name, report)
-    inputs.close()
+    with closing(inputs):
+        for name, load in inputs.list_inputs(files or [], receipt=receipt, digest=digest):
+            for opened in inputs.bags[shown_bags:]:
+                print_bag(output, opened)
+            shown_bags = len(inputs.bags)
+            try:
+                given, digests = load()
+                report = custody_events.apply(inputs, name, inputs.judge(given, digests), given)
+                report = timestamps.apply(inputs, name, report)
+                report = signatures.apply(inputs, name, receipt, report)
+                report = notices.apply(name, given, report)
+                file = None if digest is not None or isinstance(name, Message) else Path(name)
+                beside = inputs.note_policy_place(file, receipt)
+                report = replace(report, notes=(*report.notes, *beside))
+                if quiet:
+                    print_summary(output, name, report)
+                else:
+                    print_report(
+                        output,
+                        name,
+                        report,
+                        policies=policies,
+                        nodes=inputs.nodes.asked_now,
+                        all_steps=all_steps,
+                    )
+            except AnchorError as error:
+                if not is_many:
+                    raise
+                text = Message("with-reason", failure=name, reason=error)
+                output.note(text, mark=Message("error-mark"), colour=Colour.RED)
+                if error.hint is not None and error.hint not in given_hints:
+                    output.note(error.hint, mark="  ")
+                    given_hints.append(error.hint)
+                results.add_error(name, error)
+                continue
+            results.add(name, report)
     notices.warn_of_unused(output)
     custody_events.warn_of_unused(output)
     if is_bundle or (is_many and not quiet):
