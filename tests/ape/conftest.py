@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 from support.paths import ROOT
+from support.tools import check_anvil
 
-from anchor.chain.devnet import AnvilNode, find_anvil
+from anchor.chain.devnet import AnvilNode
 
 HERE = Path(__file__).resolve().parent
 
@@ -73,9 +74,7 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def anvil() -> Iterator[AnvilNode]:
-    program = find_anvil(ROOT)
-    assert program is not None, "anvil is not installed: npm ci"
-    with AnvilNode(program) as node:
+    with AnvilNode(check_anvil()) as node:
         yield node
 
 

@@ -26,6 +26,7 @@ from eth_utils import to_bytes
 from support.fixtures import MakeSite
 from support.paths import ROOT
 from support.ports import free_port
+from support.tools import check_anvil
 
 from anchor.chain.devnet import (
     DEV_ADDRESS,
@@ -122,10 +123,7 @@ def wait(question: Callable[[], Any], seconds: float = 60) -> Any:
 
 @pytest.fixture(scope="module")
 def anvil() -> Path:
-    found = find_anvil(ROOT)
-    if found is None:
-        pytest.fail("no working anvil: npm install, put it on PATH, or set ANCHOR_ANVIL")
-    return found
+    return check_anvil()
 
 
 @pytest.fixture(scope="module")

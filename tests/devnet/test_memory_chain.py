@@ -11,10 +11,10 @@ import pytest
 from support.memory_chain import GWEI, MemoryChain
 from support.memory_registry import REGISTRY
 from support.nodes import ask
-from support.paths import ROOT
 from support.projects import reading
+from support.tools import check_anvil
 
-from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, find_anvil, open_devnet
+from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node
@@ -167,8 +167,7 @@ def anchor_of(node: Node, size: int) -> tuple[int, int, int, int] | None:
 def chains() -> Iterator[Pair]:
     from eth_account import Account
 
-    anvil = find_anvil(ROOT)
-    assert anvil is not None, "no working anvil: run `npm ci`"
+    anvil = check_anvil()
     with open_devnet(anvil=anvil) as node, reading(node.url) as real:
         ask(node.url, "anvil_setIntervalMining", 0)
         ask(node.url, "evm_setAutomine", False)

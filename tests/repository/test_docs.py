@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from support.page_blocks import find_missing, read_blocks, run_blocks
 from support.paths import ROOT
+from support.tools import check_anvil
 
-from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.chain.devnet import open_devnet
 from anchor.registry.artifact import registry_address
 from anchor.verification.verifier import TITLES
 
@@ -157,8 +158,7 @@ def test_the_installing_page_names_the_files_of_this_version():
 
 @pytest.mark.parametrize("kind", ["anvil", "py-evm"])
 def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
-    anvil = find_anvil(ROOT)
-    assert anvil is not None, "no working anvil: npm install"
+    anvil = check_anvil()
     for name in ("anchor", "contracts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = read_blocks(ROOT / "README.md")

@@ -9,8 +9,9 @@ import pytest
 from support.page_blocks import Block, find_missing, read_blocks, run_blocks
 from support.paths import ROOT
 from support.ports import free_port
+from support.tools import check_anvil
 
-from anchor.chain.devnet import find_anvil, open_devnet
+from anchor.chain.devnet import open_devnet
 
 # Pages whose blocks `sh` are not run, each with the reason.
 NOT_RUN = {
@@ -71,8 +72,7 @@ def acts_on_checkout(block: Block) -> bool:
 @pytest.mark.release
 @pytest.mark.parametrize("page", RUN)
 def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
-    anvil = find_anvil(ROOT)
-    assert anvil is not None, "no working anvil: npm install"
+    anvil = check_anvil()
     blocks = [block for block in read_blocks(ROOT / page) if not acts_on_checkout(block)]
     with open_devnet(anvil=anvil) as chain:
         replaced = {

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from support.nodes import stop_the_clock
-from support.paths import ROOT
 from support.projects import Site, make_site
-from support.tools import miss
+from support.tools import check_anvil
 
-from anchor.chain.devnet import Devnet, find_anvil, open_devnet
+from anchor.chain.devnet import Devnet, open_devnet
 
 # Every project on a shared devnet needs a log of its own.
 _numbers = itertools.count(1)
@@ -20,10 +19,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def anvil_path() -> Path:
-    found = find_anvil(ROOT)
-    if found is None:
-        miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
-    return found
+    return check_anvil()
 
 
 @pytest.fixture(scope="session")

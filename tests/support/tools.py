@@ -12,7 +12,12 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from support.paths import TESTS
+from support.paths import ROOT, TESTS
+
+from anchor.chain.devnet import find_anvil
+
+# What commands do not find where a program of the list is missing.
+_BROUGHT_BY = {"anvil": "npm", "font with Chinese characters": "fc-list"}
 
 
 @cache
@@ -38,6 +43,11 @@ def check_program(name: str) -> str:
     return find_program(name) or miss(name)
 
 
+def check_anvil() -> Path:
+    """Return the anvil to test with; do not run the test where none works."""
+    return find_anvil(ROOT) or miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
+
+
 def miss(name: str, how: str = "") -> NoReturn:
     """Do not run a test, for want of a tool."""
     pytest.skip(explain(name, how))
@@ -61,10 +71,10 @@ def find_cause(error: BaseException, text: str) -> str | None:
     named = Path(str(getattr(error, "filename", None) or ""))
     if isinstance(error, FileNotFoundError) and "node_modules" in named.parts:
         named = Path("node")
-    for name in read_tools():
-        is_named = isinstance(error, FileNotFoundError) and named.name == name
-        it = re.escape(name)
-        is_said = re.search(rf"\b{it}: (command )?not found|\bno {it} was found", text, re.I)
-        if (is_named or is_said) and find_program(name) is None:
+    for wanted, name in {**{name: name for name in read_tools()}, **_BROUGHT_BY}.items():
+        is_named = isinstance(error, FileNotFoundError) and named.name == wanted
+        it = re.escape(wanted)
+        said = rf"\b{it}: (command )?not found|\bno {it} was found|未找到 ?{it}"
+        if (is_named or re.search(said, text, re.I)) and find_program(name) is None:
             return name
     return None
