@@ -25,7 +25,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, Engine, QueuePool, create_engine, event
+from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
 from anchor.errors import (
     AnchorError,
@@ -325,30 +325,15 @@ class SqliteBackend:
     def _lock_path(self) -> Path:
         return self._path.with_suffix(".lock")
 
-    def _connect(self) -> sqlite3.Connection:
-        """Return a connection to a file whose header and tables can be read."""
-        if self._source is None:
-            connection = sqlite3.connect(self._path, check_same_thread=False)
-        else:
-            connection = self._source.connect()
-        # A damaged file fails here, and not after SQLAlchemy has the connection, which would leave
-        # it to the garbage collector.
-        with ExitStack() as stack:
-            stack.callback(connection.close)
-            connection.isolation_level = None
-            connection.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
-            connection.execute("PRAGMA synchronous=FULL")
-            connection.execute("PRAGMA foreign_keys=ON")
-            # Some builds of SQLite fill what is deleted with zeros, which doubles the cost of a
-            # merge.  An erasure is completed by VACUUM, whatever the build.
-            connection.execute("PRAGMA secure_delete=FAST")
-            connection.execute("SELECT count(*) FROM sqlite_master")
-            stack.pop_all()
-        return connection
-
     def _make_engine(self) -> Engine:
         # Begun here and not by pysqlite, whose DEFERRED fails on the upgrade to a write lock.
-        engine = create_engine("sqlite://", creator=self._connect, poolclass=QueuePool)
+        # Not a URL in text: a folder's name may hold ? or %.
+        if self._source is None:
+            engine = create_engine(URL.create("sqlite", database=str(self._path)))
+        else:
+            engine = create_engine("sqlite://", creator=self._source.connect, poolclass=QueuePool)
+        # First: SQLAlchemy's own look at a damaged file fails, and leaves the connection open.
+        event.listen(engine, "connect", _configure_connection, insert=True)
         event.listen(engine, "begin", _begin_transaction)
         return engine
 
@@ -358,6 +343,22 @@ def _busy_error(path: Path) -> StoreBusyError:
         Message("store-locked-at", path=path),
         hint=Message("process-wait-or-stop-hint"),
     )
+
+
+def _configure_connection(connection: Any, _record: object) -> None:
+    connection.isolation_level = None
+    try:
+        with closing(connection.cursor()) as cursor:
+            cursor.execute(f"PRAGMA busy_timeout={_BUSY_TIMEOUT_MS}")
+            cursor.execute("PRAGMA synchronous=FULL")
+            cursor.execute("PRAGMA foreign_keys=ON")
+            # Some builds of SQLite fill what is deleted with zeros, which doubles the cost of a
+            # merge.  An erasure is completed by VACUUM, whatever the build.
+            cursor.execute("PRAGMA secure_delete=FAST")
+    except sqlite3.Error:
+        # The pool does not have it yet.
+        connection.close()
+        raise
 
 
 def _begin_transaction(connection: Connection) -> None:
