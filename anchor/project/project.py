@@ -119,28 +119,28 @@ def open_project(config: Config, *, only_reads: bool = False) -> OpenProject:
     database = open_database(
         config.store, SideFile(config.side_file), config.copies, only_reads=only_reads
     )
+    try:
+        _check_pins(database, config)
+    except BaseException:
+        database.close()
+        raise
+    return OpenProject(config=config, database=database)
+
+
+def _check_pins(database: Database, config: Config) -> None:
     with database.read() as connection:
         pins = connection.execute(select(project)).one_or_none()
     if pins is None:
-        database.close()
         raise ConfigError(
             Message("store-unfinished", store=config.store),
             hint=Message("store-unfinished-hint"),
         )
-    for member, pinned, configured in (
-        ("log", pins.log, config.log),
-        ("chain_id", pins.chain_id, config.chain_id),
-        ("genesis", pins.genesis, config.genesis),
-        ("registry", pins.registry, config.registry),
-        ("code_hash", pins.code_hash, config.code_hash),
-    ):
-        if pinned != configured:
-            database.close()
+    for member in ("log", "chain_id", "genesis", "registry", "code_hash"):
+        if getattr(pins, member) != getattr(config, member):
             raise ChainGuardError(
                 Message("store-pin-differs", member=member),
                 hint=_MOVED_HINT if member == "registry" else Message("store-pin-differs-hint"),
             )
-    return OpenProject(config=config, database=database)
 
 
 _MOVED_HINT = Message("project-registry-changed-hint")

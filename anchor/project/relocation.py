@@ -12,6 +12,7 @@ from __future__ import annotations
 import stat
 from codecs import BOM_UTF8
 from contextlib import suppress
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,11 +42,10 @@ def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:
 
 def open_moved_project(config: Config) -> OpenProject:
     """Open a project like ``open_project``; after an interrupted move, with the new registry."""
-    database = open_database(config.store)
-    pinned = load_pinned_registry(database)
-    if pinned is not None and pinned in created_addresses(database, config.chain_id):
-        config = replace(config, registry=pinned)
-    database.close()
+    with closing(open_database(config.store)) as database:
+        pinned = load_pinned_registry(database)
+        if pinned is not None and pinned in created_addresses(database, config.chain_id):
+            config = replace(config, registry=pinned)
     return open_project(config)
 
 
