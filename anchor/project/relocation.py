@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import stat
 from codecs import BOM_UTF8
-from contextlib import suppress
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
