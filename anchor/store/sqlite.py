@@ -332,8 +332,7 @@ class SqliteBackend:
             engine = create_engine(URL.create("sqlite", database=str(self._path)))
         else:
             engine = create_engine("sqlite://", creator=self._source.connect, poolclass=QueuePool)
-        # First: SQLAlchemy's own look at a damaged file fails, and leaves the connection open.
-        event.listen(engine, "connect", _configure_connection, insert=True)
+        event.listen(engine, "connect", _configure_connection)
         event.listen(engine, "begin", _begin_transaction)
         return engine
 
