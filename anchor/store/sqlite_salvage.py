@@ -128,7 +128,7 @@ def _find_columns(source: sqlite3.Connection, damaged: SqliteFile) -> dict[str, 
     except sqlite3.Error as error:
         raise ConfigError(
             Message("salvage-nothing-readable", store=str(damaged), reason=error),
-            hint=Message("salvage-first-page-lost-hint"),
+            hint=Message("salvage-tables-lost-hint"),
         ) from error
     if not columns[runs.name]:
         raise ConfigError(Message("salvage-no-evidence-table", store=str(damaged)))

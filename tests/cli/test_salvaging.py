@@ -6,6 +6,7 @@ import errno
 import os
 import random
 import sqlite3
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from support import fixtures
 from support.disasters import anchor_final, check_log_goes_on, lose_store
 from support.projects import Site
 from support.store_contents import load_pieces
+from support.tools import check_program
 
 from anchor.errors import ConfigError
 from anchor.evidence.digests import digest_bytes
@@ -179,6 +181,29 @@ def test_a_damaged_backup_is_salvaged_as_well(site: Site, tmp_path: Path) -> Non
     shown = site.run("restore", "--backup", backup, "--salvage", "--json").expect(0).document
     assert shown["records"] + shown["waiting"] > SEALED + WAITING - 130
     check_log_goes_on(site, "goes on")
+
+
+def test_a_store_whose_list_of_tables_is_damaged_is_recovered_as_the_hint_says(site: Site) -> None:
+    fill(site)
+    store = site.folder / "anchor.db"
+    overwrite(store, find_other_schema_page(store))
+    ran = site.run("restore", "--replace", "--salvage")
+    ran.refused(2, "nothing can be read from the store", "sqlite3 FILE .recover | sqlite3 NEW")
+    commands = f"{check_program('sqlite3')} anchor.db .recover | sqlite3 new.db"
+    subprocess.run(["sh", "-c", commands], cwd=site.folder, check=True)
+    store.unlink()
+    shown = site.run("restore", "--backup", "new.db", "--salvage", "--json").expect(0).document
+    assert (shown["records"], shown["waiting"]) == (SEALED, WAITING)
+    check_log_goes_on(site, "goes on")
+
+
+def find_other_schema_page(path: Path) -> int:
+    """Return a page of the list of tables, neither the first nor that of the evidence's table."""
+    data = path.read_bytes()
+    with closing(sqlite3.connect(path)) as connection:
+        query = "SELECT pageno FROM dbstat WHERE name = 'sqlite_schema' AND pageno > 1"
+        pages = [page for (page,) in connection.execute(query)]
+    return next(p for p in pages if b"CREATE TABLE runs" not in data[(p - 1) * PAGE : p * PAGE])
 
 
 def test_a_store_of_which_the_first_page_is_lost_is_refused_in_words(site: Site) -> None:
