@@ -37,6 +37,12 @@ from anchor.messages.validation import describe_fault
 
 MEDIA_TYPE = "application/problem+json"
 
+# Names of RFC 9110 that Python has from 3.13 on.
+_TITLES = {
+    413: "Content Too Large",
+    416: "Range Not Satisfiable",
+    422: "Unprocessable Content",
+}
 _LOG = logging.getLogger("anchor.service")
 _OPERATOR = Message("service-needs-operator")
 _CONTRADICTED = Message("service-chain-contradicts-log")
@@ -120,7 +126,7 @@ class Problem(Exception):
         language = ANSWER_LANGUAGE.get()
         members: dict[str, Any] = {
             "type": f"/problems/{self.id}",
-            "title": HTTPStatus(self.status).phrase,
+            "title": _TITLES.get(self.status) or HTTPStatus(self.status).phrase,
             "status": self.status,
             "detail": translate(self.detail, language),
             "id": self.id,

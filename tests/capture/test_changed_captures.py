@@ -16,6 +16,7 @@ from support.fixtures import MakeSite
 from support.paths import ROOT
 from support.projects import Site
 from support.store_contents import load_pieces
+from support.tools import check_program
 from support.web_site import WebSite
 
 from anchor.bag.bag_folder import BagFolder
@@ -95,6 +96,7 @@ def test_a_page_that_fails_stops_no_other_and_a_changed_bag_is_no_measure(
 
 
 def test_a_folder_that_cannot_be_written_is_named_for_each_page(site: Site) -> None:
+    check_program("chromium")
     site.write("watched", b"")
     urls = ("http://localhost:1/", "http://localhost:2/")
     failed = watch(site, *urls, "--json", code=2).document["failed"]

@@ -15,6 +15,7 @@ import urllib.request
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -757,8 +758,11 @@ def test_a_transaction_is_mined_before_the_next_tick(foundry: Devnet) -> None:
 
 def processes(mark: Path) -> list[str]:
     """Return the running commands that name this path."""
-    listed = subprocess.run(["ps", "-A", "-ww", "-o", "args="], capture_output=True, check=True)
-    return [line for line in listed.stdout.decode().splitlines() if str(mark) in line]
+    commands = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(ProcessLookupError, FileNotFoundError):
+            commands.append(process.read_text("utf-8", "replace").replace("\0", " "))
+    return [command for command in commands if str(mark) in command]
 
 
 @pytest.fixture

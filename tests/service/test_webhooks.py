@@ -410,7 +410,7 @@ def test_what_cannot_be_reached_is_a_failure_and_nothing_worse(
 
 
 def test_a_receivers_certificate_is_verified(platform: Platform, receiver: Receiver) -> None:
-    url = f"https://localhost:{receiver.port}/"
+    url = f"https://127.0.0.1:{receiver.port}/"
     assert send(platform, url, allow_private=True) == "tls"
     port = free_port()
     assert send(platform, f"http://127.0.0.1:{port}/", allow_private=True) == "connection"

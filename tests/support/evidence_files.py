@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,8 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.chdir(folder)
     yield folder
     monkeypatch.undo()
+    # Tests of what may not be read leave such folders.
+    subprocess.run(["chmod", "-R", "u+rwx", folder], check=True)
     shutil.rmtree(folder)
 
 

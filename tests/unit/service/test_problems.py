@@ -36,7 +36,7 @@ def test_a_problem_names_its_message_beside_the_english_text() -> None:
     problem = Problem(422, Message("submission-invalid"), errors=errors)
     assert read(problem.response()) == {
         "type": "/problems/submission-invalid",
-        "title": "Unprocessable Entity",
+        "title": "Unprocessable Content",
         "status": 422,
         "detail": "the submission is invalid",
         "id": "submission-invalid",
