@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -115,8 +116,9 @@ class MemorySite:
         return replace(self, config=replace(self.config, **members))
 
     def open(self, effects: Effects | None = None) -> OpenProject:
-        """Open the project as a new process does."""
+        """Open the project as a new process does; its store is closed with its last user."""
         project = open_project(self.config)
+        weakref.finalize(project.database, project.database._pool.close)
         if effects is None:
             return project
         return replace(project, database=TroubledDatabase(project.database, effects))

@@ -57,7 +57,11 @@ def serve_pages(
     with project.database.write() as connection:
         admin = create_key(connection, "ops", ["admin"], created_at=utc_now())
         reader = create_key(connection, "acme", ["read", "submit"], created_at=utc_now())
-    app = create_app(project, settings or Settings())
+    try:
+        app = create_app(project, settings or Settings())
+    except BaseException:
+        project.database.close()
+        raise
     service: Service = app.state.service
     if chain is not None:
         service.outside = StatusPoller(project, Node(chain), time.time)
