@@ -45,6 +45,11 @@ has_program() {
     esac </dev/null >/dev/null 2>&1
 }
 
+# has_tool PROGRAM : succeed if it is here and does, as tests/tools.txt says.
+has_tool() {
+    has_program "$1" "$(sed -n "s/^$1|[^|]*|[^|]*|//p" tests/tools.txt)"
+}
+
 # find_missing LANE : print the Debian packages of programs of tests/tools.txt that are not here.
 find_missing() {
     while IFS='|' read -r program lane packages check; do

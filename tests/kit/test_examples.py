@@ -147,17 +147,6 @@ END
     assert "contract.txt" in run(entry, folder, user, code=123)
 
 
-def test_the_tests_of_the_ape_example_pass(built: Path, tmp_path: Path) -> None:
-    programs = make_environment(tmp_path / "environment", ["ape"])
-    environment = user_environment(
-        programs, tmp_path, **Release(wheel=built, programs=programs).variables
-    )
-    folder = copy("ape-project", tmp_path)
-    run(INSTALL.replace("devnet", "ape"), folder, environment)
-    run("anchor source --manifest > anchor-registry.json", folder, environment)
-    assert "1 passed" in run("ape test --network ethereum:local:test", folder, environment)
-
-
 # Pipelines
 
 

@@ -71,6 +71,11 @@ def find_cause(error: BaseException, text: str) -> str | None:
     named = Path(str(getattr(error, "filename", None) or ""))
     if isinstance(error, FileNotFoundError) and "node_modules" in named.parts:
         named = Path("node")
+    if isinstance(error, subprocess.CalledProcessError) and isinstance(error.cmd, list):
+        # It was too old for what it was asked.
+        program = Path(error.cmd[0]).name
+        if program in read_tools() and find_program(program) is None:
+            return program
     for wanted, name in {**{name: name for name in read_tools()}, **_BROUGHT_BY}.items():
         is_named = isinstance(error, FileNotFoundError) and named.name == wanted
         it = re.escape(wanted)
