@@ -36,24 +36,20 @@ find_chromium() {
     command -v chromium || command -v chromium-browser || command -v google-chrome
 }
 
-# has_program PROGRAM CHECK : succeed if it is here, and the check, if any, succeeds.
+# has_program PROGRAM : succeed if it is here, and so does its check in tests/tools.txt, if any.
 has_program() {
+    check=$(sed -n "s/^$1|[^|]*|[^|]*|//p" tests/tools.txt)
     case "$1" in
         python3) find_python 12 11 13 14 ;;
         chromium) find_chromium ;;
-        *) (PATH="$PATH:/usr/sbin:/usr/local/sbin" && command -v "$1") && { [ -z "$2" ] || sh -c "$2"; } ;;
+        *) (PATH="$PATH:/usr/sbin:/usr/local/sbin" && command -v "$1") && sh -c "${check:-true}" ;;
     esac </dev/null >/dev/null 2>&1
-}
-
-# has_tool PROGRAM : succeed if it is here and does, as tests/tools.txt says.
-has_tool() {
-    has_program "$1" "$(sed -n "s/^$1|[^|]*|[^|]*|//p" tests/tools.txt)"
 }
 
 # find_missing LANE : print the Debian packages of programs of tests/tools.txt that are not here.
 find_missing() {
-    while IFS='|' read -r program lane packages check; do
-        case "$lane" in landing | "$1") has_program "$program" "$check" || echo "$packages" ;; esac
+    while IFS='|' read -r program lane packages _; do
+        case "$lane" in landing | "$1") has_program "$program" || echo "$packages" ;; esac
     done <tests/tools.txt | tr ' ' '\n' | sort -u | tr '\n' ' '
 }
 

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from support.paths import ROOT
-from support.tools import check_anvil
+from support.tools import miss
 
-from anchor.chain.devnet import AnvilNode
+from anchor.chain.devnet import AnvilNode, find_anvil
 
 HERE = Path(__file__).resolve().parent
 
@@ -74,7 +74,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def anvil() -> Iterator[AnvilNode]:
-    with AnvilNode(check_anvil()) as node:
+    program = find_anvil(ROOT) or miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
+    with AnvilNode(program) as node:
         yield node
 
 

@@ -27,7 +27,6 @@ from eth_utils import to_bytes
 from support.fixtures import MakeSite
 from support.paths import ROOT
 from support.ports import free_port
-from support.tools import check_anvil
 
 from anchor.chain.devnet import (
     DEV_ADDRESS,
@@ -123,8 +122,8 @@ def wait(question: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 @pytest.fixture(scope="module")
-def anvil() -> Path:
-    return check_anvil()
+def anvil(anvil_path: Path) -> Path:
+    return anvil_path
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,6 @@ from support.memory_chain import GWEI, MemoryChain
 from support.memory_registry import REGISTRY
 from support.nodes import ask
 from support.projects import reading
-from support.tools import check_anvil
 
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -164,11 +164,10 @@ def anchor_of(node: Node, size: int) -> tuple[int, int, int, int] | None:
 
 
 @pytest.fixture
-def chains() -> Iterator[Pair]:
+def chains(anvil_path: Path) -> Iterator[Pair]:
     from eth_account import Account
 
-    anvil = check_anvil()
-    with open_devnet(anvil=anvil) as node, reading(node.url) as real:
+    with open_devnet(anvil=anvil_path) as node, reading(node.url) as real:
         ask(node.url, "anvil_setIntervalMining", 0)
         ask(node.url, "evm_setAutomine", False)
         begun = real.fetch_block("latest")

@@ -11,13 +11,15 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support import fixtures
 from support.page_blocks import find_missing, read_blocks, run_blocks
 from support.paths import ROOT
-from support.tools import check_anvil
 
 from anchor.chain.devnet import open_devnet
 from anchor.registry.artifact import registry_address
 from anchor.verification.verifier import TITLES
+
+anvil_path = fixtures.anvil_path
 
 
 def test_the_command_line_page_is_what_the_program_prints():
@@ -157,14 +159,13 @@ def test_the_installing_page_names_the_files_of_this_version():
 
 
 @pytest.mark.parametrize("kind", ["anvil", "py-evm"])
-def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path):
-    anvil = check_anvil()
+def test_the_readmes_commands_run_as_written(kind: str, tmp_path: Path, anvil_path: Path):
     for name in ("anchor", "contracts"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
     blocks = read_blocks(ROOT / "README.md")
     usable = [block for block in blocks if not block.commands.startswith("scripts/")]
     assert len(usable) == 2, "a block was added or removed: look at what this test runs"
-    with open_devnet(anvil=anvil if kind == "anvil" else None) as chain:
+    with open_devnet(anvil=anvil_path if kind == "anvil" else None) as chain:
         # The README's reader has the devnet on its default port; a test takes a free one.
         replaced = {"init --devnet": f"init --devnet --rpc {chain.url}"}
         first, second = run_blocks(usable, tmp_path, replaced)

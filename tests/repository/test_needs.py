@@ -80,12 +80,17 @@ def test_e(): subprocess.run(["sh", "-c", "false"], check=True)
 def test_f(): subprocess.run(["unlisted"])
 def test_g(): open("sh")
 def test_h(): print("error: no Anchorless was found"); assert False
+def test_i(): subprocess.run(["false"], check=True)
 """
 _LISTING = f"""\
 import sys
 sys.path.append({str(TESTS)!r})
 from support import tools
-tools.read_tools = lambda: {{"anchorless": ("nothing", ""), "sh": ("dash", "")}}
+tools.read_tools = lambda: {{
+    "anchorless": ("nothing", ""),
+    "sh": ("dash", ""),
+    "false": ("coreutils", "command -v anchorless"),
+}}
 pytest_plugins = ["support.needs"]
 """
 
@@ -100,6 +105,8 @@ def test_a_test_that_fails_for_want_of_a_program_of_the_list_is_not_run(tmp_path
         command, cwd=tmp_path, env=alone, capture_output=True, text=True, check=False
     )
     assert done.stdout.count("not run: no anchorless (on Debian: apt install nothing)") == 5
+    # It is here, and too old.
+    assert done.stdout.count("not run: no false (on Debian: apt install coreutils)") == 1
     failed = re.findall(r"^FAILED test_it.py::test_(\w)", done.stdout, re.M)
     assert failed == ["e", "f", "g"]
 

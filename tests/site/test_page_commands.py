@@ -6,12 +6,14 @@ import re
 from pathlib import Path
 
 import pytest
+from support import fixtures
 from support.page_blocks import Block, find_missing, read_blocks, run_blocks
 from support.paths import ROOT
 from support.ports import free_port
-from support.tools import check_anvil
 
 from anchor.chain.devnet import open_devnet
+
+anvil_path = fixtures.anvil_path
 
 # Pages whose blocks `sh` are not run, each with the reason.
 NOT_RUN = {
@@ -71,10 +73,11 @@ def acts_on_checkout(block: Block) -> bool:
 
 @pytest.mark.release
 @pytest.mark.parametrize("page", RUN)
-def test_the_commands_of_a_page_print_what_it_shows(page: str, tmp_path: Path) -> None:
-    anvil = check_anvil()
+def test_the_commands_of_a_page_print_what_it_shows(
+    page: str, tmp_path: Path, anvil_path: Path
+) -> None:
     blocks = [block for block in read_blocks(ROOT / page) if not acts_on_checkout(block)]
-    with open_devnet(anvil=anvil) as chain:
+    with open_devnet(anvil=anvil_path) as chain:
         replaced = {
             # The reader's devnet listens on its default port; a test takes a free one.
             "init --devnet": f"init --devnet --rpc {chain.url}",

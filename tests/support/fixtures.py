@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.nodes import stop_the_clock
+from support.paths import ROOT
 from support.projects import Site, make_site
-from support.tools import check_anvil
+from support.tools import miss
 
-from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 
 # Every project on a shared devnet needs a log of its own.
 _numbers = itertools.count(1)
@@ -19,7 +20,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def anvil_path() -> Path:
-    return check_anvil()
+    return find_anvil(ROOT) or miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 
 import httpx
@@ -54,20 +54,17 @@ def serve_pages(
 ) -> Iterator[PageService]:
     """Serve a project's pages; its node is ``chain``, or none that answers."""
     project = open_project(replace(site.config, rpc=NO_NODE))
-    with project.database.write() as connection:
-        admin = create_key(connection, "ops", ["admin"], created_at=utc_now())
-        reader = create_key(connection, "acme", ["read", "submit"], created_at=utc_now())
-    try:
+    with closing(project.database):
+        with project.database.write() as connection:
+            admin = create_key(connection, "ops", ["admin"], created_at=utc_now())
+            reader = create_key(connection, "acme", ["read", "submit"], created_at=utc_now())
         app = create_app(project, settings or Settings())
-    except BaseException:
-        project.database.close()
-        raise
-    service: Service = app.state.service
-    if chain is not None:
-        service.outside = StatusPoller(project, Node(chain), time.time)
-        service.outside.snapshot(30)
-    with run_app(app) as url, open_client(url) as http:
-        yield PageService(http, service, admin, reader)
+        service: Service = app.state.service
+        if chain is not None:
+            service.outside = StatusPoller(project, Node(chain), time.time)
+            service.outside.snapshot(30)
+        with run_app(app) as url, open_client(url) as http:
+            yield PageService(http, service, admin, reader)
 
 
 @contextmanager

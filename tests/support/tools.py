@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
-from support.paths import ROOT, TESTS
-
-from anchor.chain.devnet import find_anvil
+from support.paths import TESTS
 
 # What commands do not find where a program of the list is missing.
 _BROUGHT_BY = {"anvil": "npm", "font with Chinese characters": "fc-list"}
@@ -43,11 +41,6 @@ def check_program(name: str) -> str:
     return find_program(name) or miss(name)
 
 
-def check_anvil() -> Path:
-    """Return the anvil to test with; do not run the test where none works."""
-    return find_anvil(ROOT) or miss("anvil", "npm ci, or name one with ANCHOR_ANVIL")
-
-
 def miss(name: str, how: str = "") -> NoReturn:
     """Do not run a test, for want of a tool."""
     pytest.skip(explain(name, how))
@@ -68,18 +61,20 @@ def find_cause(error: BaseException, text: str) -> str | None:
     """
     if isinstance(error, PermissionError) and error.errno == errno.EPERM and os.geteuid() != 0:
         return "root"
-    named = Path(str(getattr(error, "filename", None) or ""))
-    if isinstance(error, FileNotFoundError) and "node_modules" in named.parts:
-        named = Path("node")
-    if isinstance(error, subprocess.CalledProcessError) and isinstance(error.cmd, list):
-        # It was too old for what it was asked.
-        program = Path(error.cmd[0]).name
-        if program in read_tools() and find_program(program) is None:
-            return program
-    for wanted, name in {**{name: name for name in read_tools()}, **_BROUGHT_BY}.items():
-        is_named = isinstance(error, FileNotFoundError) and named.name == wanted
+    used = _name_program(error)
+    for wanted, name in ({name: name for name in read_tools()} | _BROUGHT_BY).items():
         it = re.escape(wanted)
         said = rf"\b{it}: (command )?not found|\bno {it} was found|未找到 ?{it}"
-        if (is_named or re.search(said, text, re.I)) and find_program(name) is None:
+        if (wanted == used or re.search(said, text, re.I)) and find_program(name) is None:
             return name
+    return None
+
+
+def _name_program(error: BaseException) -> str | None:
+    """Return the program that was not there, or that failed, perhaps because it is too old."""
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        path = Path(os.fsdecode(error.filename))
+        return "node" if "node_modules" in path.parts else path.name
+    if isinstance(error, subprocess.CalledProcessError) and isinstance(error.cmd, (list, tuple)):
+        return Path(os.fsdecode(error.cmd[0])).name
     return None
