@@ -32,12 +32,13 @@ from support.memory_projects import MemorySite
 from support.ports import free_port
 from support.sign_in_providers import Platform, serve_platform
 from support.troubles import Effects
-from support.visitors import OPERATOR, Visitor, close_browsers, visit
+from support.visitors import OPERATOR, Visitor, close_browsers, enrol, open_browser
 
 from anchor.people.mail_confirmation import next_link_at
 from anchor.people.stated_person import StatedPerson
 from anchor.project.notification_config import MailConfig
 from anchor.service import mail_server
+from anchor.store.announcements import ANNOUNCEMENT_JOB
 from anchor.store.deliveries import count_deliveries
 from anchor.store.mail_choices import find_mail_choice
 from anchor.store.mail_confirmations import has_confirmed_address
@@ -176,15 +177,14 @@ def make_key(platform: Platform) -> None:
 
 
 def own(platform: Platform, name: str = "Ann", **members: object) -> Visitor:
-    """Sign an owner in; messages about that are not waited for."""
-    visitor = visit(platform, name, acme="owner")
+    """Sign an owner in, about which nobody is told."""
     with platform.project.database.write() as connection:
+        id, token = enrol(connection, name, acme="owner")
         if members:
-            row = people.c.id == visitor.id
-            connection.execute(update(people).where(row).values(**members))
-        connection.execute(jobs.delete())
-        connection.execute(deliveries.delete())
-    return visitor
+            connection.execute(update(people).where(people.c.id == id).values(**members))
+        # In this transaction: a moment later the service would have begun to send.
+        connection.execute(jobs.delete().where(jobs.c.kind == ANNOUNCEMENT_JOB))
+    return Visitor(platform, open_browser(platform, token), id, token)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 60.0) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from sqlalchemy import Connection
 from support.sign_in_providers import Platform
 
 from anchor.people.actors import Actor
@@ -51,18 +52,23 @@ def close_browsers() -> None:
 
 def visit(platform: Platform, name: str = "Ann", **tenants: Role) -> Visitor:
     """Sign a new person in who has these roles."""
+    with platform.project.database.write() as connection:
+        id, token = enrol(connection, name, **tenants)
+    return Visitor(platform, open_browser(platform, token), id, token)
+
+
+def enrol(connection: Connection, name: str, **tenants: Role) -> tuple[str, str]:
+    """Store a person who has these roles, and a session; return the ids of both."""
     at = utc_now()
     stated = StatedPerson(
         issuer="https://id.example", subject=f"{name[:20]}-{next(_numbers)}".encode().hex(),
         name=name, email="a@x.org", email_verified=True,
     )  # fmt: skip
-    with platform.project.database.write() as connection:
-        id = recognise_person(connection, stated, at)
-        for tenant, role in tenants.items():
-            ensure_tenant(connection, tenant, OPERATOR, at)
-            add_member(connection, tenant, id, role, OPERATOR, at)
-        token = begin_session(connection, Holder(person=id), "Test", at)
-    return Visitor(platform, open_browser(platform, token), id, token)
+    id = recognise_person(connection, stated, at)
+    for tenant, role in tenants.items():
+        ensure_tenant(connection, tenant, OPERATOR, at)
+        add_member(connection, tenant, id, role, OPERATOR, at)
+    return id, begin_session(connection, Holder(person=id), "Test", at)
 
 
 def open_browser(platform: Platform, token: str) -> httpx.Client:
