@@ -30,13 +30,17 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_contract_lane(config):
         return
     config.pluginmanager.register(FaultRecorder(), "faults")
-    # npm's wrapper scripts need a postinstall step that may not have run; the binaries do not.
-    binaries = sorted(ROOT.glob("node_modules/@foundry-rs/anvil-*/bin"))
-    os.environ["PATH"] = os.pathsep.join([*map(str, binaries), os.environ["PATH"]])
-    from ape.api.providers import SubprocessProvider
+    # An anvil of ape has 20 seconds to start, and a port that another process may have taken.
+    from anchor.chain.devnet import AnvilNode, find_anvil
+    from anchor.testing.local_chain import LocalChain
 
-    # ape gives an anvil 20 seconds to start, which a busy machine may take.
-    SubprocessProvider.start.__defaults__ = (600,)
+    program = find_anvil(ROOT)
+    if program is None:
+        raise pytest.UsageError("no anvil: npm ci, or name one with ANCHOR_ANVIL")
+    node = AnvilNode(program)
+    chain = LocalChain(node.url, devnet=node)
+    config.add_cleanup(chain.close)
+    os.environ["APE_FOUNDRY_HOST"] = chain.url
 
 
 def pytest_terminal_summary(
