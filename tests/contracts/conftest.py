@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from support.faults import FaultRecorder
 from support.gas_table import GAS_TABLE, format_gas_table
-from support.paths import ROOT
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,15 +29,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not is_contract_lane(config):
         return
     config.pluginmanager.register(FaultRecorder(), "faults")
-    # An anvil of ape has 20 seconds to start, and a port that another process may have taken.
-    from anchor.chain.devnet import AnvilNode, find_anvil
-    from anchor.testing.local_chain import LocalChain
+    # ape would give its anvil 20 seconds to start, and a port that another process may have taken.
+    from anchor.testing.local_chain import open_chain
 
-    program = find_anvil(ROOT)
-    if program is None:
-        raise pytest.UsageError("no anvil: npm ci, or name one with ANCHOR_ANVIL")
-    node = AnvilNode(program)
-    chain = LocalChain(node.url, devnet=node)
+    chain = open_chain("anvil")
     config.add_cleanup(chain.close)
     os.environ["APE_FOUNDRY_HOST"] = chain.url
 

@@ -84,6 +84,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
             for name, value in (bearer(key) | NDJSON | {"Transfer-Encoding": "chunked"}).items():
                 client.putheader(name, value)
             client.endheaders()
+            # The rest is never sent: the worker is reading when it is killed.
             half = body[: len(body) // 2]
             client.send(b"%x\r\n%s\r\n" % (len(half), half))
             answer = client.getresponse()
@@ -93,7 +94,7 @@ def test_what_a_killed_worker_acknowledged_is_there_and_the_rest_can_be_sent_aga
                 while piece := answer.read1(100_000):
                     text += piece
         ids = [json.loads(line)["id"] for line in text.splitlines() if line.endswith(b"}")]
-        assert 0 < len(ids) < 20_000
+        assert ids
         assert set(ids) <= stored(site)
         wait_for_workers(served, 1, without=victim)
         again = served.http.post(

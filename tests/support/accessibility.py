@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
 from support.paths import ROOT
+from support.tools import miss
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -16,7 +16,7 @@ _AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 def find_violations(tab: Page) -> list[str]:
     """Return the rules that the page in ``tab`` breaks as it is now, and where."""
     if not _AXE.is_file():
-        pytest.fail("axe-core is missing: run `npm ci --ignore-scripts` in web/")
+        miss("npm", "npm ci --ignore-scripts in web/")
     # Evaluated by the browser's debugger: the page's own policy would let no script in.
     tab.evaluate(_AXE.read_text("utf-8"))
     found = tab.evaluate("() => axe.run().then(result => result.violations)")

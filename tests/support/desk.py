@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pytest
-from support.paths import ROOT
+from support.accessibility import find_violations
 
 from anchor.messages.message import Message, translate
 
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from anchor.verification.report import Report
 
-AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 # The record's name and the file's are shown; these want to be more than text.
 HOSTILE_NAMES = (
@@ -119,17 +117,8 @@ class Desk:
         )
 
     def check_accessible(self) -> None:
-        """Let axe look at the page as it is now."""
-        if not AXE.exists():
-            pytest.fail("axe-core is missing: run `npm ci --ignore-scripts` in web/")
-        self.tab.evaluate(AXE.read_text("utf-8"))
-        found = self.tab.evaluate("() => axe.run().then(result => result.violations)")
-        told = [
-            f"{violation['id']}: {node['target']} {node['failureSummary']}"
-            for violation in found
-            for node in violation["nodes"]
-        ]
-        assert told == []
+        """Check that axe-core finds nothing amiss on the page as it is now."""
+        assert find_violations(self.tab) == []
 
     def check_fits(self) -> None:
         """See that nothing is wider than the window."""
