@@ -45,8 +45,8 @@ from anchor.store.schema_version import (
 if TYPE_CHECKING:
     from anchor.store.standby_confirmation import StandbyCopies
 
-UPGRADING_TAG = "before-first-schema"
-"""The git tag whose code upgrades a store of an earlier schema to the first one."""
+UPGRADING_COMMIT = "2e65ec2adf88c68d56ddcdecdb2de0bf8110b969"
+"""The last git commit whose code upgrades a store of an earlier schema to the first one."""
 
 T = TypeVar("T")
 
@@ -525,7 +525,7 @@ def check_schema(location: StoreLocation, version: str | None) -> None:
                 "store-schema-before-first",
                 store=str(location),
                 actual=version,
-                tag=UPGRADING_TAG,
+                commit=UPGRADING_COMMIT,
             ),
             hint=Message("store-schema-before-first-hint", schema=FIRST_SCHEMA),
         )

@@ -156,7 +156,8 @@ def test_one_process_leads_at_a_time(project: anchor.Project):
         with pytest.raises(anchor.ChainGuardError):
             other.run_once()
         project.run_once()
-    assert anchor.Project.open(project.config.file).config == project.config
+    with anchor.Project.open(project.config.file) as again:
+        assert again.config == project.config
 
 
 def test_a_project_is_created_with_a_key_of_ones_own(module_anvil: Devnet, tmp_path: Path):

@@ -140,8 +140,8 @@ def test_what_is_filled_is_no_store_before_it_is_whole(location: StoreLocation) 
 @pytest.mark.parametrize(
     ("version", "said"),
     [
-        ("0001", "made before version 0.1.0: .* the git tag before-first-schema"),
-        ("0017", "made before version 0.1.0: .* the git tag before-first-schema"),
+        ("0001", "made before version 0.1.0: .* the git commit 2e65ec2adf88"),
+        ("0017", "made before version 0.1.0: .* the git commit 2e65ec2adf88"),
         ("0019", "this release works with 0018"),
         ("9999", "this release works with 0018"),
     ],
