@@ -1,20 +1,7 @@
 """The names of the package, for type checkers; ``__init__.py`` loads them when they are used."""
 
-from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
-from anchor.client.async_session import AsyncClient
-from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
-from anchor.client.evidence_answers import (
-    MadeReviewLink,
-    PageEvidence,
-    PageOfEvidence,
-    ReviewLink,
-    StatusCopy,
-)
-from anchor.client.number_matches import NumberMatch
-from anchor.client.search_matches import FoundEvidence, SearchPage
-from anchor.client.session import Client
-from anchor.client.status_retention import StatusRetention
-from anchor.errors import (
+from anchor.base.digests import Digests
+from anchor.base.errors import (
     AbandonedError,
     AnchorError,
     CannotCheckError,
@@ -34,7 +21,21 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.evidence.digests import Digests
+from anchor.base.types import Address, ChainId, Hash32
+from anchor.client.answers import Accepted, Refused, Status, StatusNotice, Submission
+from anchor.client.async_session import AsyncClient
+from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
+from anchor.client.evidence_answers import (
+    MadeReviewLink,
+    PageEvidence,
+    PageOfEvidence,
+    ReviewLink,
+    StatusCopy,
+)
+from anchor.client.number_matches import NumberMatch
+from anchor.client.search_matches import FoundEvidence, SearchPage
+from anchor.client.session import Client
+from anchor.client.status_retention import StatusRetention
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import CollectionAccount
@@ -55,7 +56,6 @@ from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.signatures.trusted_signer import TrustedSigner
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
-from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustEntry, TrustPolicy
 from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (

@@ -2,7 +2,7 @@
 
 import sys
 
-from anchor.system.signals import exit_on_signal
+from anchor.base.system.signals import exit_on_signal
 
 
 def main() -> None:

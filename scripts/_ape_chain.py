@@ -13,13 +13,13 @@ from typing import Any
 from ape.api import ProviderAPI
 from ape_test import LocalProvider
 
+from anchor.base.errors import NodeRefusedError, UsageError
 from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE
 from anchor.chain.devnet.evm import PyEvmChain
 from anchor.chain.devnet.jsonrpc import RpcError
 from anchor.chain.devnet.methods import Methods
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.errors import NodeRefusedError, UsageError
 from anchor.registry.artifact import CREATE2_PROXY
 
 # The proxy's deployment: the same transaction on every chain, with a made-up signature, so that

@@ -17,12 +17,13 @@ from ape_ethereum.transactions import DynamicFeeTransaction, StaticFeeTransactio
 from ape_node.provider import NodeSoftwareNotInstalledError
 
 import anchor
+from anchor.base.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
+from anchor.base.types import Address, ChainId
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
 from anchor.cli.console import Output
 from anchor.cli.context import note_project
-from anchor.errors import AnchorError, CannotCheckError, NodeFaultError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain
 from anchor.project.allowlist import check_allowed
@@ -30,7 +31,6 @@ from anchor.project.config import Config, SignerConfig, load_config
 from anchor.project.creation import plan_project
 from anchor.project.files import CONFIG
 from anchor.project.project import create_project, open_project
-from anchor.types import Address, ChainId
 from scripts._ape_chain import open_node, provide_create2_proxy
 
 # Errors that ape raises if it finds no node; the last one also for a local URL that does not
@@ -55,7 +55,7 @@ autosign_option = click.option(
 
 
 class AnchorCommand(ConnectedProviderCommand):
-    """A command on a connected network that exits with a code of ``anchor.errors.ExitCode``."""
+    """A command on a connected network; it exits with a code of ``anchor.base.errors.ExitCode``."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; an error is printed as one sentence on standard error."""

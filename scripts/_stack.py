@@ -26,12 +26,12 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
 import psycopg
 from support.nginx import free_port, write_nginx
 
+from anchor.base.errors import AnchorError
+from anchor.base.system.guarded_process import end_guarded, start_guarded
 from anchor.cli.demo_site import open_demo_site
-from anchor.errors import AnchorError
 from anchor.service.server import listen, serve
 from anchor.service.settings import Settings
 from anchor.store.location import PostgresDatabase
-from anchor.system.guarded_process import end_guarded, start_guarded
 
 HOST = "127.0.0.1"
 WORKERS = 2

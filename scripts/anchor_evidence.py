@@ -13,7 +13,7 @@ import click
 from ape.api import AccountAPI, ProviderAPI
 from ape.cli import account_option
 
-from anchor.errors import ExitCode, UsageError
+from anchor.base.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
 from anchor.operate.single_run import RunState, run_state_message
 from anchor.project.files import sidecar_path

@@ -12,10 +12,10 @@ from pathlib import Path
 import click
 from ape.api import ProviderAPI
 
+from anchor.base.errors import ExitCode, NotFinalError, NotTrustedError
 from anchor.chain.chain_reader import ChainReader
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.report_text import print_report
-from anchor.errors import ExitCode, NotFinalError, NotTrustedError
 from anchor.project.allowlist import check_allowed
 from anchor.project.files import CONFIG
 from anchor.verification.verifier import judge

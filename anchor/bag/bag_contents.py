@@ -23,7 +23,7 @@ from anchor.bag.bag_format import (
     describe_oxum,
     encode_list,
 )
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

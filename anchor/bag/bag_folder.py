@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anchor.bag.bag_format import check_count, check_name, check_names
-from anchor.errors import MalformedError, UsageError
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import describe_os_error
 from anchor.evidence.discovery import open_guarded
-from anchor.messages.message import Message
-from anchor.system.os_errors import describe_os_error
 
 # O_NONBLOCK: the file may have been replaced by a pipe since.
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK

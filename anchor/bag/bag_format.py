@@ -9,8 +9,8 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
-from anchor.errors import MalformedError, MismatchError, UnknownVersionError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError, MismatchError, UnknownVersionError
+from anchor.base.messages.message import Message
 
 FORMAT = "anchor-bag/1"
 EVIDENCE_FORMAT = "anchor-evidence-bag/1"

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from anchor.bag.bag_format import NOTICES
 from anchor.bag.bag_validation import ValidBag
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.types import LogId
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
-from anchor.types import LogId
 
 
 class PackedNotice(NamedTuple):

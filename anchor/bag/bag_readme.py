@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from anchor.bag.bag_format import MANIFEST, POLICY, SM3_SUMS, TAG_MANIFEST
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, join, translate
+from anchor.base.types import ChainId
 from anchor.ethereum.known_chains import HEADLINES, find_chain, proves_time
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, join, translate
 from anchor.signatures.record_signature import SignatureKind, format_verification
-from anchor.types import ChainId
 
 VERIFIER = "verify/verify.py"
 PAGE = "verify/verifier.html"

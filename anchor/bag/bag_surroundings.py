@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from anchor.bag.bag_format import BAGIT
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 
 
 def check_outside_bags(path: Path | None) -> None:

@@ -33,13 +33,13 @@ from anchor.bag.bag_format import (
     parse_info,
     parse_list,
 )
-from anchor.errors import MalformedError, MismatchError, UsageError
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes, digest_stream
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes, digest_stream
+from anchor.base.errors import MalformedError, MismatchError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.ordered_tasks import run_in_order
+from anchor.base.system.os_errors import describe_os_error
 from anchor.evidence.hashing_pool import open_executor
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.system.ordered_tasks import run_in_order
-from anchor.system.os_errors import describe_os_error
 
 
 class BagSource(Protocol):

@@ -14,12 +14,12 @@ from typing import IO
 
 from anchor.bag.bag_contents import BagPart, OriginalFile
 from anchor.bag.bag_format import TAG_MANIFEST
-from anchor.errors import MismatchError, UsageError
-from anchor.evidence.digests import CHUNK_BYTES
-from anchor.messages.message import Message
-from anchor.system.durable_files import sync_folder
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import open_regular_file
+from anchor.base.digests import CHUNK_BYTES
+from anchor.base.errors import MismatchError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 
 ZIP_SUFFIX = ".zip"
 # The earliest time that a ZIP file can state: no clock is read.

@@ -14,10 +14,10 @@ from typing import Any, BinaryIO, Self
 from anchor.bag.bag_format import BAGIT, check_name, check_names
 from anchor.bag.zip_directory import ReadAt, ZipEntry, lists_file, read_at_in, read_directory
 from anchor.bag.zip_entry import DEFLATED
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import open_regular_file
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 
 _CHUNK_BYTES = 1 << 18
 _MARK = b"PK"

@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import ChainId
+from anchor.base.units import format_stored_time
 from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.group_lines import list_statements
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record_submitter import describe_speaker, read_submitter
-from anchor.messages.message import Message, translate
-from anchor.types import ChainId
-from anchor.units import format_stored_time
 
 FORMAT = "anchor-exhibits/1"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustPolicy
 

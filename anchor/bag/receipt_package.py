@@ -27,16 +27,16 @@ from anchor.bag.exhibit_list import (
     spell_name,
 )
 from anchor.bag.packed_names import assign_names
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
+from anchor.base.units import format_stored_time
 from anchor.evidence.record_submitter import (
     PartyLine,
     list_depositor_lines,
     list_submitter_lines,
     read_submitter,
 )
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.units import format_stored_time
 
 FORMAT = "anchor-package/1"
 

@@ -8,12 +8,12 @@ from typing import BinaryIO
 
 from anchor.bag.bag_format import check_names
 from anchor.bag.bag_validation import BagSource, PackedExhibit, ValidBag, validate_bag
-from anchor.errors import MalformedError, MismatchError, UnknownVersionError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import MalformedError, MismatchError, UnknownVersionError
+from anchor.base.messages.message import Message
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import parse_record
 from anchor.evidence.record_groups import BundleItem
-from anchor.messages.message import Message
 
 
 def lists_files(record: bytes) -> bool:

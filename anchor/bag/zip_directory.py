@@ -21,7 +21,7 @@ from anchor.bag.zip_entry import (
     parse_entry,
     refuse,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 # Deflate reaches 1,032; documents stay below 100, and a few that do not may pass.
 _MAX_RATIO = 100

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NoReturn
 
 from anchor.bag.bag_format import MAX_NAME_BYTES, MAX_TOTAL_BYTES
-from anchor.errors import MalformedError, UnknownVersionError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
 
 STORED, DEFLATED = 0, 8
 FULL_32 = 0xFFFFFFFF

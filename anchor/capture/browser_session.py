@@ -27,6 +27,9 @@ from playwright.sync_api import (
     sync_playwright,
 )
 
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.programs import find_program
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import CaptureOptions, Viewport
 from anchor.capture.egress_guard import GUARD_ARGUMENTS
@@ -35,9 +38,6 @@ from anchor.capture.network_log import EVENTS, NetworkLog
 from anchor.capture.page_film import FilmReel
 from anchor.capture.recording_proxy import RecordingProxy
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.programs import find_program
 
 PROGRAM_VARIABLE = "CHROMIUM"
 _PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

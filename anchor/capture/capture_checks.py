@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from anchor.base.messages.message import Message, join
 from anchor.capture.name_answers import NameAnswer, judge_answers
 from anchor.capture.web_exchange import WebExchange
 from anchor.collection.cleanliness import CheckFinding, Finding
 from anchor.collection.machine_environment import cut_list
 from anchor.evidence.observed_groups import Cleanliness, Environment
-from anchor.messages.message import Message, join
 
 # Where Chromium reads what an administrator dictates: extensions, proxies, certificates.
 _POLICIES = (

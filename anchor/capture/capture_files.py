@@ -9,6 +9,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from anchor.base.messages.message import translate
+from anchor.base.system.clock import format_unix_time
 from anchor.capture.capture_options import CaptureMode, CaptureOptions
 from anchor.capture.har_file import build_har
 from anchor.capture.page_capture import NETWORK, PAGES, SCRIPT, CapturedPage, list_hosts
@@ -18,8 +20,6 @@ from anchor.capture.wacz_file import WARC_NAME, WaczPage, write_wacz
 from anchor.capture.warc_file import encode_index, write_warc
 from anchor.capture.web_exchange import WebExchange
 from anchor.collection.installation import SOFTWARE
-from anchor.messages.message import translate
-from anchor.system.clock import format_unix_time
 
 FORMAT = "anchor-capture-account/1"
 ACCOUNT, ARCHIVE, NAMES = "capture.json", "capture.wacz", "dns.json"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.capture.web_exchange import Uncaptured
 from anchor.collection.machine_environment import clean_text
-from anchor.messages.message import Message
-from anchor.system.clock import utc_now
 
 
 class CaptureJournal:

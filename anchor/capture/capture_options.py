@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
 from anchor.capture.egress_guard import EgressGuard
 from anchor.capture.name_answers import Resolver
 from anchor.capture.recording_proxy import RecorderProgram
 from anchor.capture.wacz_signing import WaczKey
-from anchor.errors import UsageError
-from anchor.messages.message import Message, join
 
 Viewport: TypeAlias = tuple[int, int]
 CaptureMode: TypeAlias = Literal["cdp-reconstructed", "recording-proxy"]

@@ -23,7 +23,10 @@ from urllib.parse import urlsplit
 from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
 from anchor.bag.bag_format import EVIDENCE_FORMAT, MANIFEST, PAYLOAD
 from anchor.bag.bag_writer import write_bag
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
 from anchor.capture.browser_session import is_sandboxed
 from anchor.capture.capture_checks import judge_capture
 from anchor.capture.capture_files import CLEANLINESS, save_json, write_capture_files
@@ -34,7 +37,6 @@ from anchor.collection.cleanliness import add_findings
 from anchor.collection.installation import SOFTWARE
 from anchor.collection.machine import MachinePlaces
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import UsageError
 from anchor.evidence.bundle_manifest import describe_contents
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.file_hashing import FileDigest, digest_file
@@ -43,7 +45,6 @@ from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import Environment, WebCapture
 from anchor.evidence.record_groups import ProfileName, RecordGroups
-from anchor.messages.message import Message
 from anchor.operate.evidence_collection import (
     CollectionResult,
     check_record_size,
@@ -52,7 +53,6 @@ from anchor.operate.evidence_collection import (
 from anchor.operate.file_intake import gather
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
-from anchor.system.os_errors import explain_os_error
 
 _UNSAFE = re.compile(r"[^a-z0-9.-]")
 _MAX_HOST = 80

@@ -13,13 +13,13 @@ from typing import Any
 
 from anchor.bag.bag_format import MANIFEST
 from anchor.bag.bag_validation import ValidBag
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.capture.capture_spool import Texts, read_texts
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import MalformedError
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
 
 _NAME = re.compile(rf"[A-Za-z0-9_][A-Za-z0-9._-]{{0,119}}/{re.escape(MANIFEST)}")
 _MEMBERS = frozenset(

@@ -18,12 +18,12 @@ from io import BufferedRandom
 from pathlib import Path
 from typing import BinaryIO, Final, Self, TypeAlias
 
-from anchor.canonical import JsonValue, encode_canonical, parse_strict
-from anchor.errors import ConfigError, MalformedError, UsageError
-from anchor.messages.message import Message, translate
-from anchor.system.durable_files import is_temporary, sync_folder, write_file
-from anchor.system.os_errors import describe_os_error, explain_os_error
-from anchor.system.regular_files import open_regular_file
+from anchor.base.canonical import JsonValue, encode_canonical, parse_strict
+from anchor.base.errors import ConfigError, MalformedError, UsageError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.durable_files import is_temporary, sync_folder, write_file
+from anchor.base.system.os_errors import describe_os_error, explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 
 MAX_RESULT_BYTES: Final = 1 << 20
 MOST_ATTEMPTS: Final = 3

@@ -18,6 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.base.errors import AnchorError, StoreBusyError
+from anchor.base.messages.message import Message
+from anchor.base.system.abandoned_folders import remove_abandoned
+from anchor.base.system.file_lock import hold_file
+from anchor.base.system.guarded_process import end_guarded, start_guarded
 from anchor.capture.capture_spool import (
     MAX_RESULT_BYTES,
     MOST_ATTEMPTS,
@@ -25,11 +30,6 @@ from anchor.capture.capture_spool import (
     ClaimedOrder,
     encode_refusal,
 )
-from anchor.errors import AnchorError, StoreBusyError
-from anchor.messages.message import Message
-from anchor.system.abandoned_folders import remove_abandoned
-from anchor.system.file_lock import hold_file
-from anchor.system.guarded_process import end_guarded, start_guarded
 
 _PAUSE = 0.2
 _STOP_SECONDS = 5.0

@@ -9,10 +9,10 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+from anchor.base.messages.message import Message
 from anchor.capture.name_answers import NameAnswer, Resolver, ask_resolver
 from anchor.egress.egress_proxy import Connect, EgressEvent, EgressLimits, EgressProxy, open_tcp
 from anchor.egress.egress_target import EgressRefused
-from anchor.messages.message import Message
 
 GUARD_ARGUMENTS = (
     "--proxy-bypass-list=<-loopback>",

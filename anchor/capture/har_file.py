@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from anchor.base.system.clock import format_unix_time
 from anchor.capture.web_exchange import Headers, WebExchange, WebResponse
-from anchor.system.clock import format_unix_time
 
 # Bytes of a body that is repeated here; JSON of larger ones would take much memory.
 _MAX_TEXT = 1 << 20

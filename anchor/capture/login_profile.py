@@ -9,10 +9,10 @@ import socket
 import stat
 from pathlib import Path
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
-from anchor.system.programs import run_program
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.programs import run_program
 
 # Which Chromium wrote the profile last, and what each has (chrome/browser, "user data dir").
 _VERSION_FILE, _STATE_FILE = "Last Version", "Local State"

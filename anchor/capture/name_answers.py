@@ -10,10 +10,10 @@ from typing import Any, Literal
 import dns.exception
 import dns.resolver
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import utc_now
 from anchor.evidence.observed_groups import CheckResult
-from anchor.messages.message import Message, join
-from anchor.system.clock import utc_now
 
 PORT = 53
 _SECONDS = 3.0

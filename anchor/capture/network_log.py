@@ -10,8 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.capture.web_exchange import Headers, Uncaptured, WebExchange, WebResponse
-from anchor.messages.message import Message
 
 EVENTS = (
     "requestWillBeSent",

@@ -12,7 +12,11 @@ from functools import partial
 from pathlib import Path
 
 from anchor.bag.bag_writer import ZIP_SUFFIX
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import write_file
 from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_options import (
     CaptureOptions,
@@ -31,11 +35,7 @@ from anchor.collection.machine_environment import describe_environment
 from anchor.collection.ntp import compare_clock
 from anchor.egress.egress_proxy import Connect, open_tcp
 from anchor.egress.egress_target import EgressRefused, parse_egress_url
-from anchor.errors import CannotCheckError, UsageError
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import write_file
 
 RESULT, BAG = "result.json", "bag.zip"
 _MOST_MISSING = 100

@@ -13,6 +13,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from anchor.bag.packed_names import assign_names
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.capture.browser_session import (
     CaptureTab,
     explain_failure,
@@ -34,9 +37,6 @@ from anchor.capture.wacz_file import WaczPage
 from anchor.capture.web_exchange import Uncaptured, WebExchange
 from anchor.collection.ca_store import find_places, load_store
 from anchor.egress.egress_proxy import EgressEvent
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
-from anchor.system.clock import utc_now
 
 DOM, TEXT, SNAPSHOT, PDF = "dom.html", "page.txt", "page.mhtml", "page.pdf"
 NETWORK = "network.har"

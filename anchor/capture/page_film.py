@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
-from anchor.system.clock import format_unix_time
-from anchor.system.programs import find_program, run_program
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_unix_time
+from anchor.base.system.programs import find_program, run_program
 
 FILM_FORMAT: Final = "anchor-capture-film/1"
 FILM, FRAMES, FRAME_LIST = "film/film.mp4", "film/frames/", "film/frames.json"

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from anchor.base.messages.message import Message
 from anchor.capture.recording_proxy import ProxyFlow
 from anchor.capture.web_exchange import Headers, Uncaptured, WebExchange, WebResponse
 from anchor.collection.machine_environment import clean_text
-from anchor.messages.message import Message
 
 # The names that Chromium gives them, too.
 _PROTOCOLS = {"HTTP/1.0": "http/1.0", "HTTP/1.1": "http/1.1", "HTTP/2.0": "h2", "HTTP/3": "h3"}

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.guarded_process import end_guarded, start_guarded
+from anchor.base.system.programs import find_program, run_program
 from anchor.capture import recording_addon
 from anchor.capture.served_certificates import encode_pem, hash_public_key
 from anchor.collection.ca_store import find_places, load_store
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.guarded_process import end_guarded, start_guarded
-from anchor.system.programs import find_program, run_program
 
 RECORDER_VARIABLE = "MITMDUMP"
 _PROGRAM = "mitmdump"

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit
 from urllib.robotparser import RobotFileParser
 
-from anchor.system.http import BadResponse, BoundedSession
+from anchor.base.system.http import BadResponse, BoundedSession
 
 RobotsState: TypeAlias = Literal["allowed", "disallowed", "none", "unread"]
 """What it says of the URL for any robot; ``none``: there is no such file."""

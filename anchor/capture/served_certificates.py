@@ -16,8 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import verification
 
+from anchor.base.system.clock import format_time
 from anchor.collection.machine_environment import clean_text
-from anchor.system.clock import format_time
 
 
 def describe_chain(chain: Sequence[bytes]) -> list[dict[str, Any]]:

@@ -23,10 +23,10 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
-from anchor.system.durable_files import private_mode, sync_folder, write_file
-from anchor.system.os_errors import explain_os_error
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import private_mode, sync_folder, write_file
+from anchor.base.system.os_errors import explain_os_error
 
 KEY_NAME = "wacz-key.pem"
 SIGNATURE_VERSION = "0.1.0"

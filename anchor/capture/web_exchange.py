@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.layout import (
     MISSING,
@@ -24,7 +25,6 @@ from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import CheckResult, Cleanliness, CleanlinessCheck
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.verification.report_json import AccountDocument, LackingDocument
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.layout import (
     MISSING,
@@ -23,7 +24,6 @@ from anchor.evidence.group_lines import list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import Cleanliness, WebCapture
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 
 _MOST_OF_UNCAPTURED = 300
 

@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from anchor.bag.bag_format import PAYLOAD
 from anchor.bag.bag_validation import ValidBag
+from anchor.base.errors import MalformedError, MismatchError
+from anchor.base.messages.message import Message
 from anchor.certificate.model import CaptureEntry, Picture, UncapturedEntry
 from anchor.certificate.pdf import reduce_picture
-from anchor.errors import MalformedError, MismatchError
 from anchor.evidence.observed_groups import WebCapture
-from anchor.messages.message import Message
 
 _ACCOUNT = f"{PAYLOAD}capture.json"
 # The account of the busiest page has some 10 MB.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import label_latest_time
 from anchor.certificate.layout import (
@@ -25,7 +26,6 @@ from anchor.evidence.group_members import dump_group, list_members
 from anchor.evidence.group_reading import read_custody_event
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.receipt.format import parse_receipt
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.custody_chain import CustodyLink, CustodySubject, order_chain

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from anchor.base.messages.message import Message
 from anchor.certificate.account_blocks import build_account
 from anchor.certificate.capture_blocks import build_capture
 from anchor.certificate.custody_blocks import build_custody
@@ -42,7 +43,6 @@ from anchor.certificate.statements import ExternalDeposit
 from anchor.certificate.time_format import describe_time
 from anchor.certificate.timestamp_blocks import build_timestamps
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.verification.report import Verdict, verdict_message
 from anchor.verification.report_json import ClaimDocument, StepDocument
 

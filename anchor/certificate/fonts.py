@@ -19,10 +19,10 @@ from tempfile import TemporaryDirectory
 import typst
 from fontTools.ttLib import TTFont, TTLibError
 
+from anchor.base.errors import ConfigError, UsageError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.os_errors import describe_os_error
 from anchor.certificate.labels import FRAME
-from anchor.errors import ConfigError, UsageError
-from anchor.messages.message import Message, translate
-from anchor.system.os_errors import describe_os_error
 
 # In order of preference; all have Chinese and Latin.  Other fonts are used if they have both.
 _PREFERRED = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from anchor.base.messages.message import Message, join
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
     FRAME,
@@ -54,7 +55,6 @@ from anchor.evidence.record_submitter import (
     list_depositor_lines,
     list_submitter_lines,
 )
-from anchor.messages.message import Message, join
 
 # A name of 4,096 characters would fill the sheet; the JSON has it in full.
 _MOST_OF_NAME = 140

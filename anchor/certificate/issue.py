@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.metadata import version
 
+from anchor.base.errors import AnchorError, NotFinalError, SupersededError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
+from anchor.base.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.certificate import labels
 from anchor.certificate.account_blocks import describe_account
 from anchor.certificate.custody_blocks import list_custody
@@ -38,17 +42,13 @@ from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment, format_seconds, format_utc
 from anchor.certificate.timestamp_blocks import list_timestamps
 from anchor.chain.anchoring_transaction import ShownTransaction
-from anchor.errors import AnchorError, NotFinalError, SupersededError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain, proves_time
 from anchor.evidence.record import Record
 from anchor.evidence.record_submitter import read_submitter
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, parse_receipt
-from anchor.system.clock import format_time
-from anchor.types import Address, ChainId, Hash32, Head, log_owner
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Claim, ProvenAnchor, Report, Step, Verdict

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.certificate.model import Bilingual, Certificate, VerifiedAnchor, bilingual
 from anchor.ethereum.known_chains import (
     HEADLINES,
@@ -16,8 +18,6 @@ from anchor.ethereum.known_chains import (
     find_chain,
     proves_time,
 )
-from anchor.messages.message import Message
-from anchor.types import ChainId
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.report import (
     AGE_NOT_PROVEN,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from anchor.base.messages.message import Message
 from anchor.certificate.model import Bilingual, bilingual
-from anchor.messages.message import Message
 from anchor.verification.report_json import VerdictText
 
 Kind = Literal["text", "code", "caution"]

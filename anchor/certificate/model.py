@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Assurance
 from anchor.certificate.statements import (
     Case,
     Depositor,
@@ -24,9 +26,7 @@ from anchor.certificate.statements import (
 from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.ethereum.known_chains import ChainKind
 from anchor.log.merkle import PathNode
-from anchor.messages.message import Message, translate
 from anchor.signatures.record_signature import SignatureKind
-from anchor.types import Assurance
 from anchor.verification.report_json import (
     AccountDocument,
     AddressText,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import label_latest_time
 from anchor.certificate.layout import (
@@ -21,7 +22,6 @@ from anchor.certificate.time_format import describe_time, format_utc
 from anchor.evidence.group_members import list_members
 from anchor.evidence.record_notice import NoticeStatement
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.verification.report import Report
 
 _DIGESTS = ("subject", "replacement")

@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
+from anchor.base.units import format_stored_time
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.labels import (
     describe_basis,
@@ -21,9 +24,6 @@ from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.group_values import CHECK_RESULTS
 from anchor.evidence.observed_groups import Cleanliness
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
-from anchor.units import format_stored_time
 
 VERIFIED = Message("paper-source-verified")
 RECORDED = Message("paper-source-record")

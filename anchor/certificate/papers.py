@@ -12,14 +12,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
+from anchor.base.errors import NotFinalError, UsageError
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, join
 from anchor.certificate.labels import describe_claim, describe_kind, describe_result
 from anchor.certificate.model import Certificate, bilingual, encode_certificate
 from anchor.certificate.paper_facts import PARTY, PaperFacts
 from anchor.certificate.statements import Declarant
-from anchor.errors import NotFinalError, UsageError
 from anchor.ethereum.known_chains import proves_time
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, join
 
 if TYPE_CHECKING:
     from jinja2 import Environment

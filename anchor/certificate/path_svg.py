@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from anchor.base.messages.message import Message
 from anchor.certificate.model import PathStep
-from anchor.messages.message import Message
 
 _WIDTH = 560
 _ROW = 40

@@ -18,14 +18,14 @@ from typing import Literal
 
 import typst
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import escape
 from anchor.certificate.labels import describe_frame
 from anchor.certificate.layout import describe
 from anchor.certificate.model import Certificate, encode_certificate
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 
 _TEMPLATES = Path(__file__).parent / "templates"
 _STANDARD: Literal["a-3b"] = "a-3b"

@@ -12,9 +12,9 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anchor.base.errors import SignerError
+from anchor.base.messages.message import Message
 from anchor.certificate.token_uri import TokenKey
-from anchor.errors import SignerError
-from anchor.messages.message import Message
 
 if TYPE_CHECKING:
     from pyhanko.sign.signers import Signer, SimpleSigner

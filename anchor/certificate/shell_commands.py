@@ -9,17 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32, Head
+from anchor.base.units import BEIJING
 from anchor.certificate.layout import both
 from anchor.certificate.model import Checks, Command, Path, bilingual, encode_step
 from anchor.certificate.time_format import format_seconds
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.evidence.record import Record
 from anchor.log import merkle
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 from anchor.registry.storage import anchor_slot, encode_anchor
-from anchor.types import Hash32, Head
-from anchor.units import BEIJING
 from anchor.verification.report import ProvenAnchor
 
 _HEX = "hex() { perl -pe 's/([0-9a-f]{2})/chr hex $1/ge'; }"

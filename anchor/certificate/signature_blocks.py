@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.layout import Block, JudgedStatement, JudgedTable, Notes
 from anchor.certificate.model import Bilingual, SignatureEntry, bilingual
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.verification.report import SignatureFinding, Verdict, verdict_message, verdict_of
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 
+from anchor.base.messages.message import Message
 from anchor.certificate.layout import Fields, Labelled, Value, both, fields, text
 from anchor.certificate.model import Certificate
 from anchor.certificate.speakers import (
@@ -15,7 +16,6 @@ from anchor.certificate.speakers import (
 from anchor.certificate.time_format import describe_time
 from anchor.evidence.group_lines import GroupLine, list_lines
 from anchor.evidence.statement_text import is_time
-from anchor.messages.message import Message
 
 # A bundle may list 200 files; the JSON has them all.
 _MOST_LINES = 60

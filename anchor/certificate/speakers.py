@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.layout import MISSING, Value
 from anchor.certificate.model import Bilingual, Certificate, bilingual
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 
 Speaker = Literal["issuer", "case", "depositor", "record"]
 """The issuer; the depositor in a case at the service, or in the record; or the record alone."""

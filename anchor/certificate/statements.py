@@ -11,14 +11,14 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from anchor.canonical import parse_strict
-from anchor.errors import AnchorError, MalformedError, UnknownVersionError
-from anchor.evidence.digests import Digests, parse_digest
+from anchor.base.canonical import parse_strict
+from anchor.base.digests import Digests, parse_digest
+from anchor.base.errors import AnchorError, MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.messages.validation import describe_fault
+from anchor.base.system.details_toml import MAX_DETAILS_BYTES, parse_details_toml
 from anchor.evidence.statement_text import DigestText, StatementText
-from anchor.messages.message import Message
-from anchor.messages.validation import describe_fault
 from anchor.people.case_rules import MAX_PARTIES
-from anchor.system.details_toml import MAX_DETAILS_BYTES, parse_details_toml
 
 FORMAT = "anchor-certificate-details/1"
 MAX_EXHIBITS = 1_000

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message, translate
-from anchor.units import format_stored_time
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, translate
+from anchor.base.units import format_stored_time
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT([01]\d|2[0-3]):\d\d:\d\dZ", re.ASCII)
 

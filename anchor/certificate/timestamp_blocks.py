@@ -7,6 +7,8 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Literal
 
+from anchor.base.errors import NotTrustedError
+from anchor.base.messages.message import Message
 from anchor.certificate.foreign_text import show_text
 from anchor.certificate.layout import (
     MISSING,
@@ -21,8 +23,6 @@ from anchor.certificate.layout import (
 )
 from anchor.certificate.model import Bilingual, TimestampEntry, bilingual
 from anchor.certificate.time_format import describe_time, format_utc
-from anchor.errors import NotTrustedError
-from anchor.messages.message import Message
 from anchor.verification.report import TimestampFinding
 
 _MOST_OF_NAME = 60

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from anchor.base.errors import CannotCheckError, MalformedError
+from anchor.base.types import Address, Anchor, Block, Hash32, LogId
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, MalformedError
 from anchor.receipt.state_proof import (
     StateProof,
     SuccessorProof,
@@ -21,7 +22,6 @@ from anchor.receipt.state_proof import (
 )
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
 from anchor.registry.storage import anchor_slot, operator_key_slot, successor_slot
-from anchor.types import Address, Anchor, Block, Hash32, LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

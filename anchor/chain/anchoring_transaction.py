@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
 from anchor.registry.event_topics import ANCHORED, is_anchored_data
-from anchor.types import Hash32
 from anchor.verification.report import ProvenAnchor
 
 _HASH = re.compile(r"0x[0-9a-f]{64}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 
+from anchor.base.errors import AnchorError, CannotCheckError, MalformedError, MismatchError
+from anchor.base.types import Block, ChainId
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, MalformedError, MismatchError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.not_before import NotBefore
 from anchor.receipt.history_proof import HISTORY_CONTRACT, check_beacon, history_slot
 from anchor.receipt.state_proof import BeaconProof
-from anchor.types import Block, ChainId
 
 # The slots of one question: nodes limit them, and an answer takes some 4 KiB for each.
 _MOST_SLOTS = 32

@@ -9,17 +9,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.errors import (
+    AnchorError,
+    ChainGuardError,
+    FundsError,
+    NodeFaultError,
+    NodeRefusedError,
+)
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId
 from anchor.chain.fees import gas_limit
 from anchor.chain.node import Node, PricedBlock
 from anchor.chain.node_agreement import asked_by_enough
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.chain.tx_cost import bound_gas
-from anchor.errors import AnchorError, ChainGuardError, FundsError, NodeFaultError, NodeRefusedError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import label_chain
-from anchor.messages.message import Message
 from anchor.registry.calldata import describe_revert
-from anchor.types import Address, ChainId
 
 # The JSON-RPC error code of a call that reverts (geth internal/ethapi/errors.go, and others).
 _REVERTED = 3

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any
 
+from anchor.base.errors import CannotCheckError, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block, ChainId, Hash32, LogId
 from anchor.chain.anchoring_transaction import ShownTransaction, find_transaction
 from anchor.chain.node import Answer, Node
-from anchor.errors import CannotCheckError, MalformedError
-from anchor.messages.message import Message
 from anchor.registry.event_topics import SUCCEEDED, decode_takeover
-from anchor.types import Address, Block, ChainId, Hash32, LogId
 from anchor.verification.policy import FinalityRule
 from anchor.verification.report import ProvenAnchor
 

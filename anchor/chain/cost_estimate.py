@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
+from anchor.base.types import Address, ChainId, Hash32, Head, LogId
 from anchor.chain.fees import DEPLOYMENT_GAS, estimate_anchor_gas
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, fetch_fees
 from anchor.chain.tx_cost import L1_HEADROOM, fetch_l1_fee
 from anchor.registry.artifact import registry_address
 from anchor.registry.calldata import encode_anchor_call
-from anchor.types import Address, ChainId, Hash32, Head, LogId
 
 _NO_CAP = 2**63 - 1
 _ZERO = Hash32(bytes(32))

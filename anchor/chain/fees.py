@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import FundsError
-from anchor.messages.message import Message
-from anchor.units import GWEI
+from anchor.base.errors import FundsError
+from anchor.base.messages.message import Message
+from anchor.base.units import GWEI
 
 # A full block raises the base fee by an eighth (EIP-1559): doubling it covers six such blocks.
 _BASE_FEE_HEADROOM = 2

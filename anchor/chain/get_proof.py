@@ -9,13 +9,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError, MismatchError, NodeFaultError, UnknownVersionError
+from anchor.base.errors import MalformedError, MismatchError, NodeFaultError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Hash32
 from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import decode_rlp, parse_integer
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
-from anchor.messages.message import Message
-from anchor.types import Address, Hash32
 
 _DATA = re.compile(r"0x([0-9a-f]{2})+")
 # Four items, two integers and two hashes; rollups and sidechains add a few of their own.

@@ -22,11 +22,11 @@ import requests
 from web3 import HTTPProvider
 from web3.types import RPCEndpoint, RPCResponse
 
+from anchor.base.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
+from anchor.base.messages.message import Message
+from anchor.base.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
+from anchor.base.system.urls import redact_url
 from anchor.chain.node_errors import Refusal, classify_refusal
-from anchor.errors import NodeFaultError, NodeRefusedError, NodeUnreachableError
-from anchor.messages.message import Message
-from anchor.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
-from anchor.system.urls import redact_url
 
 # A block with full transactions stays below this; a node that sends more is broken or hostile.
 MAX_RESPONSE_BYTES = 16 << 20

@@ -5,12 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anchor.chain.node import Node, PricedBlock
-from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce, agree_on_nonce
-from anchor.chain.tx_inclusion import fetch_inclusions
-from anchor.chain.tx_journal_protocol import TxJournal
-from anchor.chain.tx_offer import FeeLimits
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     NodeFaultError,
     NodeRefusedError,
@@ -18,10 +13,15 @@ from anchor.errors import (
     NotFinalError,
     QuorumError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock
+from anchor.base.types import Address, ChainId
+from anchor.chain.node import Node, PricedBlock
+from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce, agree_on_nonce
+from anchor.chain.tx_inclusion import fetch_inclusions
+from anchor.chain.tx_journal_protocol import TxJournal
+from anchor.chain.tx_offer import FeeLimits
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
-from anchor.system.clock import Clock
-from anchor.types import Address, ChainId
 
 LONGEST_POLL = 4.0
 """The longest interval between two polls of the chain, in seconds."""

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-from anchor.chain.get_proof import FetchedProof, decode_proof, encode_block_header
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     MismatchError,
@@ -21,10 +20,11 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block, ChainId, Hash32
+from anchor.chain.get_proof import FetchedProof, decode_proof, encode_block_header
 from anchor.ethereum.header import encode_header, parse_header
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
-from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 BlockId = str | int | Hash32

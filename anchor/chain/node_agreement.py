@@ -14,13 +14,13 @@ from collections.abc import Hashable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
+from anchor.base.errors import CannotCheckError, NodeFaultError, QuorumError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block
 from anchor.chain.fees import Fees, price_dynamic, price_legacy
 from anchor.chain.get_proof import decode_account_nonce
 from anchor.chain.node import Node, PricedBlock
-from anchor.errors import CannotCheckError, NodeFaultError, QuorumError, UnknownVersionError
 from anchor.ethereum.header import parse_header
-from anchor.messages.message import Message
-from anchor.types import Address, Block
 from anchor.verification.policy import FinalityRule
 
 # Nodes that lack the newest block, or know another one, agree on a block or two before it.

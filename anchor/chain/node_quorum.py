@@ -14,11 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import reduce, wraps
 from typing import Concatenate, ParamSpec
 
-from anchor.chain.get_proof import FetchedProof
-from anchor.chain.node import Answer, Node
-from anchor.chain.node_agreement import reached_by_enough
-from anchor.chain.node_errors import Refusal, classify_refusal
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     FinalityViolatedError,
@@ -26,8 +22,12 @@ from anchor.errors import (
     QuorumError,
     UnknownVersionError,
 )
-from anchor.messages.message import Message, join
-from anchor.types import Address, Block, ChainId, Hash32
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Address, Block, ChainId, Hash32
+from anchor.chain.get_proof import FetchedProof
+from anchor.chain.node import Answer, Node
+from anchor.chain.node_agreement import reached_by_enough
+from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.verification.policy import FinalityRule
 
 MAX_LAG = 4

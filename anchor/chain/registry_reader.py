@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.errors import NodeFaultError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Anchor, Hash32, LogId
 from anchor.chain.node import BlockId, Node
-from anchor.errors import NodeFaultError
-from anchor.messages.message import Message
 from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
@@ -19,7 +20,6 @@ from anchor.registry.storage import (
     predecessor_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, Hash32, LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

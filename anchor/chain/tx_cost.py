@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anchor.base.errors import NodeFaultError, NodeRefusedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId
 from anchor.chain.node import Node, PricedBlock, TransactionReceipt
 from anchor.chain.tx_decoding import is_dynamic, read_call_data, read_gas_limit
 from anchor.chain.tx_state import Attempt, Cost
-from anchor.errors import NodeFaultError, NodeRefusedError
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
-from anchor.types import Address, ChainId
 
 MAX_TRANSACTION_GAS = 2**24
 """The gas limit of one transaction on Ethereum (EIP-7825)."""

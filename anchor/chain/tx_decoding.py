@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
-from anchor.messages.message import Message
-from anchor.types import Address
 
 _DYNAMIC_FEE = 0x02
 _FIRST_EIP155 = 35

@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
+from anchor.base.errors import NodeRefusedError, QuorumError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import (
     Value,
@@ -20,9 +23,6 @@ from anchor.chain.node_agreement import (
 )
 from anchor.chain.tx_cost import parse_cost
 from anchor.chain.tx_state import Inclusion, NonceSlot, Observation
-from anchor.errors import NodeRefusedError, QuorumError
-from anchor.messages.message import Message
-from anchor.types import Hash32
 
 
 class User(Enum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from anchor.base.types import Address, ChainId
 from anchor.chain.tx_state import Attempt, Cost, NonceSlot, Unsettled
-from anchor.types import Address, ChainId
 
 
 class SettlementJournal(Protocol):

@@ -17,6 +17,20 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 
+from anchor.base.errors import (
+    AnchorError,
+    ChainGuardError,
+    ForeignUseError,
+    FundsError,
+    NodeFaultError,
+    NodeRefusedError,
+    NodeUnreachableError,
+    NotFinalError,
+    SignerError,
+)
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock
+from anchor.base.types import Address, ChainId
 from anchor.chain.call_simulation import FUNDS_HINT, Intent, lacks_funds
 from anchor.chain.fees import Fees, price_replacement
 from anchor.chain.next_nonce import LONGEST_POLL, NonceChooser
@@ -40,21 +54,7 @@ from anchor.chain.tx_state import (
     Observation,
     decide,
 )
-from anchor.errors import (
-    AnchorError,
-    ChainGuardError,
-    ForeignUseError,
-    FundsError,
-    NodeFaultError,
-    NodeRefusedError,
-    NodeUnreachableError,
-    NotFinalError,
-    SignerError,
-)
 from anchor.ethereum.keccak import format_address, hash_keccak256
-from anchor.messages.message import Message
-from anchor.system.clock import Clock
-from anchor.types import Address, ChainId
 
 # Seconds before the first poll of the chain: short for devnets, then rising to ``LONGEST_POLL``.
 _FIRST_POLL = 0.1

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.errors import FundsError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId
+from anchor.base.units import ETHER, format_wei
 from anchor.chain.call_simulation import FUNDS_HINT, Intent, estimate_gas, lacks_funds
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node, PricedBlock
@@ -11,10 +15,6 @@ from anchor.chain.node_agreement import agree_on_balance, agree_on_block, fetch_
 from anchor.chain.tx_cost import BUDGET_DAYS, fetch_l1_fee
 from anchor.chain.tx_journal_protocol import TxJournal
 from anchor.chain.tx_state import NonceSlot
-from anchor.errors import FundsError
-from anchor.messages.message import Message
-from anchor.types import Address, ChainId
-from anchor.units import ETHER, format_wei
 from anchor.verification.policy import FinalityRule
 
 

@@ -13,6 +13,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from anchor.base.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block, ChainId, Hash32
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_block, agree_on_final_nonce
 from anchor.chain.registry_reader import RegistryReader
@@ -21,11 +24,8 @@ from anchor.chain.tx_decoding import read_call_data, read_gas_limit, read_receiv
 from anchor.chain.tx_inclusion import User, fetch_inclusions, find_user, look_at
 from anchor.chain.tx_journal_protocol import SettlementJournal
 from anchor.chain.tx_state import Cost, Inclusion, NonceSlot, Unsettled
-from anchor.errors import CannotCheckError, ForeignUseError, NodeUnreachableError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.registry.calldata import decode_anchor_call
-from anchor.types import Address, Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 # Maximum number of nonces settled in one review, because an old store may have many.

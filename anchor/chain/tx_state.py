@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.types import Address, ChainId, Hash32
+from anchor.base.types import Address, ChainId, Hash32
 
 LOST = "lost"
 """The outcome of a nonce whose included transaction a reorganisation undid; it may come back."""

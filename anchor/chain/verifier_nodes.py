@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.urls import are_distinct, redact_url
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.urls import are_distinct, redact_url
 from anchor.verification.quorum_rules import find_conflict, verifier_quorum
 
 if TYPE_CHECKING:
+    from anchor.base.types import ChainId, Hash32
     from anchor.chain.chain_reader import ChainReader
     from anchor.chain.node import Node
-    from anchor.types import ChainId, Hash32
     from anchor.verification.policy import FinalityRule
     from anchor.verification.steps import VerificationTarget
 

@@ -11,6 +11,9 @@ from typing import cast
 import typer
 from typer.exceptions import TyperException
 
+from anchor.base.errors import AnchorError, ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
 from anchor.cli.argument_errors import (
     ArgumentsError,
     describe_refusal,
@@ -22,9 +25,6 @@ from anchor.cli.command_table import COMMANDS
 from anchor.cli.console import Output
 from anchor.cli.standard_streams import StandardOutputError, guard_streams
 from anchor.cli.typer_app import GroupedCommands, add_commands
-from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
 
 _typer = typer.Typer(
     name="anchor",
@@ -61,7 +61,7 @@ add_commands(app)
 
 
 def main() -> None:
-    """Run the command line and end the process with a code of ``anchor.errors.ExitCode``."""
+    """Run the command line and end the process with a code of ``anchor.base.errors.ExitCode``."""
     guard_streams()
     try:
         code = copy_context().run(_run)

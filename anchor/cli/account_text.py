@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message, join
 from anchor.cli.console import Colour, Output
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_lines import list_lines, without_checks
@@ -10,7 +11,6 @@ from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.observed_groups import CheckResult
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message, join
 
 _INDENT = "  "
 MARKS: dict[CheckResult, Message] = {

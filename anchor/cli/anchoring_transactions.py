@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 from itertools import product
 
+from anchor.base.errors import CannotCheckError, NotTrustedError
 from anchor.chain.anchoring_transaction import ShownTransaction
 from anchor.cli.evidence_inputs import VerificationInputs
-from anchor.errors import CannotCheckError, NotTrustedError
 from anchor.receipt.format import parse_receipt
 from anchor.verification.report import ProvenAnchor, Report
 from anchor.verification.steps import check_chain

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
-from anchor.messages.message import Message
-from anchor.messages.validation import describe_fault
+from anchor.base.messages.message import Message
+from anchor.base.messages.validation import describe_fault
 
 
 @runtime_checkable

@@ -23,6 +23,9 @@ from anchor.bag.bag_format import (
 from anchor.bag.bag_validation import PackedExhibit, ValidBag, validate_bag
 from anchor.bag.bag_zip import BagZip, is_bag_zip
 from anchor.bag.recorded_files import check_captures, check_recorded_files, lists_files
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, MalformedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.input_files import (
     is_folder,
     is_regular_file,
@@ -30,9 +33,6 @@ from anchor.cli.input_files import (
     read_bounded,
     read_receipt,
 )
-from anchor.errors import AnchorError, MalformedError, UsageError
-from anchor.evidence.digests import Digests
-from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 

@@ -25,6 +25,10 @@ from anchor.bag.bag_readme import PAGE, README, VERIFIER, PackedBlock, Packing, 
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
 from anchor.bag.packed_names import assign_names
 from anchor.bag.packed_policy import encode_packed_policy, spell_party
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.certificate.statements import Details, is_about
 from anchor.cli.bag_inputs import names_bag, names_evidence_bag
 from anchor.cli.console import Colour, Output
@@ -32,15 +36,11 @@ from anchor.cli.custody_inputs import CustodyEvents
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import read_bounded
 from anchor.cli.signature_inputs import FOLDER, RECORD_SUFFIX, SignatureInputs
-from anchor.errors import AnchorError, UsageError
 from anchor.ethereum.header import parse_header
-from anchor.evidence.digests import Digests
-from anchor.messages.message import Message
 from anchor.page import load_page
 from anchor.project.files import RECEIPT_SUFFIX, SIGNATURE_NAME, receipts_file
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
-from anchor.system.clock import format_time
 from anchor.verification.report import Report
 from anchor.verification.signature_claim import GivenSignature
 

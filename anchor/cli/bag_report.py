@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.console import Output
-from anchor.messages.message import Message
 
 # A name; whoever bends a bag may state one of megabytes.
 _MOST_OF_PARTY = 200

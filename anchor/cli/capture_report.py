@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.capture.capture_recording import RecordedCapture
 from anchor.cli.collection_report import describe_collection, print_lacking
 from anchor.cli.console import Colour, Output
 from anchor.comparison.capture_change import CaptureChange
 from anchor.evidence.preservation_number import number_record
-from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
 
 _MOST_LINES = 20

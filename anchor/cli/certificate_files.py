@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from anchor.bag.bag_validation import ValidBag
+from anchor.base.errors import AnchorError, ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_files
 from anchor.certificate.captured_page import read_captured_page
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
@@ -21,10 +24,7 @@ from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
 from anchor.cli.console import Colour, Output
 from anchor.cli.input_files import receipt_path
-from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.system.durable_files import write_files
 from anchor.verification.collection_account import CustodyReceipt
 from anchor.verification.report import Report, severest_code
 

@@ -12,21 +12,21 @@ from threading import Event
 from typing import Any, Protocol
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.signals import STOP_SIGNALS
 from anchor.cli.input_files import read_bounded
-from anchor.errors import UsageError
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.record_groups import RecordGroups
 from anchor.extraction.extract_query import load_queries
 from anchor.extraction.extract_tables import ExtractLimits
 from anchor.foreign_capture.capture_import import import_captures
-from anchor.messages.message import Message
 from anchor.operate.database_extraction import collect_extract, parse_database, spell_database
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle, collect_files
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import NameBlock
 from anchor.operate.screen_recording import collect_recording
 from anchor.project.project import OpenProject
-from anchor.system.signals import STOP_SIGNALS
 from anchor.timestamps.trusted_tsa import parse_roots
 
 _MAX_ROOTS_BYTES = 1 << 20

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.cli.account_text import MARKS
 from anchor.cli.console import Colour, Output
 from anchor.cli.intake_notes import note_left_out
 from anchor.evidence.group_members import dump_group
 from anchor.foreign_capture.capture_import import ImportedCapture, ImportResult
-from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult
 
 

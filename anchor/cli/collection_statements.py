@@ -7,14 +7,14 @@ from pathlib import Path
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.details_toml import MAX_DETAILS_BYTES
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_bounded
 from anchor.collection.collection_details import parse_collection_details
 from anchor.collection.questions import ask_details
-from anchor.errors import UsageError
 from anchor.evidence.record_groups import PROFILES, ProfileName, RecordGroups
-from anchor.messages.message import Message, join
-from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 
 def parse_profile(text: str) -> ProfileName:

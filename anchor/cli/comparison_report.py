@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
 from anchor.cli.console import Colour, Output
 from anchor.comparison.capture_account import ResourceKey
 from anchor.comparison.capture_bag import open_capture
@@ -17,8 +19,6 @@ from anchor.comparison.capture_comparison import (
 from anchor.comparison.comparison_json import describe_comparison
 from anchor.comparison.comparison_labels import FACT_LABELS, show_share
 from anchor.comparison.comparison_page import render_comparison
-from anchor.messages.message import Message
-from anchor.system.durable_files import write_file
 
 _MOST_LINES = 60
 _MOST_RESOURCES = 20

@@ -9,9 +9,9 @@ from typing import TypeVar
 
 import typer
 
+from anchor.base.errors import ProjectChangedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
-from anchor.errors import ProjectChangedError, UsageError
-from anchor.messages.message import Message
 from anchor.project.allowlist import allow_project, find_config
 
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from enum import Enum
 from itertools import chain, repeat
 from typing import Any
 
+from anchor.base.errors import AnchorError
+from anchor.base.messages.catalogue import Language, choose_language
+from anchor.base.messages.message import Message, translate
+from anchor.base.messages.message_json import describe_message
 from anchor.cli.standard_streams import StandardOutputError, silence_output
-from anchor.errors import AnchorError
-from anchor.messages.catalogue import Language, choose_language
-from anchor.messages.message import Message, translate
-from anchor.messages.message_json import describe_message
 
 ERROR_FORMAT = "anchor-error/1"
 

@@ -9,17 +9,17 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.chain.signer import Signer
-from anchor.cli.confirmation import choose_config
-from anchor.cli.console import Colour, Output
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     SignerError,
     StorageError,
     StoreBusyError,
     UsageError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.chain.signer import Signer
+from anchor.cli.confirmation import choose_config
+from anchor.cli.console import Colour, Output
 from anchor.operate.erasure_cleanup import clean_up
 from anchor.project import signing_key
 from anchor.project.allowlist import allow_project

@@ -9,14 +9,14 @@ from pathlib import Path
 
 from anchor.bag.bag_format import CUSTODY, ORIGINALS
 from anchor.bag.bag_validation import ValidBag
+from anchor.base.errors import AnchorError, MalformedError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
-from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_reading import read_custody_event
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
 from anchor.verification.collection_account import CustodyReceipt, apply_custody

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Final
 
 import anchor
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import utc_now
+from anchor.base.system.guarded_process import end_guarded, start_guarded
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.cli.context import project_session
-from anchor.evidence.digests import digest_bytes
 from anchor.people.actors import Actor
 from anchor.people.roles import Role
 from anchor.people.sample_person import SamplePerson
@@ -27,8 +29,6 @@ from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import StoreLocation
 from anchor.store.memberships import add_member, ensure_tenant
 from anchor.store.persons import recognise_person
-from anchor.system.clock import utc_now
-from anchor.system.guarded_process import end_guarded, start_guarded
 
 TENANT: Final = "sample"
 _ISSUER: Final = "urn:anchor:demo"

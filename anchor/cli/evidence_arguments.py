@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests, parse_digest
+from anchor.base.digests import Digests, parse_digest
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import source_of
-from anchor.messages.message import Message
 from anchor.operate.evidence_selection import Selection
 
 _HASH = re.compile(r"[0-9A-Fa-f]{64}")

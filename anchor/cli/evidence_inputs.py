@@ -11,6 +11,10 @@ from typing import NoReturn, Protocol
 
 from anchor.bag.bag_format import MANIFEST
 from anchor.bag.bag_validation import ValidBag
+from anchor.base.digests import SHA256, SM3, Digests, parse_digest
+from anchor.base.errors import AnchorError, CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId, LogId, parse_hash
 from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.bag_inputs import (
     Load,
@@ -30,18 +34,14 @@ from anchor.cli.input_files import (
     receipt_path,
 )
 from anchor.cli.own_notices import OwnNotices
-from anchor.errors import AnchorError, CannotCheckError, UsageError
-from anchor.evidence.digests import SHA256, SM3, Digests, parse_digest
 from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file, hash_stdin
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.project.allowlist import find_change
 from anchor.project.files import SIGNATURE_NAME, evidence_path, receipts_file
 from anchor.project.policy_sources import choose_policy
 from anchor.receipt.bundle import is_bundle_file, load_bundle
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId, LogId, parse_hash
 from anchor.verification.receipt_choice import Wanted, choose_receipts
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge

@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
+from anchor.base.types import Stage
+from anchor.base.units import format_bytes
 from anchor.cli.console import Output
 from anchor.evidence.printed_number import NumberKind
-from anchor.messages.message import Message
 from anchor.monitor.evidence_listing import (
     ListedEvidence,
     list_certificates,
@@ -20,9 +23,6 @@ from anchor.store.certificates import IssuedCertificate
 from anchor.store.columns import ERASED
 from anchor.store.heads import AnchoredHead
 from anchor.store.number_search import NumberedItem
-from anchor.system.clock import format_time
-from anchor.types import Stage
-from anchor.units import format_bytes
 
 # Columns of the table; the name comes last.
 _WIDTHS = (19, 8, -10, 21)

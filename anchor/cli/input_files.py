@@ -6,12 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
 from anchor.project.files import BUNDLE_SUFFIX, RECEIPT_SUFFIX, receipts_file, sidecar_path
 from anchor.receipt.bundle import is_bundle_file
 from anchor.receipt.format import MAX_RECEIPT_BYTES
-from anchor.system.os_errors import explain_os_error
 
 
 def receipt_path(argument: Path) -> Path:

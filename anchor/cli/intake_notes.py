@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.evidence.exclusion import Exclusion
-from anchor.messages.message import Message
 from anchor.operate.file_intake import IntakeResult
 from anchor.operate.object_intake import ObjectIntake
 

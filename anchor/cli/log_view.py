@@ -9,16 +9,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
-from anchor.monitor.alarms import Alarm, Severity
-from anchor.monitor.chain_status import ExternalStatus
-from anchor.monitor.overview import Overview
-from anchor.monitor.timeline import HeadState, head_state_message
-from anchor.project.config import Config
-from anchor.store.statistics import OpenTransaction
-from anchor.types import log_number, log_owner
-from anchor.units import (
+from anchor.base.messages.message import Message
+from anchor.base.types import log_number, log_owner
+from anchor.base.units import (
     format_age,
     format_duration,
     format_gas_price,
@@ -26,6 +19,13 @@ from anchor.units import (
     format_timestamp,
     format_wei,
 )
+from anchor.ethereum.keccak import format_address
+from anchor.monitor.alarms import Alarm, Severity
+from anchor.monitor.chain_status import ExternalStatus
+from anchor.monitor.overview import Overview
+from anchor.monitor.timeline import HeadState, head_state_message
+from anchor.project.config import Config
+from anchor.store.statistics import OpenTransaction
 
 # Returns text in the reader's language, without control characters.
 Say = Callable[[str], str]

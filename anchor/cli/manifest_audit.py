@@ -7,16 +7,16 @@ from pathlib import Path
 
 import typer
 
+from anchor.base.digests import SHA256, SM3
+from anchor.base.errors import ExitCode
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import ObjectUrl
 from anchor.cli.console import Colour, Output
 from anchor.cli.progress_bar import show_hashing
-from anchor.errors import ExitCode
-from anchor.evidence.digests import SHA256, SM3
 from anchor.evidence.hashing_pool import open_workers
-from anchor.messages.message import Message
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
 from anchor.objects.object_manifest import list_manifests, read_rows
-from anchor.objects.object_url import ObjectUrl
 
 
 def audit_manifests(

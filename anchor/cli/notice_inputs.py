@@ -10,17 +10,17 @@ from pathlib import Path
 
 from anchor.bag.bag_format import ORIGINALS
 from anchor.bag.bag_notices import list_bag_notices
+from anchor.base.errors import AnchorError, CannotCheckError, MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import LogId
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.cli.own_notices import OwnNotices
-from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.log.publication import WebPublication
-from anchor.messages.message import Message
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, parse_receipt
-from anchor.types import LogId
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.report import Report
 

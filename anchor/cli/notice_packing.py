@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anchor.bag.bag_format import NOTICES
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.cli.bag_packing import VerifiedFile
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.notice_inputs import read_named
-from anchor.errors import AnchorError
 from anchor.evidence.record_notice import RecordNotice
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.record_status import describe_notice
 

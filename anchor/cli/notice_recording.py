@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
-from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_user
 from anchor.operate.record_notices import record_notice
 

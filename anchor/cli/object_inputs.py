@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import ObjectUrl, UrlList
 from anchor.evidence.hashing_pool import HashingWorkers
 from anchor.evidence.hashing_progress import HashingProgress
-from anchor.messages.message import Message
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
 from anchor.objects.object_manifest import list_manifests, read_rows
-from anchor.objects.object_url import ObjectUrl, UrlList
 from anchor.operate.object_intake import ObjectIntake, take_manifest, take_objects
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject

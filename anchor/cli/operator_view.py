@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, log_number, log_owner
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate.finality import build_finality_json
 from anchor.operate.operators import FIRST_IDS, Operator, OperatorList, spell_policy
 from anchor.project.config import Config
-from anchor.types import Address, log_number, log_owner
 
 
 def show_operators(

@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
 from anchor.ethereum.known_chains import NETWORKS, Chain
-from anchor.messages.message import Message, join
 from anchor.verification.policy import MAX_DEPTH, FinalityRule
 
 JsonOption = Annotated[

@@ -9,11 +9,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from anchor.bag.bag_surroundings import check_outside_bags
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.objects.object_url import ObjectUrl, is_object_url, parse_object_url
-from anchor.objects.object_writing import FetchedObject, fetch_object, upload_files
-from anchor.objects.store_choice import open_writable_store
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import ObjectUrl, is_object_url, parse_object_url
+from anchor.base.objects.object_writing import FetchedObject, fetch_object, upload_files
+from anchor.base.objects.store_choice import open_writable_store
 from anchor.receipt.format import MAX_RECEIPT_BYTES
 
 # Bytes that are copied of an object to see whose it is: a receipt as a whole, or of a bundle its

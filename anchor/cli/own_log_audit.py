@@ -8,11 +8,11 @@ from typing import Any
 
 import typer
 
+from anchor.base.errors import AnchorError, ExitCode
+from anchor.base.messages.message import Message, join
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
-from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.hashing_pool import open_executor
-from anchor.messages.message import Message, join
 from anchor.operate.finality import build_finality_json
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject

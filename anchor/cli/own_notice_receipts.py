@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
-from anchor.errors import CannotCheckError
 from anchor.evidence.record_notice import RecordNotice
-from anchor.messages.message import Message
 from anchor.operate.proving import Prover, open_prover
 from anchor.operate.record_notices import list_notices
 from anchor.project.nodes import open_chain

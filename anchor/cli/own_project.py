@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
+from anchor.base.digests import Digests
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId, LogId, log_owner
 from anchor.cli.own_notices import OwnNotices
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests
 from anchor.evidence.record_notice import RecordNotice
-from anchor.messages.message import Message
 from anchor.operate.proving import Prover
 from anchor.operate.record_notices import find_notice
 from anchor.project.config import load_config
 from anchor.project.project import OpenProject, open_project
 from anchor.receipt.format import Receipt
 from anchor.store.evidence import find_evidence
-from anchor.types import ChainId, LogId, log_owner
 
 
 class OwnProject:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.types import log_owner
 from anchor.cli.console import Output
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.registry.calldata import describe_call
-from anchor.types import log_owner
 
 
 def show_call(

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.details_toml import MAX_DETAILS_BYTES
 from anchor.certificate.statements import Details, is_about, parse_details
 from anchor.cli.input_files import read_bounded
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.system.details_toml import MAX_DETAILS_BYTES
 from anchor.verification.report import Report
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.monitor.log_lookup import HeadConsistency, LeafPosition
 from anchor.store.heads import AnchoredHead
 from anchor.verification.explanation import describe_path

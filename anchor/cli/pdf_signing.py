@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from anchor.base.errors import SignerError, UsageError
+from anchor.base.messages.message import Message
 from anchor.certificate.pdf_signature import (
     MAX_KEY_BYTES,
     load_pdf_signer,
@@ -18,8 +20,6 @@ from anchor.certificate.pdf_signature import (
 from anchor.certificate.token_uri import SCHEME, parse_token_uri
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_bounded
-from anchor.errors import SignerError, UsageError
-from anchor.messages.message import Message
 
 
 def open_pdf_key(output: Output, named: str, variable: str | None) -> Callable[[bytes], bytes]:

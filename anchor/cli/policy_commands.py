@@ -7,13 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.user_folder import user_folder
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import ConfigError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.project.allowlist import (
     AllowedProject,
     allow_project,
@@ -30,7 +31,6 @@ from anchor.project.policy_sources import (
     list_policies,
     remove_policy,
 )
-from anchor.system.user_folder import user_folder
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustEntry
 
 app = make_group("trust")

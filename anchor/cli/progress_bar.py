@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from anchor.base.messages.message import Message
+from anchor.base.units import format_bytes, format_duration
 from anchor.cli.console import Output
 from anchor.evidence.hashing_progress import HashingProgress
-from anchor.messages.message import Message
-from anchor.units import format_bytes, format_duration
 
 _LINE_SECONDS = 60.0
 

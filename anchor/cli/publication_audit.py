@@ -9,17 +9,17 @@ from typing import Any
 
 import typer
 
+from anchor.base.errors import AnchorError, CannotCheckError, ExitCode, NotTrustedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId, LogId, make_log_id
 from anchor.cli.console import Colour, Output
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.report_text import print_policies, print_step, spell_headline
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotTrustedError, UsageError
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.known_chains import HEADLINES, find_chain
 from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors, read_tile
 from anchor.log.signed_note import parse_verifier
-from anchor.messages.message import Message
-from anchor.types import ChainId, LogId, make_log_id
 from anchor.verification.log_audit import TITLES, check_log
 from anchor.verification.report import Verdict, severest_code, verdict_of
 from anchor.verification.targets import format_unpinned

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anchor.base.errors import SupersededError
+from anchor.base.messages.message import Message, join
+from anchor.base.units import format_moment
 from anchor.cli.account_text import print_account
 from anchor.cli.console import Colour, Output, pad
-from anchor.errors import SupersededError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
 from anchor.evidence.record_submitter import read_submitter
-from anchor.messages.message import Message, join
-from anchor.units import format_moment
 from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     ProvenAnchor,

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
-from anchor.errors import ExitCode
-from anchor.messages.message import Message
-from anchor.system.os_errors import describe_os_error
+from anchor.base.errors import ExitCode
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import describe_os_error
 
 _NAMES = ("standard input", "standard output", "standard error")
 

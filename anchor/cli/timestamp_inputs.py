@@ -7,12 +7,12 @@ from itertools import islice
 from pathlib import Path
 
 from anchor.bag.bag_format import ORIGINALS
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.bag_inputs import OpenedBag
 from anchor.cli.evidence_inputs import VerificationInputs
 from anchor.cli.input_files import is_regular_file, read_bounded
-from anchor.errors import MalformedError, UsageError
 from anchor.log.checkpoint import Checkpoint, open_checkpoint
-from anchor.messages.message import Message
 from anchor.project.files import TIMESTAMPS
 from anchor.timestamps.revocation_lists import MAX_LISTS_BYTES
 from anchor.timestamps.timestamp_token import MAX_TOKEN_BYTES

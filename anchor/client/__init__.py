@@ -12,6 +12,7 @@ A repeated submission is the same evidence, so that every request is safe to rep
 if the service is busy or does not answer.  ``AsyncClient`` is the same for asyncio.
 """
 
+from anchor.base.types import StageName
 from anchor.client.answers import Accepted, Refused, Status, Submission
 from anchor.client.async_session import AsyncClient
 from anchor.client.case_answers import CaseExhibit, CaseNote, CasePage, TenantCase
@@ -25,7 +26,6 @@ from anchor.client.evidence_answers import (
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import FoundEvidence, SearchPage
 from anchor.client.session import Client
-from anchor.types import StageName
 
 __all__ = [
     "Accepted",

@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar, get_args
 
-from anchor.canonical import check_depth
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
-from anchor.types import StageName
+from anchor.base.canonical import check_depth
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import StageName
 
 _Value = TypeVar("_Value")
 

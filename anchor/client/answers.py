@@ -11,12 +11,12 @@ from typing import Any, TypeVar
 
 import httpx
 
+from anchor.base.errors import AnchorError, CannotCheckError, MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.urls import redact_url
+from anchor.base.types import StageName
 from anchor.client.answer_members import parse_object, read_member, read_stage
 from anchor.client.status_retention import StatusRetention, read_retention
-from anchor.errors import AnchorError, CannotCheckError, MalformedError, UsageError
-from anchor.messages.message import Message
-from anchor.system.urls import redact_url
-from anchor.types import StageName
 
 _Value = TypeVar("_Value")
 

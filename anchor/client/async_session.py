@@ -10,6 +10,7 @@ from typing import Literal, Self, TypeVar
 
 import httpx
 
+from anchor.base.types import StageName
 from anchor.client.answers import Accepted, AnswerBody, Refused, Status, Submission
 from anchor.client.async_case_session import AsyncCaseClient
 from anchor.client.copy_session import AsyncCopyClient
@@ -24,7 +25,6 @@ from anchor.client.exchanges import (
 )
 from anchor.client.number_matches import NumberMatch
 from anchor.client.search_matches import SearchPage
-from anchor.types import StageName
 
 _Value = TypeVar("_Value")
 

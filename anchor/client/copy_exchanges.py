@@ -10,11 +10,11 @@ from urllib.parse import quote
 
 import httpx
 
+from anchor.base.errors import CannotCheckError, MalformedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.client.answers import PASSING, explain, read_answer
 from anchor.client.evidence_answers import StatusCopy, read_status_copy
 from anchor.client.exchanges import Exchange, Exchanges, ServiceRequest, pause_after
-from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.messages.message import Message
 
 # One request's bytes: what is lost at most when a connection breaks.
 _PIECE = 8 << 20

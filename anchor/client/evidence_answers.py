@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
+from anchor.base.types import StageName
 from anchor.client.answer_members import parse_object, read_each, read_member, read_stage
 from anchor.client.status_retention import StatusRetention, read_retention
-from anchor.types import StageName
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

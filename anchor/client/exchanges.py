@@ -19,6 +19,9 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import httpx
 
+from anchor.base.errors import CannotCheckError, NotFinalError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage, StageName
 from anchor.client.answers import (
     PASSING,
     Accepted,
@@ -35,9 +38,6 @@ from anchor.client.answers import (
 from anchor.client.evidence_answers import PageOfEvidence, read_erased_leaf, read_page
 from anchor.client.number_matches import NumberMatch, read_matches
 from anchor.client.search_matches import SearchPage, read_search
-from anchor.errors import CannotCheckError, NotFinalError, UsageError
-from anchor.messages.message import Message
-from anchor.types import Stage, StageName
 
 # The most lines in one bulk request: some 600 KB each way.
 _CHUNK = 5_000

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import StageName
 from anchor.client.answer_members import parse_object, read_member, read_stage
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
-from anchor.types import StageName
 
 
 @dataclass(frozen=True, slots=True)

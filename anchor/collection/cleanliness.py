@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from anchor.base.messages.message import Message, translate
 from anchor.collection.hosts_file import find_foreign_entries
 from anchor.collection.machine import MachineObservation
 from anchor.collection.machine_environment import clean_text, cut_list
@@ -18,7 +19,6 @@ from anchor.evidence.observed_groups import (
     CleanlinessCheck,
     ClockComparison,
 )
-from anchor.messages.message import Message, translate
 
 LEAST_FREE_BYTES = 1 << 30
 """Free disk space below which captured files may be cut off."""

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from anchor.errors import UnknownVersionError
+from anchor.base.errors import UnknownVersionError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.details_toml import parse_details_toml
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS, Demand
 from anchor.evidence.group_members import list_members
 from anchor.evidence.group_reading import GroupFault, GroupsError, parse_groups
 from anchor.evidence.record_groups import ProfileName, RecordGroups
-from anchor.messages.message import Message, translate
-from anchor.system.details_toml import parse_details_toml
 
 FORMAT = "anchor-collection/1"
 # Members that the command sets, or that depend on the evidence.

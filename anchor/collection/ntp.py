@@ -13,12 +13,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import unix_now, utc_now
+from anchor.base.system.os_errors import describe_os_error
 from anchor.evidence.group_members import build_group
 from anchor.evidence.observed_groups import ClockComparison, ClockServer, ClockState
-from anchor.messages.message import Message
-from anchor.system.clock import unix_now, utc_now
-from anchor.system.os_errors import describe_os_error
 
 PORT = 123
 TIMEOUT = 3.0

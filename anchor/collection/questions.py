@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from copy import deepcopy
 from typing import Any
 
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.collection.collection_details import check_details, list_asked
-from anchor.errors import MalformedError
 from anchor.evidence.collection_profiles import Demand
 from anchor.evidence.record_groups import ProfileName, RecordGroups
-from anchor.messages.message import Message
 
 NO_CHANGES = "none-declared"
 

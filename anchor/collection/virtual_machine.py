@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 
 _MARKERS = {".dockerenv": "docker", "run/.containerenv": "podman"}
 _CGROUPS = ("docker", "kubepods", "containerd", "lxc", "libpod")

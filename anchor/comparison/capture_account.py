@@ -8,9 +8,9 @@ from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.foreign_json import get_text, list_objects, parse_object
-from anchor.messages.message import Message
 
 FORMAT = "anchor-capture-account/1"
 

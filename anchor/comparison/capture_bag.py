@@ -9,9 +9,9 @@ from pathlib import Path
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_format import PAYLOAD
 from anchor.bag.bag_validation import ValidBag, validate_bag
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message
 from anchor.comparison.capture_account import CaptureAccount, parse_account
-from anchor.errors import AnchorError, UsageError
-from anchor.messages.message import Message
 
 ACCOUNT = "capture.json"
 TEXT = "page.txt"

@@ -10,15 +10,15 @@ from itertools import chain
 from pathlib import Path
 
 from anchor.bag.bag_format import MANIFEST
+from anchor.base.errors import AnchorError, MalformedError
+from anchor.base.messages.message import Message
 from anchor.capture.capture_recording import MadeBag, name_host
 from anchor.comparison.capture_bag import open_capture
 from anchor.comparison.capture_comparison import CaptureDifference, compare_captures
 from anchor.comparison.comparison_labels import FACT_LABELS, show_share
-from anchor.errors import AnchorError, MalformedError
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import Record, parse_record, source_of
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_indices_from, load_stored
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.comparison.capture_account import FACTS
 from anchor.comparison.capture_bag import TEXT, CaptureBag, list_names
 from anchor.comparison.picture_difference import PictureDifference, compare_pictures
@@ -14,8 +16,6 @@ from anchor.comparison.resource_difference import (
     drop_digests,
 )
 from anchor.comparison.text_difference import TextDifference, compare_texts
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
 
 MAX_TEXT_BYTES: int = 100_000_000
 MAX_PICTURE_BYTES: int = 1 << 28

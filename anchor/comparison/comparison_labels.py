@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
+from anchor.base.messages.message import Message
 from anchor.comparison.capture_account import FACTS
-from anchor.messages.message import Message
 
 FACT_LABELS = MappingProxyType(
     {

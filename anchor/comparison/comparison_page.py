@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.messages.catalogue import Language
 from anchor.comparison.capture_bag import CaptureBag
 from anchor.comparison.capture_comparison import (
     MAX_PICTURE_BYTES,
@@ -14,7 +15,6 @@ from anchor.comparison.comparison_labels import FACT_LABELS, show_share
 from anchor.comparison.comparison_words import list_page_words
 from anchor.comparison.page_rendering import embed_png, render_page
 from anchor.comparison.picture_difference import PictureDifference
-from anchor.messages.catalogue import Language
 
 # Bytes of pictures in one page; a browser holds more, but hardly scrolls them.
 _MAX_EMBEDDED = 1 << 27

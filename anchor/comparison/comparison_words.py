@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 
 def list_page_words() -> Mapping[str, Message]:

@@ -10,8 +10,8 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import translate
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import translate
 
 TEMPLATES = Path(__file__).parent / "templates"
 

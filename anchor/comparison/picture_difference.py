@@ -9,8 +9,8 @@ from functools import reduce
 
 from PIL import Image, ImageChops, ImageFilter
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 MAX_PIXELS: int = 1 << 26
 """Pixels of a picture that is compared: 16,384 in height at 4,096 in width."""

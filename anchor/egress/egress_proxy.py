@@ -17,6 +17,9 @@ from typing import Final, TypeAlias
 
 import h11
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.public_address import is_public
 from anchor.egress.egress_target import (
     PORTS,
     EgressRefused,
@@ -24,9 +27,6 @@ from anchor.egress.egress_target import (
     parse_authority,
     parse_egress_url,
 )
-from anchor.messages.message import Message
-from anchor.system.clock import utc_now
-from anchor.system.public_address import is_public
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a name."""

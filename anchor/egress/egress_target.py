@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from anchor.messages.message import Message
-from anchor.system.public_address import is_public, read_address
+from anchor.base.messages.message import Message
+from anchor.base.system.public_address import is_public, read_address
 
 PORTS: Final = frozenset({80, 443})
 """The ports that may be asked for unless others are named."""

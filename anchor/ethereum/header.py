@@ -17,7 +17,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Hash32, parse_hex
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import (
     RlpItem,
@@ -27,8 +29,6 @@ from anchor.ethereum.rlp import (
     parse_bytes,
     parse_integer,
 )
-from anchor.messages.message import Message, join
-from anchor.types import Hash32, parse_hex
 
 # All items but extraData take less than 900 bytes.  Chains that list their validators in extraData
 # need some KiB; on Ethereum itself it has at most 32 bytes since the merge.

@@ -6,9 +6,9 @@ import hashlib
 from collections.abc import Callable
 from typing import Protocol
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
-from anchor.types import Address, Hash32
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Hash32
 
 
 class _Hash(Protocol):

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from anchor.errors import ChainGuardError
-from anchor.messages.message import Message
-from anchor.types import ChainId, Hash32
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId, Hash32
 
 ChainKind = Literal["main", "test", "development", "unlisted"]
 """A chain's value as a witness of time; ``unlisted``: unknown to this release."""

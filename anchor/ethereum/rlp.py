@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TypeAlias, Union
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 RlpItem: TypeAlias = Union[bytes, "tuple[RlpItem, ...]"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchor.errors import MalformedError, MismatchError
+from anchor.base.errors import MalformedError, MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import RlpItem, decode_rlp, encode_rlp
-from anchor.messages.message import Message
-from anchor.types import Hash32
 
 EMPTY_TRIE_ROOT = hash_keccak256(b"\x80")
 """The root of an empty trie."""

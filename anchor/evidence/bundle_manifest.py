@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import SHA256, digest_bytes
+from anchor.base.digests import SHA256, digest_bytes
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.file_hashing import FileDigest
 from anchor.evidence.record_groups import MAX_ITEMS, BundleItem, BundleManifest, ItemDigests
-from anchor.messages.message import Message
 
 # RFC 8493 section 2.1.3: these alone are encoded in a path.
 _ESCAPES = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))

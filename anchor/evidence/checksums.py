@@ -15,9 +15,9 @@ import re
 from codecs import BOM_UTF8
 from collections.abc import Iterable, Iterator
 
-from anchor.errors import MalformedError, UnknownVersionError
-from anchor.evidence.digests import SHA256, SM3, parse_algorithms
-from anchor.messages.message import Message
+from anchor.base.digests import SHA256, SM3, parse_algorithms
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
 
 # Linux opens no path above 4,096 bytes (PATH_MAX) and escaping at most doubles it; the digest, the
 # tag and the punctuation take fewer than 128 more.

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Member, Origin, find_group, find_member
 from anchor.evidence.record_groups import Person, ProfileName, RecordGroups
-from anchor.messages.message import Message
 
 Level = Literal["must", "should"]
 Form = Literal["text", "time", "lines", "people", "modifications", "group"]

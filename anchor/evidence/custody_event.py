@@ -10,11 +10,11 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
-from anchor.canonical import encode_canonical
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Member, dump_group
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
-from anchor.messages.message import Message
 
 KIND: Literal["custody-event"] = "custody-event"
 ORIGIN = "custody:"

@@ -9,8 +9,8 @@ from concurrent.futures import CancelledError, Executor, Future
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
 
 R = TypeVar("R")
 

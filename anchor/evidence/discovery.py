@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import describe_os_error
+from anchor.base.system.regular_files import open_regular_file
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.exclusion import GITIGNORE_NAME, Exclusion, FolderPatterns
 from anchor.evidence.ignore_pattern import MAX_BYTES, IgnorePattern
-from anchor.messages.message import Message
-from anchor.system.os_errors import describe_os_error
-from anchor.system.regular_files import open_regular_file
 
 _LIST_FOLDER = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 # Traversing a folder needs no right to list it, except where O_PATH is missing (macOS).

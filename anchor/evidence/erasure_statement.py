@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.canonical import JsonValue, encode_canonical, parse_canonical
-from anchor.errors import AnchorError, MalformedError, UsageError
-from anchor.evidence.digests import SHA256, SM3, digest_bytes
+from anchor.base.canonical import JsonValue, encode_canonical, parse_canonical
+from anchor.base.digests import SHA256, SM3, digest_bytes
+from anchor.base.errors import AnchorError, MalformedError, UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Hash32, LogId, parse_hex
 from anchor.evidence.record import MAX_RECORD_BYTES, SCHEMA, Record, parse_record
-from anchor.messages.message import Message, join
-from anchor.types import Hash32, LogId, parse_hex
 
 FORMAT = "anchor-erasure/1"
 MEMBER = "erasure"

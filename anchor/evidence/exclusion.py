@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Self
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.evidence.checksums import decode_name
 from anchor.evidence.ignore_pattern import IgnorePattern, parse_gitignore
-from anchor.messages.message import Message
 
 GITIGNORE_NAME: Final = b".gitignore"
 

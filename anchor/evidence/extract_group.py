@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Observed
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
-from anchor.messages.message import Message
 
 _Count = Annotated[int, Field(ge=0, le=MAX_INTEGER)]
 _MAX_QUERIES = 50

@@ -21,8 +21,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, TypeAlias, cast
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import (
+from anchor.base.digests import (
     CHUNK_BYTES,
     SHA256,
     SM3,
@@ -31,6 +30,11 @@ from anchor.evidence.digests import (
     digest_stream,
     parse_algorithms,
 )
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.ordered_tasks import run_in_order
+from anchor.base.system.os_errors import describe_os_error, explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 from anchor.evidence.discovery import (
     PASS_FOLDER,
     Discovered,
@@ -41,10 +45,6 @@ from anchor.evidence.discovery import (
     describe_mode,
     open_guarded,
 )
-from anchor.messages.message import Message
-from anchor.system.ordered_tasks import run_in_order
-from anchor.system.os_errors import describe_os_error, explain_os_error
-from anchor.system.regular_files import open_regular_file
 
 # Measured on 20,000 files of 4 KiB, SHA-256 alone and one worker: 7,300 files/s with one file a
 # task, 20,700 with 16, 27,600 with 64, 30,700 with 256, and no more with 1,024.

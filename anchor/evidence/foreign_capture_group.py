@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Observed
 from anchor.evidence.observed_groups import CheckResult, CleanlinessCheck
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
-from anchor.messages.message import Message
 
 CaptureForm = Literal["wacz", "warc", "mhtml", "har"]
 

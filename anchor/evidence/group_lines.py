@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message
+from anchor.base.units import format_stored_time
 from anchor.evidence.group_members import Group, find_group, list_members
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.statement_text import is_time
-from anchor.messages.message import Message
-from anchor.units import format_stored_time
 
 _Entry = tuple[Message, int]
 """The label of a list, and the number of one of its entries."""

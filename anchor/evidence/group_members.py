@@ -11,8 +11,8 @@ from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from anchor.canonical import JsonValue
-from anchor.messages.message import Message
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message
 
 Origin = Literal["stated", "observed"]
 """Who vouches for a member: the operator states it, or the program observed it."""

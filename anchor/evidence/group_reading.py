@@ -13,16 +13,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from anchor.canonical import JsonValue
-from anchor.errors import MalformedError
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message, join
+from anchor.base.messages.validation import describe_fault
 from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.group_members import Group, Origin, find_group, is_mixed, list_members
 from anchor.evidence.record import parse_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
-from anchor.messages.message import Message, join
-from anchor.messages.validation import describe_fault
 
 # A custody event or a notice makes sense together with its kind only, and the kind with it.
 _BESIDE = {"custody": "kind", "notice": "kind"}

@@ -5,10 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message, join
 from anchor.evidence.group_members import list_members
 from anchor.evidence.observed_groups import CheckResult, Environment
-from anchor.messages.message import Message, join
 
 CHECK_RESULTS: dict[CheckResult, Message] = {
     "pass": Message("check-result-pass"),

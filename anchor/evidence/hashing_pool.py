@@ -17,10 +17,10 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.cores import count_usable_cores
-from anchor.system.ordered_tasks import MAX_TASKS
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.cores import count_usable_cores
+from anchor.base.system.ordered_tasks import MAX_TASKS
 
 THREADS, PROCESSES, DASK = "threads", "processes", "dask"
 _TASKS_A_THREAD = 3

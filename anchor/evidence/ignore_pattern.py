@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.evidence.checksums import decode_name
-from anchor.messages.message import Message
 
 # The largest .gitignore files of well-known projects have some hundreds of lines.
 MAX_BYTES: Final = 262_144

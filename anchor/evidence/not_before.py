@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from anchor.canonical import MAX_INTEGER, JsonValue
-from anchor.types import Block, ChainId, Hash32
+from anchor.base.canonical import MAX_INTEGER, JsonValue
+from anchor.base.types import Block, ChainId, Hash32
 
 MEMBER = "not_before"
 _MEMBERS = {"chain_id", "block_number", "block_hash"}

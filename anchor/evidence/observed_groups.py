@@ -6,11 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Observed
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message
 
 CheckResult = Literal["pass", "fail", "not_checked"]
 ClockState = Literal["not_asked", "unanswered", "one_answer", "agree", "disagree"]

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import hashlib
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """The symbols of the values 0 to 31: no I, L, O or U."""

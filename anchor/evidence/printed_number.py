@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.evidence.preservation_number import is_number, parse_number
-from anchor.messages.message import Message
 
 _CERTIFICATE = re.compile(r"AC-(?:\d{8}-)?[0-9A-F]{16}", re.ASCII)
 _HASH = re.compile(r"(?:0x)?([0-9a-f]{64})", re.ASCII)

@@ -16,15 +16,15 @@ from functools import cache
 from json.encoder import encode_basestring
 from pathlib import Path
 
-from anchor.canonical import MAX_INTEGER, JsonValue, encode_canonical, parse_canonical
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.canonical import MAX_INTEGER, JsonValue, encode_canonical, parse_canonical
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import LogId, parse_hex
 from anchor.evidence.checksums import decode_name
-from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.not_before import MEMBER as NOT_BEFORE
 from anchor.evidence.not_before import NotBefore, parse_not_before
 from anchor.evidence.preservation_number import number_record
-from anchor.messages.message import Message
-from anchor.types import LogId, parse_hex
 
 SCHEMA = "evidence-record/1"
 # A record is one leaf and is part of every receipt; this bounds what a verifier reads.

@@ -12,7 +12,8 @@ from typing import Annotated, Literal, Self, get_args
 
 from pydantic import Field, model_validator
 
-from anchor.canonical import MAX_INTEGER, JsonValue
+from anchor.base.canonical import MAX_INTEGER, JsonValue
+from anchor.base.messages.message import Message
 from anchor.evidence.custody_event import KIND as CUSTODY_KIND
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.evidence.extract_group import DatabaseExtract
@@ -27,7 +28,6 @@ from anchor.evidence.observed_groups import (
 from anchor.evidence.record_notice import KINDS as NOTICE_KINDS
 from anchor.evidence.record_notice import NoticeStatement
 from anchor.evidence.statement_text import DigestText, StatementText, TimeText
-from anchor.messages.message import Message
 
 # Beyond that number a bundle has a manifest; each item takes some 250 of a record's 65,535 bytes.
 MAX_ITEMS = 200

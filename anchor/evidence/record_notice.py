@@ -12,12 +12,12 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from anchor.canonical import encode_canonical
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.messages.message import Message
 from anchor.evidence.group_members import Group, Member, dump_group
 from anchor.evidence.record import parse_record
 from anchor.evidence.statement_text import MAX_CHARACTERS, DigestText, StatementText, TimeText
-from anchor.messages.message import Message
 
 NoticeKind = Literal["supersedes", "withdraws"]
 SUPERSEDES: NoticeKind = "supersedes"

@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from anchor.canonical import JsonValue
-from anchor.messages.message import Message
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message
 
 MEMBER = "submitter"
 _MEMBERS = {"account", "actor"}

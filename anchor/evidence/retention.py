@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from anchor.base.system.clock import format_unix_time, parse_time
 from anchor.evidence.group_reading import read_groups
-from anchor.system.clock import format_unix_time, parse_time
 
 NOTICE_DAYS: Final = (30, 7)
 """Days before the erasure at which people are told of it."""

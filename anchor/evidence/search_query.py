@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 MAX_QUERY: Final = 200
 """The most characters of a query: as many as any number, printed with spaces, has."""

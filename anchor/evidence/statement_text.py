@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 # A statement is a sentence or a paragraph; a longer text should be an exhibit of its own.
 MAX_CHARACTERS = 1_000

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
 
 Value: TypeAlias = str | int | float | bytes | None
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import read_regular_file
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import read_regular_file
 
 MAX_QUERIES = 50
 # A record lists the files of an extract, and these names are part of them.

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.extraction.database_snapshot import QueryResult, Row
 from anchor.extraction.extract_column import ExtractColumn
-from anchor.messages.message import Message
 
 _GROUP_ROWS = 65_536
 _GROUP_BYTES = 8 << 20

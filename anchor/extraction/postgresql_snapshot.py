@@ -13,10 +13,10 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.string import TextLoader
 
-from anchor.errors import AnchorError, CannotCheckError, UsageError
+from anchor.base.errors import AnchorError, CannotCheckError, UsageError
+from anchor.base.messages.message import Message
 from anchor.extraction.database_snapshot import QueryResult, fetch_rows
 from anchor.extraction.extract_column import TypedColumn
-from anchor.messages.message import Message
 from anchor.store.location import PostgresDatabase
 from anchor.store.postgresql import KEEPALIVES
 

@@ -8,10 +8,10 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from anchor.errors import CannotCheckError, UsageError
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
 from anchor.extraction.database_snapshot import QueryResult, fetch_rows
 from anchor.extraction.extract_column import DynamicColumn
-from anchor.messages.message import Message
 
 _PATIENCE = 10.0
 # Reading, and no other action: neither ATTACH nor COMMIT nor any PRAGMA.

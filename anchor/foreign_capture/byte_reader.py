@@ -5,9 +5,9 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.capture_findings import CaptureFault
-from anchor.messages.message import Message
 
 CHUNK_BYTES = 1 << 16
 _FIRST_BYTES = 1 << 9

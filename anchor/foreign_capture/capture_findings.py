@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.collection.cleanliness import build_check
-from anchor.errors import MalformedError
 from anchor.evidence.observed_groups import CheckResult, CleanlinessCheck
-from anchor.messages.message import Message
 
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 # Python reads at most six digits.

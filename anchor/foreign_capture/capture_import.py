@@ -7,12 +7,12 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from anchor.base.messages.message import Message
 from anchor.evidence.discovery import Discovered, IntakeProblem, SourceFile
 from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.evidence.group_members import dump_group
 from anchor.evidence.record_groups import RecordGroups
 from anchor.foreign_capture.capture_judgement import judge_capture
-from anchor.messages.message import Message
 from anchor.operate.acceptance import fewest
 from anchor.operate.evidence_collection import (
     CollectionResult,

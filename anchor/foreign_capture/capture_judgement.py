@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from anchor.bag.zip_directory import read_at_in
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import MalformedError
 from anchor.evidence.foreign_capture_group import CaptureForm, ForeignCapture
 from anchor.evidence.group_members import build_group
 from anchor.foreign_capture.byte_reader import CHUNK_BYTES, GZIP, ByteReader, GzipReader
@@ -21,10 +25,6 @@ from anchor.foreign_capture.mhtml_judgement import RELATED, judge_mhtml, read_ma
 from anchor.foreign_capture.wacz_judgement import WaczFile
 from anchor.foreign_capture.warc_judgement import WarcJudge
 from anchor.foreign_capture.warc_records import VERSION_MARK
-from anchor.messages.message import Message
-from anchor.system.clock import format_time
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import open_regular_file
 
 # JSON is parsed as a whole, which takes some ten times its size.
 _MAX_HAR_BYTES = 1 << 28

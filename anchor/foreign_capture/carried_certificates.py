@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding
-from anchor.messages.message import Message
-from anchor.system.clock import format_time
 
 if TYPE_CHECKING:
     from cryptography import x509

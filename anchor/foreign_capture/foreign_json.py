@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from anchor.canonical import check_depth
-from anchor.errors import MalformedError
+from anchor.base.canonical import check_depth
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.capture_findings import CaptureFault
-from anchor.messages.message import Message
 
 
 def parse_object(data: bytes, subject: str) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import base64
 import binascii
 from typing import Any
 
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.capture_findings import (
     CaptureFault,
     CaptureFinding,
@@ -13,7 +14,6 @@ from anchor.foreign_capture.capture_findings import (
     parse_stated_time,
 )
 from anchor.foreign_capture.foreign_json import get_text, list_objects, parse_object
-from anchor.messages.message import Message
 
 _VERSIONS = ("1.1", "1.2", "1.3")
 

@@ -9,9 +9,9 @@ from email.message import Message as MailHeader
 from email.parser import BytesHeaderParser
 from email.utils import parsedate_to_datetime
 
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.byte_reader import ByteReader
 from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding, StatedCapture
-from anchor.messages.message import Message
 
 RELATED = "multipart/related"
 

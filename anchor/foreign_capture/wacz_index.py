@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 
-from anchor.canonical import check_depth
-from anchor.errors import MalformedError
+from anchor.base.canonical import check_depth
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.byte_reader import GZIP, ByteReader, GzipReader
 from anchor.foreign_capture.capture_findings import CaptureFault, CaptureFinding
 from anchor.foreign_capture.warc_judgement import RecordPlaces, digest_uri
-from anchor.messages.message import Message
 
 _MAX_LINE_BYTES = 1 << 20
 # Between two records of a file without compression.

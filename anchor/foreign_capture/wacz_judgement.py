@@ -13,14 +13,14 @@ from typing import BinaryIO
 from anchor.bag.bag_format import check_name
 from anchor.bag.bag_zip import open_entry
 from anchor.bag.zip_directory import ReadAt, ZipEntry, read_directory
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.byte_reader import CHUNK_BYTES, ByteReader
 from anchor.foreign_capture.capture_findings import CaptureFault, StatedCapture, parse_stated_time
 from anchor.foreign_capture.foreign_json import get_text, list_objects, parse_object
 from anchor.foreign_capture.wacz_index import judge_index
 from anchor.foreign_capture.wacz_signature import judge_signature
 from anchor.foreign_capture.warc_judgement import RecordPlaces, WarcJudge
-from anchor.messages.message import Message
 
 PACKAGE = "datapackage.json"
 

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import AnchorError, CannotCheckError, MismatchError, NotTrustedError
+from anchor.base.errors import AnchorError, CannotCheckError, MismatchError, NotTrustedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.foreign_capture.capture_findings import (
     CaptureFault,
     StatedCapture,
@@ -24,8 +26,6 @@ from anchor.foreign_capture.carried_certificates import (
     reading_certificates,
 )
 from anchor.foreign_capture.foreign_json import get_text
-from anchor.messages.message import Message
-from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import (
     MAX_TOKEN_BYTES,
     check_imprint,

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.byte_reader import CHUNK_BYTES, ByteReader
 from anchor.foreign_capture.capture_findings import (
     CaptureFault,
@@ -23,7 +24,6 @@ from anchor.foreign_capture.carried_certificates import (
 )
 from anchor.foreign_capture.http_message import ChunkedBody, parse_header, read_header
 from anchor.foreign_capture.warc_records import WarcReader, WarcRecord
-from anchor.messages.message import Message
 
 _ALGORITHMS = {
     "sha1": "sha1", "sha-1": "sha1", "sha256": "sha256", "sha-256": "sha256",

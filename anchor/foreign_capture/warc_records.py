@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from anchor.base.messages.message import Message
 from anchor.foreign_capture.byte_reader import GZIP, ByteReader, GzipReader
 from anchor.foreign_capture.capture_findings import CaptureFault
-from anchor.messages.message import Message
 
 VERSION_MARK = b"WARC/"
 

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from anchor.errors import AnchorError, ConfigError, MismatchError, StorageError
-from anchor.messages.message import Message
-from anchor.system.durable_files import sync_folder, write_file
-from anchor.system.os_errors import describe_os_error
+from anchor.base.errors import AnchorError, ConfigError, MismatchError, StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder, write_file
+from anchor.base.system.os_errors import describe_os_error
 
 _LOCAL = "file://"
 

@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import ConfigError, MismatchError, UsageError
-from anchor.messages.message import Message
-from anchor.system.durable_files import write_file
-from anchor.system.os_errors import describe_os_error
-from anchor.system.regular_files import open_regular_file
+from anchor.base.errors import ConfigError, MismatchError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.os_errors import describe_os_error
+from anchor.base.system.regular_files import open_regular_file
 
 try:
     import tink

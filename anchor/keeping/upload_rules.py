@@ -8,8 +8,8 @@ import re
 import secrets
 from typing import Final, Literal, TypeAlias, get_args
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 CopyState: TypeAlias = Literal["receiving", "checking", "waiting", "kept", "refused", "deleted"]
 """How far a copy is: its bytes arrive; they are compared; the scanner cannot tell yet; it is kept;

@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
-from anchor.errors import MalformedError, UsageError
-from anchor.evidence.digests import DIGEST_BYTES, Digests
+from anchor.base.digests import DIGEST_BYTES, Digests
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record import SALT_BYTES, encode_record
-from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, accept_each, digest_input
 from anchor.operate.file_intake import AcceptedFile, IntakeResult, gather
 from anchor.operate.receipt_files import refuse_taken_places, skip_receipts
 from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
-from anchor.types import Hash32
 
 # The digests recorded in one transaction, and so with one fsync.
 _CHUNK = 1_000

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, get_args
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
 from anchor.collection.collection_details import check_details
-from anchor.errors import UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped, find_sources
 from anchor.evidence.hashing_pool import open_executor
 from anchor.evidence.record_groups import ProfileName
 from anchor.library.adding import Added, describe_file, report_left_out
-from anchor.messages.message import Message, join
 from anchor.operate.evidence_collection import collect_bundle, collect_files, observe_collection
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import choose_block

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 
 @contextmanager

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NoReturn
 
+from anchor.base.errors import SignerError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address
 from anchor.chain.signer.keystore import (
     KeystoreSigner,
     create_keystore,
@@ -12,9 +15,6 @@ from anchor.chain.signer.keystore import (
     open_keystore,
     read_password_file,
 )
-from anchor.errors import SignerError, UsageError
-from anchor.messages.message import Message
-from anchor.types import Address
 
 
 class Keystore:

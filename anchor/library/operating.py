@@ -11,11 +11,14 @@ from threading import RLock
 from types import MappingProxyType, TracebackType
 from typing import Any, Protocol, Self, get_args
 
+from anchor.base.digests import Digests
+from anchor.base.errors import MalformedError, SignerError, UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import SystemClock
+from anchor.base.types import Address, parse_hex
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
 from anchor.chain.verifier_nodes import open_node
-from anchor.errors import MalformedError, SignerError, UsageError
-from anchor.evidence.digests import Digests
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record_groups import ProfileName
@@ -23,7 +26,6 @@ from anchor.library.adding import Added, add_evidence
 from anchor.library.collecting import Collected, collect_evidence
 from anchor.library.extras import needs_extra
 from anchor.library.keystore_file import Keystore
-from anchor.messages.message import Message, join
 from anchor.monitor.overview import Overview, read_overview
 from anchor.operate.clock_check import describe_held
 from anchor.operate.deployment import Deployment, deploy
@@ -47,8 +49,6 @@ from anchor.store.evidence import (
 from anchor.store.kept_proofs import read_kept
 from anchor.store.location import StoreLocation
 from anchor.store.receipt_basis import Edition, load_edition
-from anchor.system.clock import SystemClock
-from anchor.types import Address, parse_hex
 from anchor.verification.policy import FinalityRule
 
 # The number of pieces looked up at a time.

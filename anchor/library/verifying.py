@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, TypeAlias
 
+from anchor.base.digests import SHA256, SM3, Digests, digest_stream
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId, Hash32
 from anchor.chain.verifier_nodes import Nodes
-from anchor.errors import UsageError
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_stream
 from anchor.evidence.file_hashing import digest_file
 from anchor.library.extras import needs_extra
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId, Hash32
 from anchor.verification import verifier
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Report

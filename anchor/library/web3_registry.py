@@ -5,9 +5,9 @@ from __future__ import annotations
 from web3 import Web3
 from web3.contract import Contract
 
+from anchor.base.types import Address
 from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import load_artifact, registry_address
-from anchor.types import Address
 
 
 def registry_contract(w3: Web3, address: Address | None = None) -> Contract:

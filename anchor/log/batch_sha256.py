@@ -12,7 +12,7 @@ import hashlib
 from struct import Struct
 from typing import Protocol
 
-from anchor.system.cores import count_usable_cores
+from anchor.base.system.cores import count_usable_cores
 
 try:
     from anchor import _sha256

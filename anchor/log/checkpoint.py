@@ -14,7 +14,9 @@ import base64
 import re
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 from anchor.log.signed_note import (
     NoteKey,
     NoteVerifier,
@@ -24,8 +26,6 @@ from anchor.log.signed_note import (
     parse_note,
     sign_note,
 )
-from anchor.messages.message import Message
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 
 # As in receipts: the largest integer that JSON carries exactly everywhere.
 _MAX_CHAIN_ID = 2**53 - 1

@@ -15,9 +15,9 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anchor.errors import MismatchError
-from anchor.messages.message import Message
-from anchor.types import Hash32
+from anchor.base.errors import MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 
 EMPTY_ROOT = Hash32(hashlib.sha256().digest())
 """The root of a tree without leaves (RFC 9162 section 2.1.1)."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     ChainGuardError,
     ConfigError,
@@ -26,26 +26,26 @@ from anchor.errors import (
     NodeUnreachableError,
     UsageError,
 )
-from anchor.log.tiles import TILE_BYTES, Tile
-from anchor.messages.message import Message
-from anchor.objects.object_store import ObjectHeaders
-from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.objects.object_writing import (
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import ObjectHeaders
+from anchor.base.objects.object_url import ObjectUrl, parse_object_url
+from anchor.base.objects.object_writing import (
     check_conditions,
     create_object,
     load_object,
     replace_object,
 )
-from anchor.objects.store_choice import open_object_store, open_writable_store
-from anchor.system.durable_files import write_files
-from anchor.system.os_errors import describe_os_error
-from anchor.system.regular_files import read_regular_file
-from anchor.types import MAX_LOG_SIZE, Hash32, Head
+from anchor.base.objects.store_choice import open_object_store, open_writable_store
+from anchor.base.system.durable_files import write_files
+from anchor.base.system.os_errors import describe_os_error
+from anchor.base.system.regular_files import read_regular_file
+from anchor.base.types import MAX_LOG_SIZE, Hash32, Head
+from anchor.log.tiles import TILE_BYTES, Tile
 
 if TYPE_CHECKING:
     import requests
 
-    from anchor.system.http import BoundedSession
+    from anchor.base.system.http import BoundedSession
 
 CHECKPOINT = "checkpoint"
 
@@ -275,7 +275,7 @@ class WebPublication:
         *,
         max_bytes: int = MAX_FILE_BYTES,
     ) -> None:
-        from anchor.system.urls import redact_url
+        from anchor.base.system.urls import redact_url
 
         try:
             self.name = redact_url(url)
@@ -295,7 +295,7 @@ class WebPublication:
         A busy server is asked again after the seconds in its ``Retry-After`` (status 429 or 503),
         for at most ``_PATIENCE`` seconds in all.
         """
-        from anchor.system.http import read_retry_after
+        from anchor.base.system.http import read_retry_after
 
         waited = 0.0
         response = self._get(path)
@@ -319,7 +319,7 @@ class WebPublication:
     def _get(self, path: str) -> requests.Response:
         import requests
 
-        from anchor.system.http import BadResponse, BoundedSession, format_failure
+        from anchor.base.system.http import BadResponse, BoundedSession, format_failure
 
         if self._session is None:
             self._session = BoundedSession(

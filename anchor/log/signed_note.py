@@ -20,9 +20,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
-from anchor.messages.message import Message
-from anchor.types import parse_hex
+from anchor.base.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import parse_hex
 
 # pycryptodome takes longer to load than everything else here, and parsing a note does not need it.
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from anchor.errors import AnchorError, CannotCheckError, MismatchError
+from anchor.base.errors import AnchorError, CannotCheckError, MismatchError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Hash32, Head
 from anchor.log.batch_sha256 import hash_levels
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH, MerkleTree, RightEdge
-from anchor.messages.message import Message, join
-from anchor.types import Hash32, Head
 
 TILE_BYTES = BLOCK * HASH
 

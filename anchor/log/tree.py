@@ -8,6 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
+from anchor.base.types import MAX_LOG_SIZE, Hash32
 from anchor.log.batch_sha256 import (
     MAX_SUBTREE_HEIGHT,
     hash_levels,
@@ -15,7 +16,6 @@ from anchor.log.batch_sha256 import (
     hash_subtrees,
 )
 from anchor.log.merkle import EMPTY_ROOT, hash_node
-from anchor.types import MAX_LOG_SIZE, Hash32
 
 HASH = 32
 """Length of a hash in bytes."""

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time
+from anchor.base.units import ETHER, GWEI
 from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
 from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.chain.tx_state import REPLACE_AFTER
-from anchor.messages.message import Message
 from anchor.monitor.background_poll import Seen, Sighting
 from anchor.monitor.chain_status import ChainFacts, ExternalStatus
 from anchor.monitor.erasure_check import find_overdue
@@ -22,8 +24,6 @@ from anchor.operate.clock_check import describe_held
 from anchor.operate.daemon import LATE
 from anchor.operate.funds import FEW
 from anchor.project.config import Config
-from anchor.system.clock import parse_time
-from anchor.units import ETHER, GWEI
 
 UNSEALED = 600.0
 """Seconds that evidence may wait for a seal: `anchor run` seals once a minute, or once in ten."""

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 
 FRESH = 15.0
 """Age in seconds at which what was seen is fetched again: about one block."""

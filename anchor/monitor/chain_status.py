@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from anchor.base.errors import CannotCheckError, FinalityViolatedError
+from anchor.base.types import Address
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import CannotCheckError, FinalityViolatedError
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_reader
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
@@ -17,7 +18,6 @@ from anchor.operate.preconditions import check_chain
 from anchor.project.project import OpenProject
 from anchor.store.heads import find_head
 from anchor.store.statistics import load_newest_anchors
-from anchor.types import Address
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

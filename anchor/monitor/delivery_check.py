@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.deliveries import count_deliveries
 

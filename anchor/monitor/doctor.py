@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from anchor.base.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Address
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, NotFinalError, severest
-from anchor.messages.message import Message, join
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
-from anchor.types import Address
 from anchor.verification.report import Verdict
 
 _UNANSWERED = (CannotCheckError, NotFinalError)

@@ -12,14 +12,7 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
-from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
-from anchor.chain.node import Node
-from anchor.chain.node_agreement import agree_on_block, fetch_fees
-from anchor.chain.node_quorum import MAX_LAG, NodeGroup
-from anchor.chain.signer.keystore import find_keystore_address
-from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     ChainGuardError,
     ClockError,
@@ -30,10 +23,21 @@ from anchor.errors import (
     NotTrustedError,
     SignerError,
 )
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import format_unix_time
+from anchor.base.system.os_errors import describe_os_error, explain_os_error
+from anchor.base.types import Block, Head
+from anchor.base.units import ETHER, format_duration, format_wei
+from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
+from anchor.chain.fees import ANCHOR_GAS, format_gwei, gas_limit
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import agree_on_block, fetch_fees
+from anchor.chain.node_quorum import MAX_LAG, NodeGroup
+from anchor.chain.signer.keystore import find_keystore_address
+from anchor.chain.tx_cost import BUDGET_DAYS
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.ethereum.known_chains import label_chain
 from anchor.log.batch_sha256 import IMPLEMENTATION
-from anchor.messages.message import Message, join
 from anchor.monitor.delivery_check import check_deliveries
 from anchor.monitor.doctor import Check, DoctorContext, Remark
 from anchor.monitor.erasure_check import check_erasures
@@ -64,10 +68,6 @@ from anchor.project.signing_key import find_keyfile
 from anchor.registry.artifact import CREATE2_PROXY, expected_code_hash, registry_address
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.schema_version import SCHEMA_VERSION
-from anchor.system.clock import format_unix_time
-from anchor.system.os_errors import describe_os_error, explain_os_error
-from anchor.types import Block, Head
-from anchor.units import ETHER, format_duration, format_wei
 from anchor.verification.policy import MAX_POLICY_BYTES, parse_policy
 from anchor.verification.report import Verdict
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from anchor.errors import StorageError
-from anchor.messages.message import Message
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time
 from anchor.store.database import Database
 from anchor.store.erasures import find_unfinished
-from anchor.system.clock import parse_time
 
 OVERDUE = 600.0
 """Seconds that an erasure may go unfinished: a running daemon takes a minute."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.types import Stage
 from anchor.evidence.printed_number import NumberKind, read_number_or_none
 from anchor.evidence.record import Record, parse_record
 from anchor.project.project import OpenProject
@@ -14,7 +15,6 @@ from anchor.store.evidence import StoredEvidence, load_newest, load_stored
 from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
 from anchor.store.number_search import NumberedItem, find_numbered
-from anchor.types import Stage
 
 # Fewer hexadecimal digits would match by chance.
 _LEAST_HEX = 6

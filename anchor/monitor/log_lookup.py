@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import ChainGuardError, MismatchError, UsageError
+from anchor.base.errors import ChainGuardError, MismatchError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32, Head
 from anchor.log.merkle import PathNode, trace_path, verify_consistency
 from anchor.log.tree import HASH
-from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead
 from anchor.store.record_index import MOST_UNINDEXED, find_leaves
 from anchor.store.runs import find_size, load_leaves
 from anchor.store.sealing import open_tree
 from anchor.store.statistics import find_anchor_above, find_head_above, load_newest_heads
-from anchor.types import Hash32, Head
 
 # The digits of the greatest leaf index: a log has at most 2^48 leaves.
 _MOST_DIGITS = 15

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.types import Stage
 from anchor.project.project import OpenProject
 from anchor.store.evidence import count_waiting
 from anchor.store.heads import newest_anchored, newest_final_anchor, newest_head
 from anchor.store.tx_journal import find_submitted_size
-from anchor.types import Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

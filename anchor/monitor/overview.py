@@ -10,8 +10,9 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Connection
 
+from anchor.base.errors import AnchorError
+from anchor.base.system.clock import format_time, format_unix_time, parse_time
 from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.errors import AnchorError
 from anchor.monitor.timeline import (
     AnchorLine,
     HeadLine,
@@ -38,7 +39,6 @@ from anchor.store.statistics import (
     load_newest_heads,
     sum_costs_since,
 )
-from anchor.system.clock import format_time, format_unix_time, parse_time
 
 HOUR = 3_600
 DAY = 86_400

@@ -11,6 +11,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from anchor.base.system.clock import format_time
+from anchor.base.types import Head, log_number, log_owner
 from anchor.ethereum.keccak import format_address
 from anchor.monitor.alarms import Alarm
 from anchor.monitor.chain_status import ExternalStatus
@@ -19,8 +21,6 @@ from anchor.monitor.overview import Overview
 from anchor.monitor.timeline import AnchorLine, HeadLine
 from anchor.operate.finality import build_finality_json
 from anchor.project.config import Config
-from anchor.system.clock import format_time
-from anchor.types import Head, log_number, log_owner
 
 
 def build_overview_json(

@@ -6,12 +6,12 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from anchor.errors import StorageError
-from anchor.messages.message import Message
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import try_folder
+from anchor.base.system.os_errors import explain_os_error
 from anchor.project.project import OpenProject
 from anchor.store.sqlite import RESERVE
-from anchor.system.durable_files import try_folder
-from anchor.system.os_errors import explain_os_error
 
 
 def check_room(project: OpenProject) -> int:

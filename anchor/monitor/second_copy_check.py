@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anchor.errors import CopyMissingError
-from anchor.messages.message import Message, join
+from anchor.base.errors import CopyMissingError
+from anchor.base.messages.message import Message, join
 from anchor.store.database import Database
 from anchor.store.replication import Copies, is_counted
 

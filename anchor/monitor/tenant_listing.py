@@ -13,9 +13,11 @@ import zlib
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta, tzinfo
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
+from anchor.base.types import MAX_LOG_SIZE, Stage
 from anchor.evidence.record import Record, parse_record
-from anchor.messages.message import Message
 from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_first_since
@@ -24,8 +26,6 @@ from anchor.store.retentions import Retention, load_retentions
 from anchor.store.runs import find_end
 from anchor.store.statistics import find_head_above
 from anchor.store.tenant_slices import load_newest_of
-from anchor.system.clock import format_time
-from anchor.types import MAX_LOG_SIZE, Stage
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?Z", re.ASCII)

@@ -10,7 +10,9 @@ from enum import Enum
 
 from sqlalchemy import Connection
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time
+from anchor.base.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 from anchor.operate.finality import anchored_message
 from anchor.store.statistics import (
     AnchorRow,
@@ -20,8 +22,6 @@ from anchor.store.statistics import (
     load_newest_anchors,
     load_newest_heads,
 )
-from anchor.system.clock import parse_time
-from anchor.types import MAX_LOG_SIZE, ChainId, Hash32, Head
 
 
 class HeadState(Enum):

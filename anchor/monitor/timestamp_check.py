@@ -12,7 +12,7 @@ from ipaddress import ip_address
 from itertools import groupby
 from urllib.parse import urlsplit
 
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 from anchor.project.config import TsaConfig
 
 # Domains such as co.uk and com.cn, under which everybody's names are one label longer.

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, FundsError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import utc_now
+from anchor.base.units import format_wei
 from anchor.chain.fees import format_gwei
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import (
@@ -15,13 +19,9 @@ from anchor.chain.node_agreement import (
 from anchor.chain.tx_cost import bound_cost, bound_gas
 from anchor.chain.tx_decoding import read_gas_limit
 from anchor.chain.tx_state import LOST, NonceSlot
-from anchor.errors import CannotCheckError, ChainGuardError, FundsError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.project.project import OpenProject
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
-from anchor.system.clock import utc_now
-from anchor.units import format_wei
 
 
 def check_transactions(project: OpenProject, node: Node) -> tuple[Message, Message | None]:

@@ -135,7 +135,7 @@ static uint8_t *put_name(uint8_t *out, struct slice name, size_t size)
     return out;
 }
 
-/* Write a time in ms since 1970 as format_time of anchor/system/clock.py does; nothing outside of
+/* Write a time in ms since 1970 as format_time of anchor/base/system/clock.py does; nothing outside of
  * the years 1 to 9999. */
 static uint8_t *put_time(uint8_t *out, int64_t ms)
 {

@@ -17,13 +17,13 @@ from email.utils import format_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
-from anchor.canonical import JsonValue
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
+from anchor.base.units import format_stored_time
 from anchor.notifications.event_types import NotificationType
 from anchor.people.mail_confirmation import CONFIRMATION_SECONDS
 from anchor.people.stated_person import clean_email
-from anchor.units import format_stored_time
 
 _BOTH: Final[tuple[Language, ...]] = ("en", "zh")
 # Long enough for a link in a header, which some mail programs do not read on a second line.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
 from anchor.notifications.event_types import NotificationType
 
 MAX_BODY: Final = 64 * 1024

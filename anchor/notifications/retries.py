@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anchor.system.clock import parse_time
+from anchor.base.system.clock import parse_time
 
 LONGEST_DELAY: Final = 24 * 3_600
 """The most seconds between two attempts to deliver a message."""

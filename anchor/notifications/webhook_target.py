@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.system.public_address import is_public, read_address
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.public_address import is_public, read_address
 
 MAX_URL: Final = 2_000
 

@@ -19,21 +19,21 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Event
 
-from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.digests import parse_algorithms
-from anchor.messages.message import Message
-from anchor.objects.object_hashing import ObjectRow
-from anchor.objects.object_manifest import encode_listing, encode_rows, read_listing, read_rows
-from anchor.objects.object_store import (
+from anchor.base.digests import parse_algorithms
+from anchor.base.errors import CannotCheckError, MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import (
     ListedObject,
     ObjectStore,
     StoreUnavailable,
 )
-from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.objects.store_choice import open_object_store
-from anchor.system.durable_files import is_temporary, write_chunks, write_file
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import read_regular_file
+from anchor.base.objects.object_url import ObjectUrl, parse_object_url
+from anchor.base.objects.store_choice import open_object_store
+from anchor.base.system.durable_files import is_temporary, write_chunks, write_file
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import read_regular_file
+from anchor.objects.object_hashing import ObjectRow
+from anchor.objects.object_manifest import encode_listing, encode_rows, read_listing, read_rows
 
 SCHEMA = "anchor-object-job/1"
 PART_ROWS = 10_000

@@ -8,12 +8,12 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
 
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.objects.object_url import ObjectUrl, parse_object_url
+from anchor.base.system.ordered_tasks import run_in_order
 from anchor.evidence.hashing_pool import HashingWorkers
-from anchor.messages.message import Message
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects, split_batches
-from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.system.ordered_tasks import run_in_order
 
 _SHOWN = 1_000
 

@@ -13,18 +13,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.evidence.digests import Digests, digest_stream
-from anchor.messages.message import Message
-from anchor.objects.bandwidth import BandwidthLimit, share_limit
-from anchor.objects.object_store import (
+from anchor.base.digests import Digests, digest_stream
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import (
     ListedObject,
     ObjectStore,
     ObjectUnreadable,
     StoreUnavailable,
 )
-from anchor.objects.object_url import ObjectUrl
-from anchor.objects.store_choice import open_object_store
+from anchor.base.objects.object_url import ObjectUrl
+from anchor.base.objects.store_choice import open_object_store
+from anchor.objects.bandwidth import BandwidthLimit, share_limit
 
 BATCH_OBJECTS = 256
 BATCH_BYTES = 64 * 1024 * 1024

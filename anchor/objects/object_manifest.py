@@ -12,14 +12,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import MalformedError, UsageError
-from anchor.evidence.digests import DIGEST_BYTES, Digests
-from anchor.messages.message import Message
+from anchor.base.digests import DIGEST_BYTES, Digests
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.objects.object_url import parse_object_url
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import open_regular_file
 from anchor.objects.object_hashing import ObjectRow
-from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import parse_object_url
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import open_regular_file
 
 SCHEMA = "anchor-object-manifest/1"
 MAX_KEY = 4_096

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
-from anchor.canonical import encode_canonical
-from anchor.errors import MalformedError, StoreBusyError, UsageError
-from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import MalformedError, StoreBusyError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Hash32, LogId
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SALT_BYTES, Record, encode_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
 from anchor.evidence.record_submitter import RecordSubmitter
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.operate.anchor_watch import check_clock
 from anchor.project.project import OpenProject
 from anchor.store.columns import (
@@ -45,8 +47,6 @@ from anchor.store.evidence_insertion import (
 from anchor.store.evidence_kinds import MADE, Kind
 from anchor.store.file_origins import tenant_of
 from anchor.store.record_parts import name_by_digest
-from anchor.system.clock import utc_now
-from anchor.types import Hash32, LogId
 
 # Pieces in one transaction: enough that few runs of fingerprints have to be merged, and few enough
 # that the pieces take little memory.

@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from anchor.chain.node import BlockId, Node
-from anchor.chain.node_agreement import reached_by_enough
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -22,7 +20,11 @@ from anchor.errors import (
     IncidentError,
     NodeFaultError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import SystemClock, format_unix_time, unix_now
+from anchor.base.types import Block
+from anchor.chain.node import BlockId, Node
+from anchor.chain.node_agreement import reached_by_enough
 from anchor.operate.clock_check import (
     FRESH,
     TOLERANCE,
@@ -44,8 +46,6 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.store.evidence import HeldBack, find_held_back
 from anchor.store.heads import newest_final_anchor
-from anchor.system.clock import SystemClock, format_unix_time, unix_now
-from anchor.types import Block
 
 PERIOD = 50.0
 """Seconds between two checks: each takes some time, and one per minute is promised."""

@@ -6,6 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, utc_now
+from anchor.base.types import Head
 from anchor.chain.call_simulation import Intent
 from anchor.chain.node import BlockId, Node
 from anchor.chain.registry_reader import RegistryReader
@@ -14,9 +18,7 @@ from anchor.chain.tx_manager import TransactionManager
 from anchor.chain.tx_offer import FeeLimits
 from anchor.chain.tx_settlement import Settlement
 from anchor.chain.tx_state import Inclusion
-from anchor.errors import CannotCheckError, ChainGuardError, ForeignUseError, NodeFaultError
 from anchor.log import merkle
-from anchor.messages.message import Message
 from anchor.operate.contradiction import place_of
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.preconditions import (
@@ -39,8 +41,6 @@ from anchor.store.heads import (
 )
 from anchor.store.sealing import open_tree
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import Clock, utc_now
-from anchor.types import Head
 
 # Nonces that one call may sign for: more indicates interference or a lying node.
 _MOST_NEW = 3

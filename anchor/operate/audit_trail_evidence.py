@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from anchor.errors import AnchorError
-from anchor.evidence.digests import SHA256, SM3, digest_bytes
-from anchor.messages.message import Message
+from anchor.base.digests import SHA256, SM3, digest_bytes
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, accept_each, identify
 from anchor.operate.events import Event
 from anchor.operate.recent_block import NameBlock, choose_block, name_no_block

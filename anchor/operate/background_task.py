@@ -7,7 +7,7 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 
 _Result = TypeVar("_Result")
 

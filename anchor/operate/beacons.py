@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from anchor.base.errors import CannotCheckError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Block, Hash32
 from anchor.chain.beacon_proof import fetch_beacon_proofs
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, UnknownVersionError
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.known_chains import has_block_history
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import find_named_block
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.receipt.history_proof import HISTORY_WINDOW, check_beacon, is_in_window
 from anchor.receipt.state_proof import BeaconProof, StateProof
-from anchor.types import Block, Hash32
 
 
 class Beacons:

@@ -7,16 +7,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import AnchorError, NotFinalError, UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError, NotFinalError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_chunks
+from anchor.base.types import LogId
 from anchor.operate.proving import Prover
 from anchor.project.project import OpenProject
 from anchor.receipt.bundle import encode_bundle, load_bundle, load_bundle_log
 from anchor.receipt.format import Receipt
 from anchor.receipt.places import refuse_place
 from anchor.store.evidence import count_evidence, count_with_record, load_with_record
-from anchor.system.durable_files import write_chunks
-from anchor.types import LogId
 
 
 @dataclass(slots=True)

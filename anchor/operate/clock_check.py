@@ -16,15 +16,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import ClockError
-from anchor.messages.message import Message
+from anchor.base.errors import ClockError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_unix_time
+from anchor.base.units import format_duration, format_timestamp
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.sightings import load_sighting, save_sighting
 from anchor.store.evidence import HeldBack, find_held_back
 from anchor.store.heads import newest_final_anchor
-from anchor.system.clock import format_unix_time
-from anchor.units import format_duration, format_timestamp
 
 TOLERANCE = 300.0
 """Tolerated error of the clock in seconds: slots, sequencers and clock drift stay below it."""

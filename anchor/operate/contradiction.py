@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.types import Anchor, Block, Head
 from anchor.chain.registry_reader import NewestRoot
 from anchor.store.heads import AnchoredHead, AnchorPosition
-from anchor.types import Anchor, Block, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from itertools import islice
 
-from anchor.errors import ConfigError, UsageError
+from anchor.base.errors import ConfigError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.keeping.master_keyset import MasterKeyset, check_installed
-from anchor.messages.message import Message
 from anchor.operate.copy_vault import key_place
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.operate.webhook_secrets import seal_all_secrets
@@ -18,7 +19,6 @@ from anchor.project.config import Config
 from anchor.project.keeping_config import KeepingConfig
 from anchor.project.project import OpenProject
 from anchor.store.copy_rows import load_wrapped_keys, replace_wrapped_key
-from anchor.system.clock import utc_now
 
 # Keys in one transaction: some milliseconds, in which no upload can begin.
 _BATCH = 500

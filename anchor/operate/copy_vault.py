@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
+from anchor.base.messages.message import Message
 from anchor.keeping.copy_objects import open_copy_objects
 from anchor.keeping.master_keyset import CopyKey, MasterKeyset, check_installed, place_of
 from anchor.keeping.upload_rules import folder_of, name_object
-from anchor.messages.message import Message
 from anchor.project.keeping_config import KeepingConfig
 from anchor.store.kept_copies import CopyPart, KeptCopy
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import MismatchError, UsageError
+from anchor.base.errors import MismatchError, UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import utc_now
 from anchor.evidence.custody_event import EVENTS, KIND, ORIGIN, CustodyEvent, name_event
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import parse_groups, read_custody_event
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message, join
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
 from anchor.operate.key_audit_trail import find_user
 from anchor.operate.named_evidence import find_named, names_file
@@ -22,7 +23,6 @@ from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.store.evidence import StoredEvidence, find_by_key
-from anchor.system.clock import utc_now
 from anchor.verification.custody_chain import (
     CustodyLink,
     CustodySubject,

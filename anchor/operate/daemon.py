@@ -12,9 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from anchor.chain.node import Node
-from anchor.chain.signer import Signer
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     CopyMissingError,
     FundsError,
@@ -24,7 +22,10 @@ from anchor.errors import (
     QuorumError,
     StoreBusyError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import StoppableClock, Stopped, format_unix_time, parse_time
+from anchor.chain.node import Node
+from anchor.chain.signer import Signer
 from anchor.operate.anchor_watch import ChainWatch, Clocks
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.audit_trail_evidence import AuditTrailRecorder
@@ -69,7 +70,6 @@ from anchor.store.name_index import enter_names
 from anchor.store.record_index import enter_records
 from anchor.store.retentions import enter_retentions
 from anchor.store.statistics import find_oldest_waiting
-from anchor.system.clock import StoppableClock, Stopped, format_unix_time, parse_time
 
 # Seconds between two checks for waiting evidence, and between two checks for finality.
 _POLL = 1.0

@@ -13,9 +13,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.new_folder import create_folder
 from anchor.collection.machine_environment import clean_text
-from anchor.errors import UsageError
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.extract_group import DatabaseExtract, QueryExtract
 from anchor.evidence.group_members import build_group
@@ -24,7 +27,6 @@ from anchor.extraction.database_snapshot import DatabaseSnapshot
 from anchor.extraction.extract_query import ExtractQuery
 from anchor.extraction.extract_tables import ExtractLimits, write_tables
 from anchor.extraction.sqlite_snapshot import open_sqlite
-from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle
 from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.project import OpenProject
@@ -35,8 +37,6 @@ from anchor.store.location import (
     holds_password,
     parse_location,
 )
-from anchor.system.clock import utc_now
-from anchor.system.new_folder import create_folder
 
 SCHEMA = "anchor-database-extract/1"
 DESCRIPTION = "extract.json"

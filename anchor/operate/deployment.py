@@ -12,14 +12,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, NodeRefusedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, utc_now
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.types import Address, Hash32
 from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.signer import Signer
 from anchor.chain.tx_manager import TransactionManager
 from anchor.chain.tx_state import Inclusion
-from anchor.errors import CannotCheckError, ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate.anchoring import make_manager
 from anchor.operate.preconditions import check_chain, is_deployed
 from anchor.project.config import Config
@@ -43,10 +47,6 @@ from anchor.registry.deployment_record import (
 )
 from anchor.store.heads import newest_head
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import Clock, utc_now
-from anchor.system.durable_files import write_file
-from anchor.system.os_errors import explain_os_error
-from anchor.types import Address, Hash32
 
 # Code that returns nothing, and the instruction of EIP-3855 (Shanghai), which it may follow.
 _RETURN, _PUSH0 = bytes.fromhex("60006000f3"), bytes.fromhex("5f")

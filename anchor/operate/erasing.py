@@ -18,7 +18,9 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.erasure_statement import (
     MAX_PIECES,
     ErasedPiece,
@@ -26,7 +28,6 @@ from anchor.evidence.erasure_statement import (
     build_record,
 )
 from anchor.evidence.record import SALT_BYTES, source_of
-from anchor.messages.message import Message
 from anchor.operate.acceptance import prepare_record
 from anchor.operate.erasure_cleanup import remove_receipts, write_statements
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names
@@ -38,7 +39,6 @@ from anchor.store.columns import ERASED, NewEvidence
 from anchor.store.erasures import Piece, erase_rows, load_erasures, lock_holds
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.legal_holds import CASE, find_held
-from anchor.system.clock import utc_now
 
 # Shorter names are not searched for in the reason: they are part of many words.
 _TELLING = 4

@@ -11,11 +11,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import StorageError
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import is_temporary, private_mode, sync_folder, write_files
+from anchor.base.system.os_errors import describe_os_error
+from anchor.base.types import Hash32
 from anchor.evidence.erasure_statement import find_statement
 from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.config import Config
 from anchor.project.files import BEFORE_UPGRADE, RECEIPT_SUFFIX
@@ -33,10 +37,6 @@ from anchor.store.erasures import (
 )
 from anchor.store.location import SqliteFile, find_copies
 from anchor.store.runs import lock_intake
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import is_temporary, private_mode, sync_folder, write_files
-from anchor.system.os_errors import describe_os_error
-from anchor.types import Hash32
 
 # The name of a statement in its record, given by `anchor.operate.erasing`.
 _STATEMENT = re.compile(r"erasure-[0-9A-Za-z]+-[0-9a-f]{16}\.json")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.operate.background_task import BackgroundTask
 from anchor.operate.erasure_cleanup import CleanupResult, clean_up
 from anchor.operate.events import Event

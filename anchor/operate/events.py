@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.units import format_leaves
 from anchor.operate.anchor_watch import Watched
 from anchor.operate.clock_check import ClockFault, describe_held
 from anchor.operate.finality import build_finality_json
@@ -15,7 +16,6 @@ from anchor.operate.timestamping import StampingOutcome
 from anchor.project.config import Config
 from anchor.store.evidence import HeldBack
 from anchor.store.heads import AnchoredHead
-from anchor.units import format_leaves
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,31 +13,31 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.digests import DIGEST_BYTES, Digests
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import write_file
+from anchor.base.types import ChainId, Hash32, LogId
 from anchor.collection.cleanliness import judge_cleanliness
 from anchor.collection.installation import observe_software
 from anchor.collection.machine import MachinePlaces, observe_machine
 from anchor.collection.machine_environment import describe_environment
 from anchor.collection.ntp import compare_clock
-from anchor.errors import MalformedError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.evidence.bundle_manifest import describe_contents, encode_manifest
 from anchor.evidence.collection_profiles import Demand, list_lacking
-from anchor.evidence.digests import DIGEST_BYTES, Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import FileDigest, hash_sources
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.observed_groups import CleanlinessCheck
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, encode_record
 from anchor.evidence.record_groups import Kind, ProfileName, RecordGroups
-from anchor.messages.message import Message
 from anchor.operate.file_intake import IntakeResult, gather
 from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import write_file
-from anchor.types import ChainId, Hash32, LogId
 
 # The longest values that a record of a file may have beside its name and groups.
 _ANY_DIGESTS = Digests(sha256=bytes(DIGEST_BYTES), sm3=bytes(DIGEST_BYTES), size=MAX_INTEGER)

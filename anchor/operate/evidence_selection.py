@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from anchor.errors import AnchorError, UsageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.store.api_keys import has_keys
 from anchor.store.erasures import (
     Piece,

@@ -9,12 +9,12 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.messages.message import Message
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped
 from anchor.evidence.file_hashing import FileDigest, FileIdentity, hash_sources
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
 from anchor.operate.acceptance import (
     Acceptance,
     AcceptedEvidence,

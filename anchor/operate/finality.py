@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from anchor.base.errors import CannotCheckError, NodeUnreachableError, QuorumError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, utc_now
+from anchor.base.types import Anchor, Block, Head
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import CannotCheckError, NodeUnreachableError, QuorumError
-from anchor.messages.message import Message
 from anchor.operate.contradiction import place_of
 from anchor.operate.incident_handling import fetch_final
 from anchor.operate.preconditions import check_chain_and_incidents, check_code_at
@@ -22,8 +24,6 @@ from anchor.store.heads import (
     load_reversible_anchors,
     save_anchor,
 )
-from anchor.system.clock import Clock, utc_now
-from anchor.types import Anchor, Block, Head
 
 # Seconds between two checks while waiting for finality.
 _FINALITY_POLL = 1.0

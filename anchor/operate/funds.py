@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from anchor.base.errors import ConfigError, SignerError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Address
+from anchor.base.units import ETHER
 from anchor.chain.fees import ANCHOR_GAS, gas_limit
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import find_keystore_address
 from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.errors import ConfigError, SignerError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import label_chain
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.project.signing_key import find_keyfile
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
-from anchor.types import Address
-from anchor.units import ETHER
 
 # A warning is given if less is left than this many anchors cost at the fee cap.
 FEW = 10

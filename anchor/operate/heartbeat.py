@@ -10,12 +10,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from anchor.canonical import JsonValue
-from anchor.errors import StorageError, UsageError
-from anchor.messages.message import Message
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import StorageError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, StoppableClock
 from anchor.project.config import Config
 from anchor.project.sightings import load_sighting, save_sighting
-from anchor.system.clock import Clock, StoppableClock
 
 MAX_SILENCE: Final = 600.0
 """Seconds without a sign after which something is wrong; no call to a node takes so long."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 
-from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     CopyMissingError,
     FinalityViolatedError,
@@ -15,7 +13,11 @@ from anchor.errors import (
     StoreAwayError,
     StoreBusyError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import MAX_LOG_SIZE, Block, Hash32
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.operate.contradiction import (
     FinalReading,
     is_behind,
@@ -31,8 +33,6 @@ from anchor.store.incidents import (
     open_incident,
     withdraw_incident,
 )
-from anchor.system.clock import utc_now
-from anchor.types import MAX_LOG_SIZE, Block, Hash32
 
 
 def check_no_incident(project: OpenProject) -> None:

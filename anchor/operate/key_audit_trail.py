@@ -12,11 +12,11 @@ import os
 from collections.abc import Iterator
 from contextlib import suppress
 
-from anchor.errors import StorageError
-from anchor.messages.message import Message
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import open_private
+from anchor.base.system.os_errors import describe_os_error
 from anchor.project.config import Config
-from anchor.system.durable_files import open_private
-from anchor.system.os_errors import describe_os_error
 
 NAME = "audit.jsonl"
 

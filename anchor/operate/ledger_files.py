@@ -8,8 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time
+from anchor.base.system.durable_files import write_chunks
+from anchor.base.system.os_errors import explain_os_error
 from anchor.project.project import OpenProject
 from anchor.store.ledger import (
     LedgerRow,
@@ -18,9 +21,6 @@ from anchor.store.ledger import (
     list_exhibits,
     list_transactions,
 )
-from anchor.system.clock import parse_time
-from anchor.system.durable_files import write_chunks
-from anchor.system.os_errors import explain_os_error
 
 _GROUP_ROWS = 50_000
 

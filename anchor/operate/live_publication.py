@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import re
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Head
 from anchor.log.checkpoint import Checkpoint, sign_checkpoint
 from anchor.log.publication import ANCHORS_PER_FILE, CHECKPOINT, anchors_path, encode_anchors
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, parse_tile_path
 from anchor.log.tree import BLOCK, BLOCK_HEIGHT, HASH
-from anchor.messages.message import Message
 from anchor.operate.publishing import find_anchor_gap
 from anchor.project.log_key import checkpoint_origin
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors, newest_final_anchor
 from anchor.store.sealing import open_tree
-from anchor.types import Head
 
 _ANCHORS = re.compile(r"anchors/([0-9]{3,9})")
 

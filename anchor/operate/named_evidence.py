@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests, parse_digest
+from anchor.base.digests import Digests, parse_digest
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.group_reading import read_custody_event
 from anchor.evidence.record import parse_record
 from anchor.evidence.record_notice import read_notice
-from anchor.messages.message import Message
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.project.project import OpenProject

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from anchor.base.errors import CannotCheckError, NodeRefusedError, UnknownVersionError
+from anchor.base.messages.message import Message, join
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeRefusedError, UnknownVersionError
-from anchor.messages.message import Message, join
 from anchor.project.config import Config
 from anchor.registry.storage import head_slot
 

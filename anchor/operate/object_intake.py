@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.system.ordered_tasks import run_in_order
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.hashing_pool import HashingWorkers
 from anchor.evidence.record import MAX_NAME_CHARACTERS, source_of
 from anchor.objects.hashing_job import HashingJob, list_ahead
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects, split_batches
-from anchor.objects.object_store import ListedObject
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, claim_restored, fewest
 from anchor.operate.recent_block import NameBlock
 from anchor.project.project import OpenProject
-from anchor.system.ordered_tasks import run_in_order
 
 _SHOWN_PROBLEMS = 1_000
 # Rows of a manifest accepted in one transaction.

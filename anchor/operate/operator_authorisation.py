@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from anchor.base.errors import ChainGuardError, NotFinalError, SignerError, UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import Clock, utc_now
+from anchor.base.types import Address, Hash32, log_owner
 from anchor.chain.call_simulation import Intent
 from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer import Signer, UnsignedTransaction
-from anchor.errors import ChainGuardError, NotFinalError, SignerError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.operate.anchoring import make_manager
 from anchor.operate.funds import find_key
 from anchor.operate.operators import (
@@ -30,8 +32,6 @@ from anchor.project.project import OpenProject
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.heads import newest_anchored
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
-from anchor.system.clock import Clock, utc_now
-from anchor.types import Address, Hash32, log_owner
 
 # The most transactions that one call may settle: an earlier run's, then its own.
 _MAX_ROUNDS = 3

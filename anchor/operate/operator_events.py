@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from anchor.base.errors import CannotCheckError, NodeFaultError, NodeUnreachableError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block, LogId
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeFaultError, NodeUnreachableError
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
 from anchor.project.config import Config
-from anchor.types import Address, Block, LogId
 
 _SET_TOPIC = hash_keccak256(b"OperatorSet(bytes32,address,uint72)")
 MAX_ID = 2**72 - 1

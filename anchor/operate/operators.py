@@ -11,11 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from anchor.chain.node import Node
-from anchor.chain.node_agreement import Value, said_by_enough
-from anchor.chain.registry_reader import RegistryReader
-from anchor.chain.tx_decoding import read_call_data
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     ChainGuardError,
     NodeUnreachableError,
@@ -23,8 +19,14 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Address, Block, LogId
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import Value, said_by_enough
+from anchor.chain.registry_reader import RegistryReader
+from anchor.chain.tx_decoding import read_call_data
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate.deployment import read_record
 from anchor.operate.operator_events import (
     MAX_ID,
@@ -36,8 +38,6 @@ from anchor.project.config import Config
 from anchor.project.project import OpenProject, trust_entry
 from anchor.registry.calldata import decode_set_operator_call
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
-from anchor.types import Address, Block, LogId
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustedOperator
 

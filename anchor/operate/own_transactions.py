@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from functools import partial
 
+from anchor.base.errors import CannotCheckError
+from anchor.base.types import Address, Head, LogId
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import said_by_enough
-from anchor.errors import CannotCheckError
 from anchor.project.project import OpenProject
 from anchor.registry.calldata import decode_anchor_call, decode_succeed_call
 from anchor.store.tx_journal import load_unsigned_anchors
-from anchor.types import Address, Head, LogId
 
 # Blocks searched in one call, the newest anchors' first.
 _MOST_BLOCKS = 1_000

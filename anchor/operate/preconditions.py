@@ -10,10 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from anchor.chain.node import Node
-from anchor.chain.node_agreement import said_by_enough
-from anchor.chain.registry_reader import NewestRoot, RegistryReader
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     ChainGuardError,
     ContradictedError,
@@ -21,8 +18,12 @@ from anchor.errors import (
     QuorumError,
     SignerError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Block, ChainId, Hash32, Head, log_owner
+from anchor.chain.node import Node
+from anchor.chain.node_agreement import said_by_enough
+from anchor.chain.registry_reader import NewestRoot, RegistryReader
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.messages.message import Message
 from anchor.operate.contradiction import is_refuted, place_of
 from anchor.operate.incident_handling import (
     check_incidents,
@@ -33,7 +34,6 @@ from anchor.operate.incident_handling import (
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.store.heads import find_head, newest_final_anchor, newest_head
-from anchor.types import Address, Block, ChainId, Hash32, Head, log_owner
 
 # Prefix of an account's code that delegates to a contract (EIP-7702).
 _DELEGATION = bytes.fromhex("ef0100")

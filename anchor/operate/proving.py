@@ -5,11 +5,12 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32, Head
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError, UsageError
 from anchor.log.merkle import hash_leaf
 from anchor.log.tiles import TileTree
-from anchor.messages.message import Message
 from anchor.operate.finality import update_anchors
 from anchor.operate.preconditions import check_standing
 from anchor.operate.settled_receipts import SettledReceipts
@@ -21,7 +22,6 @@ from anchor.store.heads import AnchoredHead, load_anchors, load_heads
 from anchor.store.kept_proofs import read_kept
 from anchor.store.receipt_basis import load_edition
 from anchor.store.sealing import open_tree
-from anchor.types import Hash32, Head
 
 # Heads whose trees are kept open at a time; each caches some MiB of tiles.
 _OPEN_TREES = 8

@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from anchor.errors import AnchorError, CannotCheckError, StoreBusyError
+from anchor.base.errors import AnchorError, CannotCheckError, StoreBusyError
+from anchor.base.system.clock import Clock
+from anchor.base.types import Head
 from anchor.log.publication import PublicationWriter
 from anchor.operate.background_task import BackgroundTask
 from anchor.operate.backoff import Backoff
@@ -23,8 +25,6 @@ from anchor.operate.events import (
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
-from anchor.system.clock import Clock
-from anchor.types import Head
 
 # A publication that takes longer is reported, and again each time this many seconds have passed.
 _LONG = 600.0

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -21,6 +21,9 @@ from anchor.errors import (
     StorageError,
     StoreBusyError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.file_lock import hold_file
+from anchor.base.types import Head
 from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.publication import (
     ANCHORS_PER_FILE,
@@ -32,13 +35,10 @@ from anchor.log.publication import (
 )
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import Tile, TileTree, right_tiles, tiles_of
-from anchor.messages.message import Message
 from anchor.project.log_key import checkpoint_origin, keep_verifier, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchoredHead, load_anchors
 from anchor.store.sealing import open_tree
-from anchor.system.file_lock import hold_file
-from anchor.types import Head
 
 # Tiles in memory at a time: 2 MiB.
 _BATCH = 256

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from anchor.errors import AnchorError, UnknownVersionError, UsageError
+from anchor.base.errors import AnchorError, UnknownVersionError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.regular_files import read_regular_file
+from anchor.base.types import LogId
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.project.files import (
     BUNDLE_SUFFIX,
     SIGNATURE_NAME,
@@ -19,8 +21,6 @@ from anchor.project.files import (
 )
 from anchor.receipt.bundle import load_bundle_log
 from anchor.receipt.format import MAX_RECEIPT_BYTES, Receipt, check_receipt_path, parse_receipt
-from anchor.system.regular_files import read_regular_file
-from anchor.types import LogId
 
 
 class ReceiptFolder:

@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import AnchorError, CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import unix_now
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, UsageError
 from anchor.ethereum.known_chains import has_block_history
 from anchor.evidence.not_before import NotBefore, parse_not_before
-from anchor.messages.message import Message
 from anchor.operate.incident_handling import fetch_final
 from anchor.operate.preconditions import check_chain
 from anchor.project.config import Config, NotBeforeRule
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.project.sightings import load_sighting, save_sighting
-from anchor.system.clock import unix_now
 
 SHARED_SECONDS = 600
 """Seconds for which records name the same block."""

@@ -6,8 +6,10 @@ import hashlib
 
 from sqlalchemy import Connection
 
-from anchor.canonical import JsonValue
-from anchor.errors import CannotCheckError
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_notice import (
     ORIGIN,
@@ -17,14 +19,12 @@ from anchor.evidence.record_notice import (
     name_notice,
     read_notice,
 )
-from anchor.messages.message import Message
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_once, hash_key
 from anchor.operate.named_evidence import find_named
 from anchor.project.project import OpenProject
 from anchor.store.announcements import announce
 from anchor.store.evidence import StoredEvidence, find_by_key
 from anchor.store.file_origins import tenant_of
-from anchor.system.clock import utc_now
 from anchor.verification.record_status import check_new_notice
 
 

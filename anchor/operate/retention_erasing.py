@@ -13,7 +13,9 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_unix_time, utc_now
 from anchor.evidence.retention import (
     RETRY_SECONDS,
     Beater,
@@ -25,7 +27,6 @@ from anchor.evidence.retention import (
     plan_step,
     states_hold,
 )
-from anchor.messages.message import Message
 from anchor.notifications.message_body import describe_retention
 from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection, find_pieces
@@ -47,7 +48,6 @@ from anchor.store.retentions import (
     note_progress,
 )
 from anchor.store.tenant_events import note_tenant_event
-from anchor.system.clock import format_unix_time, utc_now
 
 MOST = 200
 """Dates that are looked at in one round."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from anchor.base.errors import AnchorError, CannotCheckError, FinalityViolatedError, StoreBusyError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_unix_time
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, FinalityViolatedError, StoreBusyError
-from anchor.messages.message import Message
 from anchor.operate.background_task import BackgroundTask
 from anchor.operate.events import Event
 from anchor.operate.incident_handling import fetch_final
 from anchor.operate.retention_erasing import MOST, RetentionRound, act_on_due
 from anchor.project.project import OpenProject
 from anchor.store.retentions import load_due
-from anchor.system.clock import format_unix_time
 
 # Seconds between two looks for dates that are due, and after a failure.
 _POLL = 60.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.retention import read_retention
-from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.project.project import OpenProject
 from anchor.store.erasures import lock_holds
@@ -14,7 +15,6 @@ from anchor.store.evidence import find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.retentions import Retention, find_retention, forget_retentions, put_retention
 from anchor.store.tenant_events import note_tenant_event
-from anchor.system.clock import utc_now
 
 
 def set_retention(

@@ -11,17 +11,17 @@ from itertools import chain
 from pathlib import Path
 from threading import Event
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.new_folder import create_folder
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
 from anchor.operate.evidence_collection import CollectionResult, collect_bundle
 from anchor.operate.recent_block import NameBlock, name_no_block
 from anchor.project.project import OpenProject
 from anchor.recording.screen_display import choose_display
 from anchor.recording.screen_recorder import FRAMES_A_SECOND, ScreenRecording, record_screen
-from anchor.system.clock import utc_now
-from anchor.system.new_folder import create_folder
 
 SCHEMA = "anchor-screen-recording/1"
 DESCRIPTION = "recording.json"

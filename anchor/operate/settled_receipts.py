@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from anchor.base.errors import AnchorError
+from anchor.base.types import Address, Anchor, Block, Hash32, LogId
 from anchor.chain.node import Node
-from anchor.errors import AnchorError
 from anchor.ethereum.header import parse_header
 from anchor.project.config import Config
 from anchor.receipt.format import Receipt
@@ -16,7 +17,6 @@ from anchor.receipt.state_proof import (
     check_submitter,
     check_successor,
 )
-from anchor.types import Address, Anchor, Block, Hash32, LogId
 
 _Statement = tuple[Anchor, Address, tuple[LogId, int] | None]
 

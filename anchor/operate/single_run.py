@@ -7,10 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from anchor.base.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, unix_now, utc_now
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.errors import CannotCheckError, ForeignUseError, NotFinalError, QuorumError
-from anchor.messages.message import Message
 from anchor.operate.anchor_watch import find_seal_limit
 from anchor.operate.anchoring import anchor_newest
 from anchor.operate.finality import anchored_message, refresh_anchors, wait_until_final
@@ -21,7 +22,6 @@ from anchor.project.project import OpenProject
 from anchor.store.evidence import HeldBack
 from anchor.store.heads import AnchoredHead, find_anchored
 from anchor.store.sealing import seal
-from anchor.system.clock import Clock, unix_now, utc_now
 
 
 class RunState(Enum):

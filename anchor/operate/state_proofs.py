@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from anchor.chain.anchor_proof import Question, fetch_anchor_proof
-from anchor.chain.node import Node
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     NodeUnreachableError,
     NotTrustedError,
     UnknownVersionError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Block, Hash32, LogId
+from anchor.chain.anchor_proof import Question, fetch_anchor_proof
+from anchor.chain.node import Node
 from anchor.ethereum.header import parse_header
 from anchor.evidence.not_before import NotBefore
-from anchor.messages.message import Message
 from anchor.operate.beacons import Beacons
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -31,7 +32,6 @@ from anchor.store.heads import (
     save_proof_trouble,
 )
 from anchor.store.kept_proofs import ReadProof, list_named_blocks, save_proofs
-from anchor.types import Anchor, Block, Hash32, LogId
 
 
 class StateProofs:

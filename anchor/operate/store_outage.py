@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     StorageError,
@@ -13,11 +13,11 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import StoppableClock, Stopped
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import Event
 from anchor.project.project import OpenProject
-from anchor.system.clock import StoppableClock, Stopped
 
 # A lasting outage is reported again after this many seconds.
 _REMIND = 3600.0

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.erasure_statement import check_words
-from anchor.messages.message import Message
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day
 from anchor.operate.erasing import ErasureOrder, erase
@@ -21,7 +22,6 @@ from anchor.store.case_exhibits import is_in_open_case
 from anchor.store.erasures import Piece
 from anchor.store.file_origins import tenant_of
 from anchor.store.tenant_events import load_day, note_tenant_event
-from anchor.system.clock import utc_now
 
 _TRAIL = re.compile(r"tenant:[^/]+/audit-trail-(\d{4}-\d\d-\d\d)\.jsonl", re.ASCII)
 

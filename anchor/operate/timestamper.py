@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from anchor.errors import AnchorError, StoreBusyError
+from anchor.base.errors import AnchorError, StoreBusyError
+from anchor.base.system.clock import Clock
+from anchor.base.types import Head
 from anchor.operate.background_task import BackgroundTask
 from anchor.operate.backoff import Backoff
 from anchor.operate.events import Event, timestamp_event, unstamped_event
@@ -21,8 +23,6 @@ from anchor.operate.timestamping import (
 )
 from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor
-from anchor.system.clock import Clock
-from anchor.types import Head
 
 
 class Timestamper:

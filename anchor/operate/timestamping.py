@@ -12,17 +12,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import AnchorError, CannotCheckError, NotFinalError
+from anchor.base.errors import AnchorError, CannotCheckError, NotFinalError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file, write_files
+from anchor.base.types import Head
 from anchor.log.checkpoint import Checkpoint, sign_checkpoint
-from anchor.messages.message import Message
 from anchor.project.config import Config, TsaConfig
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import OpenProject
 from anchor.store.heads import load_anchors
-from anchor.system.durable_files import write_file, write_files
 from anchor.timestamps.timestamp_token import verify_timestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
-from anchor.types import Head
 from anchor.verification.policy import read_policy
 
 TOKEN_SUFFIX = ".tst"

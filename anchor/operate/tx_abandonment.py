@@ -23,19 +23,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.errors import ChainGuardError, NodeRefusedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import agree_on_final_nonce
 from anchor.chain.tx_decoding import read_call_data
 from anchor.chain.tx_state import NonceSlot
-from anchor.errors import ChainGuardError, NodeRefusedError, UsageError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.artifact import load_artifact
 from anchor.registry.calldata import decode_anchor_call, encode_deployment
 from anchor.store.tx_journal import GIVEN_UP, StoredJournal
-from anchor.system.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import base64
 import secrets
 
-from anchor.errors import ConfigError
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.keeping.master_keyset import MasterKeyset, place_of
-from anchor.messages.message import Message
 from anchor.notifications.webhook_signature import SECRET_BYTES, encode_secret
 from anchor.project.keeping_config import KeepingConfig
 from anchor.store.database import Database

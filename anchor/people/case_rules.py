@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.plain_text import TextRule, clean_text, find_text_fault
 from anchor.people.roles import Permission

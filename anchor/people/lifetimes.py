@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anchor.system.clock import format_unix_time, parse_time
+from anchor.base.system.clock import format_unix_time, parse_time
 
 SESSION_SECONDS: Final = 12 * 3_600
 """The duration of a session, whether used or not."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 # Control, format (which reverses the direction of text), surrogate, private and unassigned.
 _UNFIT: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Final, Literal, TypeAlias, get_args
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message, join
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
 
 Permission: TypeAlias = Literal["submit", "read", "status", "audit", "manage", "admin"]
 """``submit``: submit evidence.  ``read``: receipts, heads and usage.  ``status``: how far evidence

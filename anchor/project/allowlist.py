@@ -18,20 +18,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     MalformedError,
     NotTrustedError,
     ProjectChangedError,
 )
+from anchor.base.messages.message import Message, join
+from anchor.base.system.file_ownership import find_named_path, read_own_file
+from anchor.base.system.toml_text import parse_toml
+from anchor.base.system.user_folder import list_files, remove_file, save_file, user_folder
+from anchor.base.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.messages.message import Message, join
 from anchor.project.files import CONFIG, TRUST_POLICY
-from anchor.system.file_ownership import find_named_path, read_own_file
-from anchor.system.toml_text import parse_toml
-from anchor.system.user_folder import list_files, remove_file, save_file, user_folder
-from anchor.types import Address, ChainId, LogId, log_number, log_owner, make_log_id, parse_hex
 
 FORMAT = "anchor-project/1"
 # Configurations and entries are small; this bounds the read if the path is wrong.

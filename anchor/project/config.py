@@ -31,13 +31,27 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from anchor.base.digests import parse_algorithms
+from anchor.base.errors import ConfigError, MalformedError
+from anchor.base.messages.message import Message, join
+from anchor.base.messages.validation import describe_fault
+from anchor.base.system.file_ownership import read_own_file
+from anchor.base.system.toml_text import parse_toml
+from anchor.base.system.urls import is_plain_url, redact_url
+from anchor.base.types import (
+    Address,
+    ChainId,
+    Hash32,
+    LogId,
+    log_number,
+    log_owner,
+    make_log_id,
+    parse_hex,
+)
+from anchor.base.units import ETHER, GWEI
 from anchor.chain.fees import format_gwei
 from anchor.collection.ntp import split_server
-from anchor.errors import ConfigError, MalformedError
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.evidence.digests import parse_algorithms
-from anchor.messages.message import Message, join
-from anchor.messages.validation import describe_fault
 from anchor.project.allowlist import MAX_CONFIG_BYTES
 from anchor.project.environment import format_member, list_variables
 from anchor.project.files import (
@@ -65,20 +79,6 @@ from anchor.project.sign_in_config import (
 )
 from anchor.store.location import SqliteFile, StoreLocation, holds_password, parse_location
 from anchor.store.replication import SECOND_SERVER_NEEDED, CopyRule
-from anchor.system.file_ownership import read_own_file
-from anchor.system.toml_text import parse_toml
-from anchor.system.urls import is_plain_url, redact_url
-from anchor.types import (
-    Address,
-    ChainId,
-    Hash32,
-    LogId,
-    log_number,
-    log_owner,
-    make_log_id,
-    parse_hex,
-)
-from anchor.units import ETHER, GWEI
 from anchor.verification.policy import MAX_TIME_SLACK, FinalityRule, finality_depth
 from anchor.verification.quorum_rules import find_conflict, operator_quorum
 

@@ -6,27 +6,27 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
-from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryReader
-from anchor.chain.signer.keystore import write_keystore
-from anchor.errors import (
+from anchor.base.digests import SHA256, SM3
+from anchor.base.errors import (
     ChainGuardError,
     ConfigError,
     UsageError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.types import Address, ChainId, Hash32, make_log_id
+from anchor.chain.devnet.accounts import DEV_ADDRESS, DEVNET_CHAIN_ID, PUBLIC_DEV_KEY
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
+from anchor.chain.signer.keystore import write_keystore
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
 from anchor.ethereum.known_chains import Chain, check_genesis, find_chain
-from anchor.evidence.digests import SHA256, SM3
-from anchor.messages.message import Message
 from anchor.project.config import Config, SignerConfig, WaitFor, check_config, resolve_quorum
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance, size_allowance
 from anchor.project.files import CONFIG, TRUST_POLICY
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.system.durable_files import write_file
-from anchor.system.os_errors import explain_os_error
-from anchor.types import Address, ChainId, Hash32, make_log_id
 from anchor.verification.pinning import find_devnet_finality
 from anchor.verification.policy import FinalityRule
 

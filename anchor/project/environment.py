@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 PREFIX = "ANCHOR_"
 DELIMITER = "__"

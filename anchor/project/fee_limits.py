@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from anchor.base.errors import CannotCheckError, FundsError
+from anchor.base.messages.message import Message
+from anchor.base.units import GWEI
 from anchor.chain.fees import ANCHOR_GAS, gas_limit, price_dynamic, price_legacy
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import asked_by_enough
-from anchor.errors import CannotCheckError, FundsError
-from anchor.messages.message import Message
-from anchor.units import GWEI
 
 HIGHEST_FEE_CAP = 100 * GWEI
 """The fee cap of a new project, unless the market price is above it."""

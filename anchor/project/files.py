@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from anchor.types import ChainId
+from anchor.base.types import ChainId
 
 CONFIG = "anchor.toml"
 TRUST_POLICY = "trust.toml"

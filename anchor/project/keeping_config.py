@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 
 _LOCAL = "file://"
 # 2^53 - 1: the largest number that JSON readers agree about.

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchor.errors import AnchorError, ConfigError, MismatchError
+from anchor.base.errors import AnchorError, ConfigError, MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import private_mode, write_file
+from anchor.base.system.os_errors import explain_os_error
 from anchor.log.checkpoint import log_origin
 from anchor.log.signed_note import NoteKey, encode_private_key, generate_key, parse_private_key
-from anchor.messages.message import Message
 from anchor.project.config import Config
-from anchor.system.durable_files import private_mode, write_file
-from anchor.system.os_errors import explain_os_error
 
 _MAX_KEY_BYTES = 4_096
 

@@ -6,10 +6,10 @@ import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
+from anchor.base.messages.message import Message
+from anchor.base.types import log_number, log_owner
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.project.config import Config
-from anchor.types import log_number, log_owner
 
 
 def describe_missing_policy(config: Config) -> tuple[Message, Message]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from anchor.base.messages.message import Message
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.verifier_nodes import open_node
-from anchor.messages.message import Message
 
 if TYPE_CHECKING:  # a verifier opens nodes without a project
     from anchor.project.config import Config

@@ -9,9 +9,9 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.chain.signer.keystore import read_password_file
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
 from anchor.notifications.mail_text import parse_address
 
 MailSecurity: TypeAlias = Literal["starttls", "tls", "none"]

@@ -14,9 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from anchor.errors import ConfigError, MalformedError, NotTrustedError, ProjectChangedError
+from anchor.base.errors import ConfigError, MalformedError, NotTrustedError, ProjectChangedError
+from anchor.base.messages.message import Message
+from anchor.base.system.file_ownership import find_named_path
+from anchor.base.system.user_folder import list_files, remove_file, save_file
+from anchor.base.types import Address
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.project.allowlist import (
     check_allowed,
     check_policy_allowed,
@@ -24,9 +27,6 @@ from anchor.project.allowlist import (
     find_policy_path,
     named_config,
 )
-from anchor.system.file_ownership import find_named_path
-from anchor.system.user_folder import list_files, remove_file, save_file
-from anchor.types import Address
 from anchor.verification.policy import (
     TrustEntry,
     TrustPolicy,

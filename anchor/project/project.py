@@ -14,8 +14,12 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from anchor.errors import ChainGuardError, ConfigError
-from anchor.messages.message import Message
+from anchor.base.errors import ChainGuardError, ConfigError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.urls import is_node_url, is_plain_url
+from anchor.base.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.project.config import Config, encode_config
 from anchor.project.log_key import create_log_key
 from anchor.store.acknowledged_log import SideFile
@@ -24,10 +28,6 @@ from anchor.store.heads import newest_head
 from anchor.store.schema import project
 from anchor.store.staging import Writable, build_database
 from anchor.store.tile_folder import TileFolder
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import write_file
-from anchor.system.urls import is_node_url, is_plain_url
-from anchor.types import Address, ChainId, LogId, log_number, log_owner
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustEntry
 from anchor.verification.quorum_rules import MAX_NODES

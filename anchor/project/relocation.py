@@ -19,18 +19,18 @@ from typing import Any
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from anchor.errors import AnchorError, ConfigError
+from anchor.base.errors import AnchorError, ConfigError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import write_file
+from anchor.base.types import Address, ChainId
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.project.allowlist import allow_registry
 from anchor.project.config import Config
 from anchor.project.project import OpenProject, load_pinned_registry, open_project, pin_registry
 from anchor.registry.artifact import create_address
 from anchor.store.database import Database, open_database
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import write_file
-from anchor.types import Address, ChainId
 
 
 def created_addresses(database: Database, chain_id: ChainId) -> list[Address]:

@@ -10,10 +10,10 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from anchor.canonical import JsonValue, encode_canonical, parse_strict
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
-from anchor.system.durable_files import private_mode, write_file
+from anchor.base.canonical import JsonValue, encode_canonical, parse_strict
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import private_mode, write_file
 
 _MOST_BYTES = 4_096
 

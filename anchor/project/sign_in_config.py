@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.chain.signer.keystore import read_password_file
-from anchor.errors import ConfigError
 from anchor.evidence.statement_text import StatementText
-from anchor.messages.message import Message
 
 MOST_PROVIDERS = 8
 _LOCAL = ("localhost", "127.0.0.1", "::1")

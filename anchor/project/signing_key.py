@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.chain.signer import Signer
 from anchor.chain.signer.keystore import find_ape_keyfile, open_keystore, read_password_file
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
 from anchor.project.config import Config
 
 

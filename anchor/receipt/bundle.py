@@ -18,11 +18,14 @@ from typing import Annotated, Any, BinaryIO, Literal
 
 from pydantic import BeforeValidator, Field, RootModel
 
-from anchor.canonical import parse_strict
-from anchor.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import open_regular_file
+from anchor.base.types import MAX_LOG_SIZE, Hash32, Head, LogId
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import fold_path, hash_leaf, path_length
-from anchor.messages.message import Message
 from anchor.receipt.format import (
     BeaconDocument,
     Bytes32Hex,
@@ -45,9 +48,6 @@ from anchor.receipt.format import (
     validate_members,
 )
 from anchor.receipt.state_proof import BeaconProof
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import open_regular_file
-from anchor.types import MAX_LOG_SIZE, Hash32, Head, LogId
 
 BUNDLE_FORMAT = "anchor-receipts/1"
 # The largest line is one of an anchor with every proof: 350 KB.  A record with the worst escaping

@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 from uuid import NAMESPACE_URL, uuid5
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.ethereum.keccak import format_address
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import parse_record
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
-from anchor.system.clock import format_time
 
 _UCO = "https://ontology.unifiedcyberontology.org/uco"
 _CONTEXT: dict[str, JsonValue] = {

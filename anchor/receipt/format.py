@@ -25,19 +25,19 @@ from pydantic import (
     ValidationError,
 )
 
-from anchor.canonical import parse_strict
-from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.messages.validation import describe_fault
+from anchor.base.system.durable_files import write_file
+from anchor.base.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 from anchor.ethereum.header import MAX_HEADER_BYTES
 from anchor.ethereum.trie import MAX_NODE_BYTES, MAX_NODES
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import MAX_PATH, hash_leaf, root_from_path
-from anchor.messages.message import Message
-from anchor.messages.validation import describe_fault
 from anchor.receipt.places import read_place, read_taken_place, refuse_place
 from anchor.receipt.state_proof import BeaconProof, StateProof, SuccessorProof, Takeover
-from anchor.system.durable_files import write_file
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId
 
 FORMAT = "anchor-receipt/1"
 # A record with the worst escaping takes 400 KB; 16 anchors with paths and state proofs of a chain

@@ -7,13 +7,13 @@ receipt's anchor, with nothing more to trust than that header's hash.
 
 from __future__ import annotations
 
-from anchor.errors import MismatchError, NotTrustedError
+from anchor.base.errors import MismatchError, NotTrustedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.header import Header, parse_header
 from anchor.evidence.not_before import NotBefore
-from anchor.messages.message import Message
 from anchor.receipt.state_proof import BeaconProof
 from anchor.receipt.storage_proof import prove_account, prove_word
-from anchor.types import Address, ChainId, Hash32
 
 # EIP-2935, "Specification": HISTORY_STORAGE_ADDRESS and HISTORY_SERVE_WINDOW.
 HISTORY_CONTRACT = Address(bytes.fromhex("0000f90827f1c53a10cb7a02335b175320002935"))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
-from anchor.system.regular_files import read_regular_file
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.system.regular_files import read_regular_file
 
 
 def read_place(path: Path, most: int) -> bytes:

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     MismatchError,
     NodeFaultError,
     NotTrustedError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Anchor, Hash32, LogId, log_owner
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.receipt.storage_proof import prove_account, prove_word
 from anchor.registry.storage import (
     anchor_slot,
@@ -28,7 +29,6 @@ from anchor.registry.storage import (
     operator_key_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, Hash32, LogId, log_owner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

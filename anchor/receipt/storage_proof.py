@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from anchor.errors import MalformedError, MismatchError
+from anchor.base.errors import MalformedError, MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Hash32
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import decode_rlp, parse_bytes, parse_integer
 from anchor.ethereum.trie import verify_trie_proof
-from anchor.messages.message import Message
-from anchor.types import Address, Hash32
 
 # Four items: two integers and two hashes take at most 110 bytes.
 _MAX_ACCOUNT_BYTES = 110

@@ -10,10 +10,10 @@ from pathlib import Path
 from threading import Event
 from typing import Final, Literal
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.guarded_process import end_guarded, start_guarded
-from anchor.system.programs import find_program, run_program
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.guarded_process import end_guarded, start_guarded
+from anchor.base.system.programs import find_program, run_program
 
 FRAMES_A_SECOND: Final = 10
 MAX_SECONDS: Final = 4 * 3_600

@@ -13,9 +13,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from anchor.errors import ChainGuardError, ConfigError, MismatchError, UsageError
+from anchor.base.errors import ChainGuardError, ConfigError, MismatchError, UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import utc_now
+from anchor.base.system.durable_files import is_temporary
+from anchor.base.system.regular_files import open_regular_file
+from anchor.base.types import Head
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.files import CONFIG, ERASURES, SIDE_FILE, TIMESTAMPS, TRUST_POLICY
@@ -31,10 +35,6 @@ from anchor.store.schema_version import SCHEMA_VERSION
 from anchor.store.sealing import write_tiles
 from anchor.store.snapshot import copy_store, open_copy
 from anchor.store.tile_folder import TileFolder
-from anchor.system.clock import utc_now
-from anchor.system.durable_files import is_temporary
-from anchor.system.regular_files import open_regular_file
-from anchor.types import Head
 
 
 def make_backup(

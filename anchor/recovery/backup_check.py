@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import ChainGuardError, ConfigError, UnknownVersionError
-from anchor.messages.message import Message
+from anchor.base.errors import ChainGuardError, ConfigError, UnknownVersionError
+from anchor.base.messages.message import Message
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import is_pinned
 from anchor.recovery.store_audit import audit_log, limit_breaches

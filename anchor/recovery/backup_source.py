@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from anchor.errors import ChainGuardError, MismatchError
-from anchor.messages.message import Message
+from anchor.base.errors import ChainGuardError, MismatchError
+from anchor.base.messages.message import Message
 from anchor.project.config import Config
 from anchor.store.backup_files import OTHER_BACKUP, find_changes, read_manifest
 from anchor.store.backup_folder import find_backup

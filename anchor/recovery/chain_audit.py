@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain, groupby, pairwise
 
+from anchor.base.errors import CannotCheckError, QuorumError
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Block, Hash32, Head
 from anchor.chain.node import Node
 from anchor.chain.node_agreement import reached_by_enough
 from anchor.chain.registry_reader import RegistryHead, RegistryReader
-from anchor.errors import CannotCheckError, QuorumError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, format_address
-from anchor.messages.message import Message
 from anchor.operate.contradiction import is_behind
 from anchor.operate.own_transactions import find_own_nonces
 from anchor.operate.preconditions import check_chain, check_registry
@@ -26,7 +27,6 @@ from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import limit_breaches
 from anchor.store.heads import AnchoredHead, find_head, load_anchors, load_heads
 from anchor.store.tx_journal import GIVEN_UP, SlotRow, load_slot_rows
-from anchor.types import Anchor, Block, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

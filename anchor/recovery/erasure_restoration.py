@@ -13,7 +13,8 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.types import Hash32
 from anchor.evidence.erasure_statement import ErasureStatement, find_statement, parse_statement
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf
@@ -36,7 +37,6 @@ from anchor.store.legal_holds import insert_holds, load_holds
 from anchor.store.retentions import settle_retentions
 from anchor.store.row_transfer import Skipped
 from anchor.store.staging import Writable
-from anchor.types import Hash32
 
 
 class KnownErasures:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.chain.tx_decoding import SignedTransaction, decode_transaction
 from anchor.chain.tx_state import LOST
-from anchor.errors import MalformedError
 from anchor.ethereum.keccak import format_address, hash_keccak256
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
 from anchor.registry.artifact import CREATE2_PROXY

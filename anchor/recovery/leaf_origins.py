@@ -8,18 +8,18 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.types import LogId
 from anchor.log.publication import PublicationReader, read_tile
 from anchor.log.tiles import read_leaves as read_tiles
 from anchor.log.tree import BLOCK, RightEdge
-from anchor.messages.message import Message
 from anchor.operate.receipt_files import read_receipt
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.store.database import Database
 from anchor.store.heads import load_heads
 from anchor.store.sealing import read_leaves
 from anchor.store.tile_folder import TileFolder
-from anchor.types import LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.system.clock import format_time
+from anchor.base.types import Hash32
 from anchor.evidence.record import parse_record, source_of
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import HASH
@@ -30,8 +32,6 @@ from anchor.store.row_transfer import (
     row_of_leaf,
 )
 from anchor.store.sorted_rows import split_rows
-from anchor.system.clock import format_time
-from anchor.types import Hash32
 
 
 @dataclass(frozen=True, slots=True)

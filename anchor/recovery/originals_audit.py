@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from os import fsdecode
 from pathlib import Path
 
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.messages.message import Message
 from anchor.evidence.checksums import encode_name
-from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, describe_error
 from anchor.evidence.file_hashing import FileDigest, hash_sources
-from anchor.messages.message import Message
 from anchor.project.project import OpenProject
 from anchor.store.file_origins import load_files
 

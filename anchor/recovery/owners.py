@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
+from anchor.base.types import Hash32
 from anchor.log.batch_sha256 import Buffer
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
@@ -26,7 +27,6 @@ from anchor.store.sorted_rows import (
     sort_rows,
     split_rows,
 )
-from anchor.types import Hash32
 
 _HASH = 32
 _PAIR = 2 * _HASH

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Address, Hash32, Head
 from anchor.chain.node import Node, TransactionReceipt
 from anchor.chain.registry_reader import RegistryReader
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.recovery.custody_restoration import restore_custody_keys
 from anchor.recovery.erasure_restoration import reapply_erasures, restore_erased_keys
@@ -66,8 +68,6 @@ from anchor.store.runs import find_run_end
 from anchor.store.sorted_rows import search_rows, sort_rows
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import AttemptRow, load_attempt_rows
-from anchor.system.clock import utc_now
-from anchor.types import Address, Hash32, Head
 
 # Pieces in one transaction, each with a record of about 1 KiB if it is not moved with its run.
 _BATCH = 10_000

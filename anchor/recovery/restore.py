@@ -15,9 +15,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryHead, RegistryReader
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -27,9 +25,12 @@ from anchor.errors import (
     NotFinalError,
     QuorumError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Anchor, Hash32, Head
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryHead, RegistryReader
 from anchor.ethereum.keccak import format_address
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.operate.funds import find_key
 from anchor.project.config import Config
 from anchor.project.project import make_store, open_project
@@ -47,7 +48,6 @@ from anchor.store.heads import (
 )
 from anchor.store.staging import Writable
 from anchor.store.tx_journal import load_attempt_rows
-from anchor.types import Address, Anchor, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

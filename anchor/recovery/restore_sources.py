@@ -9,9 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
-from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryReader
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -21,9 +19,11 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
+from anchor.base.messages.message import Message
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
 from anchor.log.checkpoint import log_origin, open_checkpoint
 from anchor.log.publication import CHECKPOINT, open_reader, read_anchors
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.project.files import ERASURES, SIDE_FILE, TIMESTAMPS
 from anchor.project.project import load_pinned_registry, open_project

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
@@ -17,10 +17,11 @@ from anchor.errors import (
     MismatchError,
     StorageError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Head
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.project.log_key import load_log_key, public_path
 from anchor.project.project import OpenProject
 from anchor.receipt.state_proof import check_account, check_anchor
@@ -53,7 +54,6 @@ from anchor.store.runs import load_runs
 from anchor.store.sealing import check_leaves, read_leaves, write_tiles
 from anchor.store.sqlite_integrity import find_damage
 from anchor.store.tile_folder import SIZE, TileFolder
-from anchor.types import Head
 
 # More breaches than this have one common cause.
 MAX_BREACHES = 100

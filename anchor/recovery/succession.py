@@ -15,11 +15,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from anchor.chain.call_simulation import Intent
-from anchor.chain.node import Node
-from anchor.chain.registry_reader import RegistryReader
-from anchor.chain.signer import Signer
-from anchor.errors import (
+from anchor.base.errors import (
     ChainGuardError,
     ConfigError,
     NodeFaultError,
@@ -27,8 +23,15 @@ from anchor.errors import (
     SignerError,
     UsageError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock
+from anchor.base.system.durable_files import write_file
+from anchor.base.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
+from anchor.chain.call_simulation import Intent
+from anchor.chain.node import Node
+from anchor.chain.registry_reader import RegistryReader
+from anchor.chain.signer import Signer
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate.anchoring import make_manager, record_anchors
 from anchor.operate.finality import refresh_anchors, wait_until_final
 from anchor.operate.incident_handling import check_no_incident
@@ -55,9 +58,6 @@ from anchor.store.heads import (
     save_anchor,
 )
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.system.clock import Clock
-from anchor.system.durable_files import write_file
-from anchor.types import Hash32, Head, LogId, log_number, log_owner, make_log_id
 
 # Transactions that one call may have to settle: an earlier run's, then its own.
 _MAX_ROUNDS = 3

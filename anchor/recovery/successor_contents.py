@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from anchor.errors import AnchorError, ChainGuardError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError, ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.types import Head, log_number
 from anchor.operate.proving import Prover
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.project.config import Config
@@ -34,7 +35,6 @@ from anchor.store.row_transfer import build_entries, load_placed_runs, load_rows
 from anchor.store.run_parts import join_small
 from anchor.store.runs import lock_intake
 from anchor.store.staging import Writable
-from anchor.types import Head, log_number
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from anchor.system.durable_files import write_files
-from anchor.system.regular_files import read_regular_file
+from anchor.base.system.durable_files import write_files
+from anchor.base.system.regular_files import read_regular_file
 
 # A head that has a token is not stamped again, so the token comes after the files beside it.
 _LAST = ".tst"

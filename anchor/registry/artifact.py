@@ -12,9 +12,9 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.rlp import encode_integer, encode_rlp
-from anchor.types import Address, ChainId, Hash32
 
 # EIP-1014 deployments go through this proxy, which has the same address on every chain that has
 # it: github.com/Arachnid/deterministic-deployment-proxy.

@@ -9,11 +9,11 @@ from typing import Any
 from eth_abi.abi import decode, encode
 from eth_abi.exceptions import DecodingError
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Hash32, Head, LogId
 from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
-from anchor.messages.message import Message
 from anchor.registry.artifact import CREATE2_SALT, load_artifact
-from anchor.types import Address, Hash32, Head, LogId
 
 
 def encode_anchor_call(log: LogId, head: Head, consistency_proof: Sequence[Hash32]) -> bytes:

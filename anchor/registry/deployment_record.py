@@ -12,10 +12,11 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.canonical import parse_strict
-from anchor.errors import ChainGuardError, MalformedError, UnknownVersionError
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import ChainGuardError, MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId, Hash32, parse_hex
 from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
-from anchor.messages.message import Message
 from anchor.registry.artifact import (
     CREATE2_PROXY,
     CREATE2_SALT,
@@ -23,7 +24,6 @@ from anchor.registry.artifact import (
     load_standard_input,
     registry_address,
 )
-from anchor.types import Address, ChainId, Hash32, parse_hex
 
 FORMAT = "anchor-deployment/1"
 # Records have less than 2 KiB; this bounds the read if the file is a wrong one.

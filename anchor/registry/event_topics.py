@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Hash32
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
-from anchor.types import Anchor, Hash32
 
 ANCHORED = hash_keccak256(b"Anchored(bytes32,bytes32,uint256,uint256,bytes32)")
 """The first topic of ``Anchored(log indexed, root indexed, size, sequence, previousRoot)``."""

@@ -7,10 +7,10 @@ to 32 bytes (Solidity documentation, "Layout of State Variables in Storage").
 
 from __future__ import annotations
 
-from anchor.errors import NodeFaultError
+from anchor.base.errors import NodeFaultError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Anchor, Hash32, LogId
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
-from anchor.types import Address, Anchor, Hash32, LogId
 
 ANCHORS_SLOT = 0
 HEADS_SLOT = 1

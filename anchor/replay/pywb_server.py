@@ -16,10 +16,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import CannotCheckError, UsageError
-from anchor.messages.message import Message
-from anchor.system.guarded_process import end_guarded, start_guarded
-from anchor.system.programs import find_program, run_program
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.guarded_process import end_guarded, start_guarded
+from anchor.base.system.programs import find_program, run_program
 
 COLLECTION = "capture"
 _MANAGER, _SERVER = "wb-manager", "wayback"

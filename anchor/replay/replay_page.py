@@ -12,16 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from anchor.base.errors import AnchorError
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message
+from anchor.base.system.regular_files import read_regular_file
 from anchor.comparison.capture_bag import CaptureBag
 from anchor.comparison.page_rendering import embed_png, render_page
-from anchor.errors import AnchorError
 from anchor.evidence.record import parse_record
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message
 from anchor.project.files import sidecar_path
 from anchor.receipt.format import MAX_RECEIPT_BYTES, parse_receipt
 from anchor.replay.pywb_server import RunningPywb
-from anchor.system.regular_files import read_regular_file
 
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 _MAX_SCREENSHOT: Final = 1 << 26

@@ -11,11 +11,11 @@ from anchor.bag.bag_format import MANIFEST, PAYLOAD
 from anchor.bag.bag_zip import open_entry
 from anchor.bag.zip_directory import read_at_in, read_directory
 from anchor.bag.zip_entry import STORED
+from anchor.base.digests import CHUNK_BYTES
+from anchor.base.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
 from anchor.comparison.capture_bag import CaptureBag
-from anchor.errors import MalformedError, MismatchError, UnknownVersionError, UsageError
-from anchor.evidence.digests import CHUNK_BYTES
-from anchor.messages.message import Message
-from anchor.system.os_errors import explain_os_error
 
 ARCHIVE = "capture.wacz"
 # More than captures have; each is a file to be indexed.

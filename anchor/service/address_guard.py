@@ -7,8 +7,8 @@ import contextlib
 import logging
 from collections.abc import Callable
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.people.lifetimes import later
 from anchor.service.address_limits import LimitedCounts
 from anchor.service.block_list import BlockList

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 
 from fastapi import Request
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.client_address import group_address
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings

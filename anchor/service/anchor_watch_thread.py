@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable
 from random import SystemRandom
 
+from anchor.base.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import unix_now
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, ContradictedError, FinalityViolatedError, IncidentError
-from anchor.messages.message import Message
 from anchor.operate.anchor_watch import PERIOD, ChainWatch, Clocks
 from anchor.operate.incident_handling import check_no_incident
 from anchor.project.project import OpenProject
-from anchor.system.clock import unix_now
 
 # The most seconds of random delay between two checks, within what PERIOD leaves of the minute.
 _SPREAD = 5.0

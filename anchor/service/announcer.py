@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from anchor.base.system.clock import utc_now
 from anchor.notifications.message_body import MAX_LISTED, describe_final, encode_message
 from anchor.service.worker import Service
 from anchor.store.announcements import (
@@ -14,7 +15,6 @@ from anchor.store.announcements import (
 from anchor.store.deliveries import settle_announcement
 from anchor.store.final_evidence import count_by_tenant
 from anchor.store.jobs import Record, TakenJob, record_nothing
-from anchor.system.clock import utc_now
 
 
 class Announcer:

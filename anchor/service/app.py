@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.capture.capture_spool import CaptureSpool
-from anchor.errors import ConfigError
 from anchor.keeping.master_keyset import MasterKeyset
-from anchor.messages.message import Message
 from anchor.operate.webhook_secrets import seal_clear_secrets
 from anchor.people.passkey_rules import find_relying_party
 from anchor.project.config import Config

@@ -23,7 +23,8 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.types import Scope
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.roles import Permission
 from anchor.service.address_limits import COUNTED, TokenBuckets, limits_of, too_many
 from anchor.service.caller import Caller, caller_of_key, load_session_callers
@@ -32,7 +33,6 @@ from anchor.service.problems import CLOSE, FieldError, Problem, unauthorised
 from anchor.service.session_cookies import check_origin, find_browser_session, is_from_other_site
 from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import ApiKey, find_key
-from anchor.system.clock import utc_now
 
 _AUDIT_LOG = logging.getLogger("anchor.audit")
 # A key has 84 characters; a much longer text is not a key.

@@ -6,7 +6,7 @@ import ipaddress
 from collections.abc import Iterable
 from typing import TypeAlias
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.problems import FieldError, Problem
 from anchor.store.blocked_networks import BlockedNetwork
 

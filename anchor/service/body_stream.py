@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Message as AsgiMessage
 from starlette.types import Receive
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.caller_recheck import CallerLease
 from anchor.service.problems import Problem
 

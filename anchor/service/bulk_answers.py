@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
+from anchor.base.types import Stage
 from anchor.service.bulk_runs import format_accepted
 from anchor.service.problems import Problem
-from anchor.types import Stage
 
 LINES = "application/x-ndjson"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.bulk_runs import Entry, RunKinds, make_new_run, read_plain_lines
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission

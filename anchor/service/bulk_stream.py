@@ -11,8 +11,9 @@ from fastapi.responses import Response
 from starlette.types import Message as AsgiMessage
 from starlette.types import Receive, Send
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.body_stream import BodyStream, ClientGone
 from anchor.service.bulk_answers import LINES, LineAnswers
 from anchor.service.bulk_lines import LineReader
@@ -27,7 +28,6 @@ from anchor.service.write_queue import Job
 from anchor.store.columns import HASH, Run
 from anchor.store.new_pieces import NEW, Admitted
 from anchor.store.quota import Outcome
-from anchor.system.clock import utc_now
 
 # Seconds that lines wait for further lines before they are written.
 _LINGER = 0.02

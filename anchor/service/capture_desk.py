@@ -16,22 +16,23 @@ from typing import Any
 
 from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_zip import BagZip
-from anchor.capture.capture_result import CaptureResult, check_result, parse_result
-from anchor.capture.capture_spool import CaptureOrder, CaptureSpool, spell_texts
-from anchor.errors import (
+from anchor.base.errors import (
     MalformedError,
     MismatchError,
     StorageError,
     UnknownVersionError,
     UsageError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time, utc_now
+from anchor.capture.capture_result import CaptureResult, check_result, parse_result
+from anchor.capture.capture_spool import CaptureOrder, CaptureSpool, spell_texts
 from anchor.ethereum.keccak import format_address
 from anchor.evidence.group_members import build_group
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SALT_BYTES
 from anchor.evidence.record_groups import PlatformUse, RecordGroups, Source
 from anchor.keeping.upload_rules import PART_BYTES, UPLOAD_SECONDS
-from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence
 from anchor.operate.copy_vault import CopyVault
 from anchor.people.actors import Actor
@@ -63,7 +64,6 @@ from anchor.store.kept_copies import (
     new_copy_id,
 )
 from anchor.store.new_pieces import Admitted
-from anchor.system.clock import parse_time, utc_now
 
 # Seconds until the next look at what the worker has taken, and while nothing can be accepted.
 _POLL = 2

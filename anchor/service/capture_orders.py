@@ -6,9 +6,10 @@ import hashlib
 import re
 from urllib.parse import urlsplit, urlunsplit
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.egress.egress_target import EgressRefused, parse_egress_url
 from anchor.evidence.group_reading import GroupsError, parse_groups
-from anchor.messages.message import Message
 from anchor.service.caller import Caller
 from anchor.service.capture_schemas import CaptureRequest
 from anchor.service.problems import RETRY_LATER, FieldError, Problem
@@ -24,7 +25,6 @@ from anchor.store.captures import (
     find_capture,
     order_capture,
 )
-from anchor.system.clock import utc_now
 
 _KEY = re.compile(KEY_PATTERN)
 

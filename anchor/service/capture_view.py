@@ -12,11 +12,11 @@ from fastapi.responses import Response
 from anchor.bag.bag_format import PAYLOAD
 from anchor.bag.bag_zip import open_entry
 from anchor.bag.zip_directory import read_directory
-from anchor.errors import MalformedError, MismatchError
+from anchor.base.errors import MalformedError, MismatchError
+from anchor.base.messages.message import Message
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.observed_groups import CleanlinessCheck, WebCapture
 from anchor.keeping.master_keyset import CopyKey
-from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.service.caller import Caller
 from anchor.service.copy_download import find_kept_copy, need_vault

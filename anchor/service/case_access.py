@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
 from anchor.people.case_rules import releases_exhibits, viewer_of
 from anchor.service.auth import lacks_permission
 from anchor.service.caller import Caller

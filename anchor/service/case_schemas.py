@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.messages.message import Message
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import (
     CASE_TEXTS,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.messages.message import Message, translate
 from anchor.certificate.statements import FORMAT
-from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.statement_text import fit_statement
-from anchor.messages.message import Message, translate
 from anchor.people.actors import Actor
 from anchor.people.case_rules import Party, viewer_of
 from anchor.people.roles import Permission, permissions_of_role, permissions_of_scopes

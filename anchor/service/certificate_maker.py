@@ -14,10 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from anchor.errors import CannotCheckError, ExitCode
-from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import CannotCheckError, ExitCode
+from anchor.base.messages.message import Message
+from anchor.base.system.abandoned_folders import remove_abandoned
+from anchor.base.system.clock import format_time, utc_now
+from anchor.base.system.limited_process import Ended, ProcessLimits, run_limited
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import encode_receipt
 from anchor.service.certificate_details import find_details
@@ -32,9 +35,6 @@ from anchor.store.certificates import (
 )
 from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.jobs import Record, TakenJob, record_nothing
-from anchor.system.abandoned_folders import remove_abandoned
-from anchor.system.clock import format_time, utc_now
-from anchor.system.limited_process import Ended, ProcessLimits, run_limited
 
 LIMITS = ProcessLimits(memory=2 << 30, cpu_seconds=60, seconds=120.0)
 """The limits of one certificate, which takes some seconds and a few hundred MiB."""

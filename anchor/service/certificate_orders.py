@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.certificates import IssuedCertificate, count_waiting, request_certificate
-from anchor.system.clock import utc_now
 
 # What one tenant may have waiting; each takes some seconds of a worker's time.
 _MOST_WAITING = 100

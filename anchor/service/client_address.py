@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from starlette.types import Scope
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 
 _LOG = logging.getLogger("anchor.service")
 

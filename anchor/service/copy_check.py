@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
-from anchor.evidence.digests import SHA256, SM3, Digests, PartwiseDigests
+from anchor.base.digests import SHA256, SM3, Digests, PartwiseDigests
 from anchor.keeping.upload_rules import RefusalReason
 from anchor.operate.copy_vault import CopyVault
 from anchor.store.kept_copies import CopyPart, KeptCopy

@@ -9,9 +9,10 @@ from contextlib import ExitStack
 
 from fastapi.responses import Response, StreamingResponse
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.keeping.upload_rules import find_range
-from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence
@@ -21,7 +22,6 @@ from anchor.service.worker import Service
 from anchor.store.copy_events import note_copy_read
 from anchor.store.evidence import StoredEvidence
 from anchor.store.kept_copies import CopyPart, KeptCopy, find_copy_of, load_parts
-from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

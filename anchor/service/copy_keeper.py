@@ -10,11 +10,12 @@ import asyncio
 import logging
 from functools import partial
 
-from anchor.errors import MismatchError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time, utc_now
 from anchor.evidence.record import parse_record
 from anchor.keeping.upload_rules import RefusalReason
-from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.service.copy_check import ScannerUndecided, check_copy
 from anchor.service.job_runner import NotYet
@@ -32,7 +33,6 @@ from anchor.store.kept_copies import (
     save_copy_waiting,
     save_kept,
 )
-from anchor.system.clock import parse_time, utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

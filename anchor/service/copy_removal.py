@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.caller import Caller
 from anchor.service.copy_download import need_vault
 from anchor.service.evidence_status import find_evidence
 from anchor.service.problems import Problem
 from anchor.service.worker import Service
 from anchor.store.copy_events import delete_tenant_copy
-from anchor.system.clock import utc_now
 
 
 async def remove_copy(service: Service, caller: Caller, id: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.service.caller import Caller

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.operate.tenant_erasing import erase_own
 from anchor.service.caller import Caller
 from anchor.service.evidence_status import find_evidence

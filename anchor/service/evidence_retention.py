@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from anchor.errors import MalformedError, UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.monitor.tenant_listing import parse_bound
 from anchor.operate.retention_setting import set_retention
 from anchor.service.caller import Caller

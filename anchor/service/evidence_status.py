@@ -7,11 +7,12 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record_notice import RecordNotice
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.operate.record_notices import find_notice
 from anchor.people.erasure_authors import read_author
 from anchor.project.config import Config
@@ -37,7 +38,6 @@ from anchor.store.file_origins import tenant_of
 from anchor.store.heads import AnchoredHead, find_covering_anchor
 from anchor.store.kept_copies import KeptCopy, find_copy_of
 from anchor.store.retentions import Retention, find_retention
-from anchor.types import Stage
 
 
 def has_reached(status: EvidenceStatusDocument, goal: Stage) -> bool:

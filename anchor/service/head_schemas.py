@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
+from anchor.base.types import StageName
 from anchor.service.schemas import Document, HeadAnchorDocument, LogStateDocument
-from anchor.types import StageName
 
 
 class SealedHeadDocument(LogStateDocument):

@@ -21,7 +21,7 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.client_address import Peers
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings

@@ -12,8 +12,8 @@ from joserfc.errors import InvalidKeyIdError, JoseError
 from joserfc.jwk import KeySet, KeySetSerialization
 from joserfc.jws import JWSRegistry
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.project.sign_in_config import is_fit_url
 
 ALGORITHMS: Final = (

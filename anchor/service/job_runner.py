@@ -8,12 +8,12 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.notifications.retries import delay_after
 from anchor.store.database import Database
 from anchor.store.jobs import JobQueue, Record, TakenJob
-from anchor.system.clock import format_time
 
 _LOG = logging.getLogger("anchor.service")
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import Field
 
+from anchor.base.types import StageName
 from anchor.service.certificate_schemas import IssueDocument
 from anchor.service.schemas import Document, HeadAnchorDocument
-from anchor.types import StageName
 
 NumberInPath = Annotated[
     str,

@@ -7,7 +7,8 @@ import logging
 import random
 from collections.abc import Callable
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.notifications.mail_text import MailFrame, build_confirmation
 from anchor.notifications.retries import plan_retry
 from anchor.people.mail_confirmation import confirmation_end
@@ -17,7 +18,6 @@ from anchor.service.worker import Service
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.mail_choices import find_mail_choice
 from anchor.store.mail_confirmations import find_confirmation, make_confirmation_token
-from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from functools import partial
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.notifications.event_types import is_told_by_mail
 from anchor.notifications.mail_text import MailFrame, MailSubject, build_mail
 from anchor.notifications.retries import is_given_up, plan_retry
@@ -24,7 +25,6 @@ from anchor.store.mail_choices import ensure_token, find_mail_choice
 from anchor.store.mail_confirmations import has_confirmed_address
 from anchor.store.memberships import load_memberships
 from anchor.store.persons import PersonRow, find_persons
-from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

@@ -30,8 +30,10 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.types import Message as AsgiMessage
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.units import format_stored_time
 from anchor.service.address_guard import AddressGuard
 from anchor.service.address_limits import COUNTED, AddressLimits, too_many
 from anchor.service.auth import authenticate
@@ -40,8 +42,6 @@ from anchor.service.pages.language import read_reader
 from anchor.service.pages.page_routes import answer_problem
 from anchor.service.pages.rendering import static_path
 from anchor.service.problems import ANSWER_LANGUAGE, CLOSE, Problem, explain
-from anchor.system.clock import utc_now
-from anchor.units import format_stored_time
 
 _FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 

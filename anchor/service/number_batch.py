@@ -8,15 +8,15 @@ from dataclasses import dataclass
 
 from fastapi import Request
 
-from anchor.errors import CannotCheckError, MalformedError
+from anchor.base.errors import CannotCheckError, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage
 from anchor.evidence.printed_number import PrintedNumber, read_number
-from anchor.messages.message import Message
 from anchor.service.address_limits import limits_of
 from anchor.service.client_address import client_of
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.number_search import NumberedItem, find_all_numbered
-from anchor.types import Stage
 
 MOST_MATCHES = 5
 """The most matches of each number: one digest may be that of any number of pieces."""

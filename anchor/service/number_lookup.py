@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fastapi import Request
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage
 from anchor.evidence.printed_number import read_number
-from anchor.messages.message import Message
 from anchor.service.address_limits import COUNTED, limits_of, too_many
 from anchor.service.client_address import client_of
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.worker import Service
 from anchor.store.number_search import NumberedItem, find_numbered
-from anchor.types import Stage
 
 
 def limit_guesses(request: Request) -> None:

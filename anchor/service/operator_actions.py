@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.operate.key_audit_trail import record_key_event
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import later
@@ -23,7 +24,6 @@ from anchor.store.blocked_networks import (
 )
 from anchor.store.operator_queues import give_up, hasten_job, redeliver
 from anchor.store.tenant_accounts import change_limits, resume_tenant, suspend_tenant
-from anchor.system.clock import utc_now
 
 MAX_REASON = 1_000
 """The most characters of a reason."""

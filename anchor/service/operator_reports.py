@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import asdict
 
-from anchor.messages.catalogue import Language
+from anchor.base.messages.catalogue import Language
 from anchor.people.lifetimes import later
 from anchor.service.operator_schemas import (
     AddressesDocument,

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Path
 from pydantic import Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
 from anchor.notifications.event_types import NotificationType
 from anchor.service.block_list import MAX_NETWORK
 from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON

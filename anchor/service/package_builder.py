@@ -19,9 +19,10 @@ from anchor.bag.receipt_package import (
     PackageVerifiers,
     build_package,
 )
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.page import load_page
 from anchor.project.config import Config
 from anchor.project.policy_sources import load_policy
@@ -36,7 +37,6 @@ from anchor.store.case_exhibits import ExhibitRow
 from anchor.store.cases import CaseRow
 from anchor.store.certificates import load_certificates_of, load_file, load_hashes
 from anchor.store.evidence import StoredEvidence
-from anchor.system.clock import format_time
 
 # A folder is made in memory; with certificates an exhibit has some 300 KiB.
 _MOST_BYTES = 256 << 20

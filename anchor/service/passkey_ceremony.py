@@ -26,7 +26,7 @@ from webauthn.helpers.structs import (
     UserVerificationRequirement,
 )
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.people.passkey_rules import (
     CHALLENGE_SECONDS,
     NewPasskey,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import Request
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.people.passkey_rules import CHALLENGE_SECONDS
 from anchor.service.problems import Problem
 from anchor.service.session_cookies import is_over_tls

@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeVar
 from fastapi import Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from anchor.canonical import MAX_INTEGER, parse_strict
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
-from anchor.messages.validation import describe_fault
+from anchor.base.canonical import MAX_INTEGER, parse_strict
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.messages.validation import describe_fault
 from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS, MAX_KEY_DAYS
 from anchor.people.roles import Role
 from anchor.service.problems import FieldError, Problem

@@ -16,7 +16,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -31,9 +31,9 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, join, translate
-from anchor.messages.validation import describe_fault
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, join, translate
+from anchor.base.messages.validation import describe_fault
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.problems import RETRY_LATER, Problem
 
 T = TypeVar("T")

@@ -18,8 +18,9 @@ from authlib.integrations.requests_client.oauth2_session import OAuth2ClientAuth
 from authlib.oauth2.base import OAuth2Error
 from authlib.oauth2.client import OAuth2Client
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.http import BadResponse, BoundedSession, format_failure
 from anchor.people.stated_person import StatedPerson, read_claims
 from anchor.project.sign_in_config import SignInConfig
 from anchor.service.id_tokens import (
@@ -32,7 +33,6 @@ from anchor.service.id_tokens import (
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.service.proof_queue import ProofQueue
 from anchor.service.sign_in_cookies import CALLBACK, SignInAttempt
-from anchor.system.http import BadResponse, BoundedSession, format_failure
 
 _LOG = logging.getLogger("anchor.service")
 

@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from anchor.errors import AnchorError, StoreReplacedError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError, StoreReplacedError
+from anchor.base.messages.message import Message
 from anchor.service.problems import RETRY_LATER, Problem
 from anchor.store.database import Database
 

@@ -11,11 +11,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from anchor.base.errors import AnchorError, FinalityViolatedError
+from anchor.base.messages.message import Message
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, FinalityViolatedError
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import find_named_block
-from anchor.messages.message import Message
 from anchor.operate.incident_handling import check_no_incident
 from anchor.operate.proving import Prover
 from anchor.operate.state_proofs import StateProofs

@@ -7,7 +7,7 @@ from functools import reduce
 
 from fastapi import Request
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.problems import CLOSE, Problem
 from anchor.service.settings import Settings
 

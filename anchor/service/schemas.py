@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from anchor.base.types import MAX_LOG_SIZE, StageName
 from anchor.evidence.preservation_number import PATTERN
 from anchor.evidence.record_notice import NoticeKind
-from anchor.types import MAX_LOG_SIZE, StageName
 
 DIGEST_PATTERN = r"^[0-9a-f]{64}$"
 # An idempotency key is printable ASCII, which HTTP headers carry unchanged.

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
+from anchor.base.types import MAX_LOG_SIZE
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
 from anchor.evidence.search_query import MAX_QUERY
@@ -16,7 +17,6 @@ from anchor.service.worker import Service
 from anchor.store.case_exhibits import count_exhibits
 from anchor.store.evidence import StoredEvidence
 from anchor.store.tenant_search import SearchMatches
-from anchor.types import MAX_LOG_SIZE
 
 QueryText = Annotated[
     str,

@@ -20,8 +20,9 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
-from anchor.errors import AnchorError, UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import describe_os_error
 from anchor.project.config import load_config
 from anchor.project.log_key import load_log_key
 from anchor.project.project import open_project
@@ -32,7 +33,6 @@ from anchor.service.settings import Settings
 from anchor.service.supervisor import Supervisor
 from anchor.service.unavailable import UnavailableApp
 from anchor.service.worker import end_this_process
-from anchor.system.os_errors import describe_os_error
 
 _BACKLOG = 1_024
 # Seconds for a worker to answer a health check; a worker that died is detected at once.

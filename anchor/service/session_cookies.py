@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 from fastapi import Request
 from fastapi.responses import Response
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.lifetimes import SESSION_SECONDS, minute_of
 from anchor.service.client_address import scheme_of
 from anchor.service.problems import CLOSE, Problem
@@ -28,7 +29,6 @@ from anchor.store.browser_sessions import (
     find_session,
     touch_session,
 )
-from anchor.system.clock import utc_now
 
 COOKIE = "__Host-anchor_session"
 PLAIN_COOKIE = "anchor_session"

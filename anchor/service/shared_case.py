@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 
 from fastapi import Request
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.service.address_limits import limits_of, too_many
 from anchor.service.auth import note_event
 from anchor.service.client_address import client_of
@@ -21,7 +22,6 @@ from anchor.store.case_links import CaseLink, open_case_link
 from anchor.store.cases import CaseRow
 from anchor.store.certificates import IssuedCertificate, load_certificates_of
 from anchor.store.evidence import StoredEvidence
-from anchor.system.clock import utc_now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ import logging
 import time
 from collections.abc import Callable
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.monitor.log_progress import LogProgress, load_log_progress
 from anchor.project.project import OpenProject
 from anchor.store.heads import newest_final_anchor

@@ -9,9 +9,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from anchor.canonical import JsonValue, parse_strict
-from anchor.errors import AnchorError, MalformedError
-from anchor.evidence.digests import Digests
+from anchor.base.canonical import JsonValue, parse_strict
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import LogId, log_owner
 from anchor.evidence.erasure_statement import MEMBER
 from anchor.evidence.group_reading import GroupsError, parse_groups
 from anchor.evidence.not_before import NotBefore
@@ -19,7 +22,6 @@ from anchor.evidence.record import MAX_NAME_CHARACTERS, SALT_BYTES, parse_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.record_submitter import MEMBER as SUBMITTER
 from anchor.evidence.record_submitter import RecordSubmitter
-from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence, prepare_record
 from anchor.people.actors import Actor
 from anchor.service.problems import FieldError, Problem
@@ -27,8 +29,6 @@ from anchor.service.schemas import KEY_PATTERN
 from anchor.service.submission_schemas import DigestSubmission, read_digests
 from anchor.store.api_keys import Quota
 from anchor.store.columns import NewEvidence
-from anchor.system.clock import utc_now
-from anchor.types import LogId, log_owner
 
 _IDEMPOTENCY_KEY = re.compile(KEY_PATTERN)
 _FAULTS: Final = {

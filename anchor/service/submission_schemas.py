@@ -7,11 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, ValidationError
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.types import StageName
 from anchor.evidence.record import MAX_NAME_CHARACTERS, MAX_RECORD_BYTES
 from anchor.evidence.record_groups import RecordGroups
 from anchor.service.schemas import Digest, Document, Id, Number
-from anchor.types import StageName
 
 # RFC 6838 names have at most 127 characters on each side; parameters follow.
 _MAX_MEDIA_TYPE_CHARACTERS = 255

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from anchor.base.messages.message import Message
 from anchor.evidence.search_query import SearchQuery
-from anchor.messages.message import Message
 from anchor.people.case_rules import viewer_of
 from anchor.service.caller import Caller
 from anchor.service.worker import Service

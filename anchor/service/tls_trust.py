@@ -6,7 +6,7 @@ import ssl
 
 import httpx
 
-from anchor.system.file_ownership import find_named_path
+from anchor.base.system.file_ownership import find_named_path
 
 
 def make_tls_context() -> ssl.SSLContext:

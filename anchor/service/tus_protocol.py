@@ -9,8 +9,8 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
+from anchor.base.messages.message import Message
 from anchor.keeping.upload_rules import TUS_VERSION
-from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.caller import Caller
 from anchor.service.problems import CLOSE, Problem

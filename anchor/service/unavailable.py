@@ -13,8 +13,8 @@ from collections.abc import Callable
 from fastapi.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.service.client_address import Peers
 from anchor.service.problems import CLOSE, RETRY_LATER, Problem
 from anchor.service.settings import Settings

@@ -6,10 +6,11 @@ import asyncio
 
 from fastapi import Request
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.keeping.master_keyset import CopyKey
 from anchor.keeping.upload_rules import PART_BYTES, UPLOAD_SECONDS, most_parts
-from anchor.messages.message import Message
 from anchor.people.lifetimes import later
 from anchor.service.body_stream import BodyStream, ClientGone
 from anchor.service.caller import Caller
@@ -17,7 +18,6 @@ from anchor.service.problems import CLOSE, Problem
 from anchor.service.request_body import too_slow
 from anchor.service.worker import Service
 from anchor.store.kept_copies import KeptCopy, add_part
-from anchor.system.clock import utc_now
 
 
 class UploadIntake:

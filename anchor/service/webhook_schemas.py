@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from anchor.canonical import MAX_INTEGER
+from anchor.base.canonical import MAX_INTEGER
 from anchor.notifications.event_types import NotificationType
 from anchor.notifications.webhook_target import MAX_URL
 from anchor.service.schemas import FinalAfterBlocks

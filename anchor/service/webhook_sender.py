@@ -16,7 +16,9 @@ from functools import partial
 
 import httpx
 
-from anchor.errors import ConfigError, UsageError
+from anchor.base.errors import ConfigError, UsageError
+from anchor.base.system.clock import parse_time, utc_now
+from anchor.base.system.public_address import choose_address
 from anchor.notifications.retries import is_given_up, plan_retry
 from anchor.notifications.webhook_signature import sign_message
 from anchor.notifications.webhook_target import WebhookTarget, parse_target
@@ -33,8 +35,6 @@ from anchor.store.deliveries import (
 )
 from anchor.store.jobs import Record, TakenJob, record_nothing
 from anchor.store.webhooks import Webhook
-from anchor.system.clock import parse_time, utc_now
-from anchor.system.public_address import choose_address
 
 SECONDS = 10.0
 """The most seconds of one attempt, from the resolution of the name to the end of the answer."""

@@ -17,8 +17,9 @@ from typing import Annotated, Any, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Request
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.not_before import NotBefore
-from anchor.messages.message import Message
 from anchor.monitor.chain_status import StatusPoller
 from anchor.operate.clock_check import clock_error
 from anchor.operate.copy_vault import CopyVault
@@ -41,7 +42,6 @@ from anchor.service.receipt_builder import ReceiptBuilder
 from anchor.service.settings import Settings
 from anchor.service.stage_watch import StageWatch
 from anchor.service.write_queue import WriteQueue
-from anchor.system.clock import utc_now
 
 _LOG = logging.getLogger("anchor.service")
 

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CopyMissingError,
     SideFileHeldError,
@@ -28,7 +28,7 @@ from anchor.errors import (
     StoreAwayError,
     WriteRefusedError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.store.api_keys import Quota
 from anchor.store.columns import MOST_PIECES, NewEvidence, Run
 from anchor.store.database import Database

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     MismatchError,
@@ -23,9 +23,9 @@ from anchor.errors import (
     SignerError,
     UnknownVersionError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.programs import find_program, run_at_terminal, run_program
 from anchor.signatures.cms_structure import SHA256_OID, is_signed_data, read_cms
-from anchor.system.programs import find_program, run_at_terminal, run_program
 from anchor.timestamps.trusted_tsa import encode_roots
 
 _PROGRAM = "openssl"

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.errors import CannotCheckError, MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError, MalformedError
+from anchor.base.messages.message import Message
 from anchor.timestamps.token_envelope import SIGNING_CERTIFICATE, Value, expect, list_values
 
 _OCTETS, _OID, _SEQUENCE, _SET = 0x04, 0x06, 0x30, 0x31

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     NotTrustedError,
 )
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 from anchor.signatures.cms_signature import (
     SignerCertificate,
     check_cms_chain,

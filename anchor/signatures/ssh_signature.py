@@ -15,15 +15,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     MismatchError,
     SignerError,
     UnknownVersionError,
 )
-from anchor.messages.message import Message
-from anchor.system.programs import find_program, run_at_terminal, run_program
+from anchor.base.messages.message import Message
+from anchor.base.system.programs import find_program, run_at_terminal, run_program
 
 NAMESPACE = "anchor-evidence-record"
 MARK = b"-----BEGIN SSH SIGNATURE-----"

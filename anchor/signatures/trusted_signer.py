@@ -6,8 +6,8 @@ import base64
 import re
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 # A line of a .pub file: the key's type, the key, and a comment that is not kept.
 _SSH_KEY = re.compile(

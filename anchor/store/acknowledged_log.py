@@ -22,8 +22,11 @@ from typing import BinaryIO
 
 from sqlalchemy import Connection
 
-from anchor.errors import SideFileHeldError, StorageError, WriteRefusedError
-from anchor.messages.message import Message
+from anchor.base.errors import SideFileHeldError, StorageError, WriteRefusedError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import open_private, sync_folder, try_folder
+from anchor.base.system.file_lock import wait_for_lock
+from anchor.base.system.os_errors import describe_os_error
 from anchor.store.acknowledged_log_frames import (
     MAGIC,
     Damage,
@@ -39,9 +42,6 @@ from anchor.store.batches import in_batches
 from anchor.store.columns import Row, Run
 from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.file_origins import tenant_of
-from anchor.system.durable_files import open_private, sync_folder, try_folder
-from anchor.system.file_lock import wait_for_lock
-from anchor.system.os_errors import describe_os_error
 
 OnDamage = Callable[[Message], None]
 

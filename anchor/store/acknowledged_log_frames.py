@@ -17,9 +17,9 @@ from itertools import groupby
 from operator import itemgetter
 from typing import BinaryIO, NamedTuple
 
-from anchor.errors import UnknownVersionError
-from anchor.messages.message import Message
-from anchor.types import Hash32
+from anchor.base.errors import UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 
 MAGIC = b"anchor-acknowledged/1\n"
 MARK = b"\xa5ack"

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
+from anchor.base.types import ChainId
 from anchor.notifications.event_types import NotificationType, parse_notification_type
 from anchor.store.heads import AnchoredHead, newest_final_anchor
 from anchor.store.jobs import order_job
 from anchor.store.schema import announcements, memberships, webhooks
-from anchor.types import ChainId
 
 ANNOUNCEMENT_JOB = "announcement"
 """The kind of the jobs that make messages of announcements; a job is about an announcement's id."""

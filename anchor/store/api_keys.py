@@ -16,12 +16,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, literal, select, text, update
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message, join
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.units import format_stored_time
 from anchor.people.roles import SCOPES
 from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.schema import api_keys, tenants, usage
-from anchor.units import format_stored_time
 
 _TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62})")
 _TOKEN = re.compile(r"anchor_([0-9a-f]{12})_([0-9a-f]{64})")

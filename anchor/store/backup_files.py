@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     MalformedError,
@@ -16,7 +16,10 @@ from anchor.errors import (
     StorageError,
     UsageError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder, write_file
+from anchor.base.system.os_errors import describe_os_error
+from anchor.base.system.regular_files import open_regular_file
 from anchor.store.backup_manifest import (
     MANIFEST,
     MAX_MANIFEST_BYTES,
@@ -25,9 +28,6 @@ from anchor.store.backup_manifest import (
     encode_manifest,
     parse_manifest,
 )
-from anchor.system.durable_files import sync_folder, write_file
-from anchor.system.os_errors import describe_os_error
-from anchor.system.regular_files import open_regular_file
 
 # Errors caused by the location that the user named; any other error is a fault of the disk.
 _WRONG_PLACE = frozenset(

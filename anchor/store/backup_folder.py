@@ -15,15 +15,15 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from anchor.errors import (
+from anchor.base.errors import (
     ConfigError,
     LeaseHeldError,
     UsageError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder
 from anchor.store.backup_files import disk_error, location_error
 from anchor.store.backup_manifest import MANIFEST
-from anchor.system.durable_files import sync_folder
 
 _PARTIAL = ".partial"
 _REMOVED = ".removed"

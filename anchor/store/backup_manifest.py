@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from anchor.canonical import parse_strict
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId, Hash32, Head, LogId, parse_hex
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.messages.message import Message
-from anchor.types import Address, ChainId, Hash32, Head, LogId, parse_hex
 
 FORMAT = "anchor-backup/1"
 MANIFEST = "backup.json"

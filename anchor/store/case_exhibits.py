@@ -8,9 +8,9 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.printed_number import read_number_or_none
-from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import MAX_EXHIBITS, CaseViewer, move_to
 from anchor.store.cases import CaseRow, parse_cases, visible_cases

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import MAX_LINKS, LinkState
 from anchor.people.lifetimes import is_in_force, later

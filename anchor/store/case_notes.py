@@ -6,8 +6,8 @@ from dataclasses import dataclass, fields
 
 from sqlalchemy import Connection, func, insert, select
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import MAX_NOTES
 from anchor.store.cases import CaseRow

@@ -23,9 +23,9 @@ from sqlalchemy import (
     update,
 )
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.evidence.search_query import fold_name
-from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import CaseState, CaseViewer, Party
 from anchor.store.erasures import lock_holds

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from anchor.base.types import Hash32
 from anchor.notifications.event_types import NotificationType
 from anchor.people.actors import Actor
 from anchor.store import fingerprints
@@ -21,7 +22,6 @@ from anchor.store.list_position import ListPosition, order_by_time
 from anchor.store.runs import load_pieces
 from anchor.store.schema import certificate_files, certificates
 from anchor.store.tenant_events import note_tenant_event
-from anchor.types import Hash32
 
 JOB = "certificate"
 """The kind of the jobs that issue certificates; a job is about the certificate's id."""

@@ -16,12 +16,13 @@ from itertools import accumulate, pairwise
 from struct import Struct, error, pack, unpack_from
 from typing import NamedTuple, Protocol
 
-from anchor.errors import AnchorError, ChainGuardError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32, LogId
 from anchor.evidence.record import encode_record
 from anchor.log.batch_sha256 import IS_NATIVE
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.store import evidence_kinds
 from anchor.store.evidence_kinds import KEPT, LOST, MADE, Kind, KindValues, encode_kinds
 from anchor.store.record_parts import (
@@ -31,7 +32,6 @@ from anchor.store.record_parts import (
     read_not_before,
     split_record,
 )
-from anchor.types import Hash32, LogId
 
 if IS_NATIVE:
     from anchor import _sha256

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.store.case_exhibits import is_in_open_case
 from anchor.store.erasures import find_by_ids, lock_holds

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, Engine, event, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
@@ -29,7 +29,7 @@ from anchor.errors import (
     StoreReplacedError,
     UnknownVersionError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.store.acknowledged_log import SideFile, begin_noting
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.replication import SECOND_SERVER_NEEDED, Copies, CopyRule

@@ -10,7 +10,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.system.clock import format_time
+from anchor.base.types import ChainId, Hash32
 from anchor.evidence.erasure_statement import ErasureStatement, find_statement
 from anchor.evidence.printed_number import NumberKind, PrintedNumber
 from anchor.store.erasures import Erasure, find_erasure
@@ -20,8 +22,6 @@ from anchor.store.retentions import RetentionSource
 from anchor.store.runs import load_pieces
 from anchor.store.schema import tenant_events
 from anchor.store.tenant_events import TenantEvent, load_subject_events
-from anchor.system.clock import format_time
-from anchor.types import ChainId, Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, bindparam, func, insert, select, true, update
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.types import Hash32
 from anchor.store import fingerprints
 from anchor.store.captures import forget_captures
 from anchor.store.certificates import forget_certificates
@@ -33,7 +34,6 @@ from anchor.store.runs import (
     lock_intake,
 )
 from anchor.store.schema import erasures, project, runs
-from anchor.types import Hash32
 
 _MEMBER = b'"erasure":{'
 

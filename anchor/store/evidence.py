@@ -10,10 +10,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, select
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.evidence.record import source_of
-from anchor.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.columns import HALF, Run
 from anchor.store.fingerprint_pages import About
@@ -27,7 +28,6 @@ from anchor.store.runs import (
     load_runs,
 )
 from anchor.store.schema import keys, runs
-from anchor.types import Hash32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 from sqlalchemy import Connection
 
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests
-from anchor.messages.message import Message
+from anchor.base.digests import Digests
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.acknowledged_log import build_block, build_entry, noted_entries
 from anchor.store.columns import HASH, EvidenceRow, NewEvidence, Row, Run, pack_runs

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
-from anchor.canonical import check_depth
-from anchor.errors import MalformedError
+from anchor.base.canonical import check_depth
+from anchor.base.errors import MalformedError
 from anchor.store.record_parts import encode_joint, encode_middle, read_not_before
 
 MADE, KEPT, LOST, ERASED = "made", "kept", "lost", "erased"

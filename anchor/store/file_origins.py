@@ -9,7 +9,7 @@ from itertools import groupby
 
 from sqlalchemy import Connection
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.store.runs import load_runs
 
 _CREATE = "CREATE TABLE files (source TEXT, number INTEGER, sha256 BLOB, sm3 BLOB)"

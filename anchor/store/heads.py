@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, delete, func, insert, literal_column, select, update
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.store.schema import anchors, heads
-from anchor.types import MAX_LOG_SIZE, Anchor, ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

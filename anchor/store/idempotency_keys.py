@@ -6,14 +6,14 @@ from collections.abc import Callable, Container, Iterator, Sequence, Set
 
 from sqlalchemy import Connection, delete, func, insert, select
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.evidence import custody_event, record_notice
-from anchor.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.columns import Run
 from anchor.store.fingerprint_pages import About
 from anchor.store.runs import find_end, load_pieces
 from anchor.store.schema import keys
-from anchor.types import Hash32
 
 CHAINED = (custody_event.ORIGIN, record_notice.ORIGIN)
 """The sources of records that are found by their key, which says which record they are about."""

@@ -22,9 +22,9 @@ from sqlalchemy import (
     update,
 )
 
+from anchor.base.types import ChainId, Hash32, Head
 from anchor.store.heads import AnchoredHead, AnchorPosition, reversible_anchor, save_anchor
 from anchor.store.schema import anchors, heads, incidents
-from anchor.types import ChainId, Hash32, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

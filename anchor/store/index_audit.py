@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from anchor.base.messages.message import Message
 from anchor.evidence.retention import MARK, read_retention
 from anchor.evidence.search_query import fold_name
 from anchor.log.batch_sha256 import hash_rows
 from anchor.log.tree import HASH
-from anchor.messages.message import Message
 from anchor.store import name_index
 from anchor.store.columns import Run
 from anchor.store.evidence_insertion import ENTERED, encode_entries

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
-from anchor.messages.message import translate
+from anchor.base.messages.message import translate
 from anchor.store.database import Database
 from anchor.store.schema import jobs
 

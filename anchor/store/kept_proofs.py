@@ -14,16 +14,16 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from anchor.errors import AnchorError, MalformedError
+from anchor.base.errors import AnchorError, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.evidence.not_before import NotBefore
-from anchor.messages.message import Message
 from anchor.receipt.format import decode_state, encode_state
 from anchor.receipt.state_proof import BeaconProof, StateProof
 from anchor.store.columns import MOST_PIECES
 from anchor.store.database import Database
 from anchor.store.evidence_kinds import Kind, parse_kinds
 from anchor.store.schema import runs, state_proofs
-from anchor.types import ChainId
 
 # Far more than a state proof within its bounds takes.
 _MOST_BYTES = 1 << 20

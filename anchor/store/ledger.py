@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
+from anchor.base.types import ChainId
 from anchor.evidence.preservation_number import number_record
 from anchor.store.columns import EvidenceRow
 from anchor.store.file_origins import tenant_of
 from anchor.store.runs import load_runs
 from anchor.store.schema import anchors, attempts, case_exhibits, cases, heads, slots
-from anchor.types import ChainId
 
 LedgerRow = Mapping[str, Any]
 

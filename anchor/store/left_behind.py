@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, select
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.database import Database
 from anchor.store.fingerprint_pages import About

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass, fields
 
 from sqlalchemy import Connection, delete, insert, select
 
+from anchor.base.types import Hash32
 from anchor.store.batches import in_batches
 from anchor.store.erasures import Piece
 from anchor.store.file_origins import tenant_of
 from anchor.store.schema import case_exhibits, cases, holds
-from anchor.types import Hash32
 
 # Leaves in one query.
 _BATCH = 1_000

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
-from anchor.errors import ConfigError, StorageError
-from anchor.messages.message import Message
-from anchor.system.durable_files import sync_folder
+from anchor.base.errors import ConfigError, StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder
 
 _MOVED = ".before-restore-"
 _WORKED_WITH = ".restoring-"

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, select, text, update
 
-from anchor.messages.catalogue import Language
+from anchor.base.messages.catalogue import Language
 from anchor.notifications.event_types import Topic, parse_topic
 from anchor.store.schema import mail_choices
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, func, insert, select, text, update
 
-from anchor.canonical import JsonValue
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.roles import Role, check_owner_remains, parse_role
 from anchor.store.announcements import announce

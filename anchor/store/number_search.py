@@ -12,9 +12,10 @@ from itertools import islice
 
 from sqlalchemy import Connection
 
-from anchor.errors import AnchorError, MalformedError, UnknownVersionError
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError, MalformedError, UnknownVersionError
+from anchor.base.types import Block, ChainId, Hash32, Head, Stage
 from anchor.ethereum.header import parse_header
-from anchor.evidence.digests import Digests
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.printed_number import NumberKind, PrintedNumber
 from anchor.evidence.record import parse_record
@@ -34,7 +35,6 @@ from anchor.store.record_index import MOST_UNINDEXED, find_leaves, find_records
 from anchor.store.runs import load_pieces
 from anchor.store.statistics import find_head_above
 from anchor.store.tx_journal import find_submitted_size, find_transaction_head
-from anchor.types import Block, ChainId, Hash32, Head, Stage
 
 _OF_THE_LOG = (NumberKind.ROOT, NumberKind.TRANSACTION)
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, delete, func, select, text, update
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import later
 from anchor.people.passkey_rules import (

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     LeaseHeldError,
@@ -24,7 +24,7 @@ from anchor.errors import (
     StoreBusyError,
     StoreReplacedError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.store.location import IS_FENCED, REPLACED, PostgresDatabase, lock_key
 from anchor.store.postgresql_purge import rewrite_log, rewrite_tables, wait_for_readers
 from anchor.store.schema import metadata

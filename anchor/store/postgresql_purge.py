@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from anchor.errors import StoreBusyError
-from anchor.messages.message import Message
+from anchor.base.errors import StoreBusyError
+from anchor.base.messages.message import Message
 from anchor.store.schema import (
     announcements,
     captures,

@@ -7,7 +7,7 @@ from typing import Protocol, TypeAlias
 
 from sqlalchemy import Connection
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
 from anchor.notifications.quota_levels import find_level
 from anchor.store.announcements import announce
 from anchor.store.api_keys import Quota, count_usage, find_usage, measure_allowance

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
+from anchor.base.types import ChainId, Head
 from anchor.store.heads import AnchoredHead, newest_final_anchor, newest_head
 from anchor.store.incidents import count_changes
 from anchor.store.schema import project
-from anchor.types import ChainId, Head
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,8 @@ from struct import Struct
 
 from sqlalchemy import Connection
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
 from anchor.store import fingerprints
 from anchor.store.columns import HASH, Run
 from anchor.store.database import Database

@@ -14,13 +14,13 @@ from functools import lru_cache
 from json.encoder import encode_basestring
 from typing import NamedTuple
 
-from anchor.errors import AnchorError
-from anchor.evidence.digests import SHA256, SM3, Digests
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import AnchorError
+from anchor.base.system.clock import format_time
+from anchor.base.types import LogId
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import SCHEMA, encode_record
 from anchor.log.batch_sha256 import IS_NATIVE
-from anchor.system.clock import format_time
-from anchor.types import LogId
 
 if IS_NATIVE:
     from anchor import _sha256

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 
 SECOND_SERVER_NEEDED = Message("store-copies-need-postgresql")
 """The message about the option for a store in a SQLite file."""

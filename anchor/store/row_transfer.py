@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, insert, select
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32, Head
 from anchor.store.acknowledged_log import build_block, build_entry
 from anchor.store.acknowledged_log_frames import Entry, EntryBlock
 from anchor.store.columns import EvidenceRow, Run
@@ -20,7 +21,6 @@ from anchor.store.run_parts import cut
 from anchor.store.runs import find_size, load_runs
 from anchor.store.schema import attempts, heads, slots
 from anchor.store.tx_journal import AttemptRow
-from anchor.types import Hash32, Head
 
 SlotKey: TypeAlias = tuple[int, bytes, int]
 """A nonce: chain, sender and number."""

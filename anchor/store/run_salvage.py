@@ -10,9 +10,9 @@ from pathlib import Path
 from struct import error as struct_error
 from typing import Any, Self
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.store.columns import HASH, MOST_PIECES, EvidenceRow, Run, pack_run
 from anchor.store.evidence_kinds import parse_kinds
 from anchor.store.row_transfer import row_of_leaf

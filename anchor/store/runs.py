@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, select, text
 
-from anchor.errors import ChainGuardError
-from anchor.messages.message import Message
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
 from anchor.store.columns import HASH, Run, pack_run
 from anchor.store.location import lock_key
 from anchor.store.schema import heads, runs

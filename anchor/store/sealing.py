@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from anchor.errors import ChainGuardError, MismatchError
+from anchor.base.errors import ChainGuardError, MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.types import Head
 from anchor.log.tiles import TileTree, append_leaves
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.evidence import find_held_back
 from anchor.store.heads import SealedHead, find_edge, insert_head, newest_head
@@ -21,7 +22,6 @@ from anchor.store.record_index import enter_records
 from anchor.store.retentions import enter_retentions
 from anchor.store.runs import find_end, load_leaves, load_runs
 from anchor.store.tile_folder import TileFolder
-from anchor.types import Head
 
 # Leaves held in memory while tiles are made: with their nodes about 16 MiB.
 CHUNK = 1 << 17

@@ -16,14 +16,14 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, 
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from anchor.errors import StorageError
-from anchor.messages.message import Message
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import open_private
 from anchor.store.database import Database, check_schema
 from anchor.store.location import SqliteFile, has_write_ahead_log
 from anchor.store.schema import metadata
 from anchor.store.schema_version import create_schema, read_schema_version
 from anchor.store.sqlite import SqliteBackend
-from anchor.system.durable_files import open_private
 
 _BATCH = 1_000
 # Rows of this table take up to some 200 KB.

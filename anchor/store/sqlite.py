@@ -27,7 +27,7 @@ from typing import Any, ClassVar
 
 from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     LeaseHeldError,
@@ -37,12 +37,12 @@ from anchor.errors import (
     StoreMissingError,
     StoreReplacedError,
 )
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import open_private
+from anchor.base.system.file_lock import hold_file, lock_error
+from anchor.base.system.os_errors import HINT, explain_os_error
 from anchor.store.location import SqliteFile, discard
 from anchor.store.sqlite_readonly import ReadOnlySource, choose_source, is_on_read_only_media
-from anchor.system.durable_files import open_private
-from anchor.system.file_lock import hold_file, lock_error
-from anchor.system.os_errors import HINT, explain_os_error
 
 # Milliseconds that a writer waits for another process's commit.
 _BUSY_TIMEOUT_MS = 10_000

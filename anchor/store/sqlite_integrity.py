@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 # Steps of SQLite's virtual machine between two checks of the time: some milliseconds.
 _STEPS = 100_000

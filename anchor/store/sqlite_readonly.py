@@ -19,9 +19,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import explain_os_error
 from anchor.store.location import has_write_ahead_log
-from anchor.system.os_errors import explain_os_error
 
 
 @dataclass(frozen=True, slots=True)

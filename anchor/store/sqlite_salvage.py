@@ -16,8 +16,9 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import open_private
 from anchor.store.database import check_schema, create_database
 from anchor.store.location import SqliteFile, discard, staging_location
 from anchor.store.run_salvage import RunSource
@@ -32,7 +33,6 @@ from anchor.store.schema import (
     retention_index,
     runs,
 )
-from anchor.system.durable_files import open_private
 
 _LAST_ROW = 1 << 62
 # Bytes that are lost with one read error of the disk: a page of SQLite.

@@ -14,8 +14,8 @@ from threading import Lock
 
 from sqlalchemy import Connection, text
 
-from anchor.errors import ConfigError, CopyMissingError
-from anchor.messages.message import Message
+from anchor.base.errors import ConfigError, CopyMissingError
+from anchor.base.messages.message import Message
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 
 # First and longest pause between two queries, in seconds: a nearby standby answers after about one.

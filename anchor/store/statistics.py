@@ -11,11 +11,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Float, Row, cast, func, literal_column, select
 
+from anchor.base.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
 from anchor.store.evidence import find_first_since
 from anchor.store.heads import AnchoredHead, parse_anchor
 from anchor.store.runs import find_end, find_run, find_size
 from anchor.store.schema import anchors, attempts, heads, slots
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head
 
 _ABOVE_ALL = MAX_LOG_SIZE + 1
 

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 
 from sqlalchemy import Connection, func, insert, select
 
-from anchor.canonical import JsonValue, encode_canonical
+from anchor.base.canonical import JsonValue, encode_canonical
 from anchor.people.actors import Actor
 from anchor.store.schema import tenant_events
 

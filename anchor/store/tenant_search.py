@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, and_, select
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
 from anchor.evidence.printed_number import read_number_or_none
 from anchor.evidence.search_query import SearchQuery
 from anchor.people.case_rules import CaseViewer

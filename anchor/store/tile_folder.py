@@ -12,13 +12,13 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import is_temporary, write_files
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.types import MAX_LOG_SIZE
 from anchor.log.tiles import Tile, parse_tile_path
 from anchor.log.tree import HASH
-from anchor.messages.message import Message
-from anchor.system.durable_files import is_temporary, write_files
-from anchor.system.os_errors import explain_os_error
-from anchor.types import MAX_LOG_SIZE
 
 SIZE = "size"
 

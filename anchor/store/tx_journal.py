@@ -23,15 +23,15 @@ from sqlalchemy import (
     update,
 )
 
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, ChainId, Hash32, Head
 from anchor.chain.tx_cost import bound_cost
 from anchor.chain.tx_state import LOST, Attempt, Cost, NonceSlot, Unsettled
-from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import Message
 from anchor.store.database import Database
 from anchor.store.heads import AnchoredHead, parse_anchor, select_anchors
 from anchor.store.schema import anchors, attempts, heads, slots
-from anchor.types import Address, ChainId, Hash32, Head
 
 GIVEN_UP = "given-up"
 """The outcome of a nonce whose transaction is still valid but is no longer sent."""

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, select, update
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.notifications.event_types import NotificationType, parse_notification_type
 from anchor.notifications.retries import is_given_up
 from anchor.notifications.webhook_signature import ROTATION_SECONDS

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
+    from anchor.base.types import ChainId
     from anchor.library.operating import Project
     from anchor.receipt.format import Receipt
-    from anchor.types import ChainId
     from anchor.verification.policy import TrustPolicy
     from anchor.verification.report import Report
 

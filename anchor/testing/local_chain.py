@@ -6,15 +6,15 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 
+from anchor.base.errors import CannotCheckError, NodeRefusedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import Clock, SystemClock, unix_now
+from anchor.base.types import Block, ChainId, Hash32
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeRefusedError, UsageError
-from anchor.messages.message import Message
 from anchor.project.files import find_checkout
-from anchor.system.clock import Clock, SystemClock, unix_now
 from anchor.testing.fixture_types import ChainKind
-from anchor.types import Block, ChainId, Hash32
 from anchor.verification.policy import FinalityRule
 
 # Blocks on top of an anchor's until it is final, on each kind of local chain.

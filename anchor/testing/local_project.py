@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from types import MappingProxyType
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.ethereum.header import parse_header
 from anchor.library.operating import Project
 from anchor.library.verifying import verify
-from anchor.messages.message import Message
 from anchor.project.files import CONFIG, sidecar_path
 from anchor.receipt.format import Receipt
 from anchor.testing.local_chain import LocalChain

@@ -88,7 +88,7 @@ def mine(anchor_chain: AnchorChain) -> Callable[[int], None]:
 @contextmanager
 def _as_failure() -> Iterator[None]:
     """Turn an error of anchor into a failure that is its sentence and its hint, without a trace."""
-    from anchor.errors import AnchorError
+    from anchor.base.errors import AnchorError
 
     try:
         yield

@@ -18,9 +18,9 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from anchor.errors import CannotCheckError, NotTrustedError
-from anchor.messages.message import Message, join
-from anchor.system.clock import format_time
+from anchor.base.errors import CannotCheckError, NotTrustedError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import format_time
 from anchor.timestamps.token_envelope import reading
 
 if TYPE_CHECKING:

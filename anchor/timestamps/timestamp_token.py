@@ -28,7 +28,7 @@ from datetime import datetime, timedelta
 from importlib import metadata
 from typing import TYPE_CHECKING
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     MalformedError,
@@ -36,7 +36,7 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 from anchor.timestamps.revocation_lists import check_revocation
 from anchor.timestamps.token_envelope import (
     StatedSigner,

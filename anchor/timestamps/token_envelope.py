@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
 
 # ContentInfo: a SEQUENCE whose first member is the OID of signedData (RFC 5652, 3 and 5.1).
 _SEQUENCE = 0x30

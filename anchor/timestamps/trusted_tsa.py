@@ -8,8 +8,8 @@ from base64 import b64decode, encodebytes
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 
 # RFC 7468, with one line of base64 or more, and nothing else around it but white space.
 _PEM = re.compile(

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import requests
 
-from anchor.errors import AnchorError, CannotCheckError
-from anchor.messages.message import Message
-from anchor.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
+from anchor.base.errors import AnchorError, CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.http import BadResponse, BoundedSession, format_failure, read_retry_after
 from anchor.timestamps.timestamp_token import (
     MAX_TOKEN_BYTES,
     check_imprint,

@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from anchor.errors import AbandonedError, AnchorError, CannotCheckError
+from anchor.base.errors import AbandonedError, AnchorError, CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Block, Hash32, LogId, log_number, log_owner
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.receipt.format import ReceiptAnchor
 from anchor.receipt.state_proof import StateProof, check_successor
 from anchor.registry.storage import anchor_slot, decode_anchor, last_head_slot, successor_slot
-from anchor.types import Anchor, Block, Hash32, LogId, log_number, log_owner
 from anchor.verification.steps import ChainView, Connect, VerificationTarget, check_chain
 
 UNKNOWN = Message("anchor-standing-unknown")

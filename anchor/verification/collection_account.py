@@ -10,13 +10,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchor.errors import AnchorError, MalformedError, MismatchError, attribute_error
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, attribute_error
+from anchor.base.messages.message import Message, join
+from anchor.base.types import log_owner
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount, read_custody_event, read_groups
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
-from anchor.types import log_owner
 from anchor.verification.custody_chain import CustodyLink, CustodySubject, check_chain
 from anchor.verification.report import (
     CustodyFinding,

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from anchor.errors import CannotCheckError, MismatchError
+from anchor.base.errors import CannotCheckError, MismatchError
+from anchor.base.messages.message import Message
 from anchor.evidence.custody_event import CustodyEvent
-from anchor.messages.message import Message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,17 @@ from __future__ import annotations
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
-from anchor.errors import AnchorError, CannotCheckError
+from anchor.base.errors import AnchorError, CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor
+from anchor.base.units import format_moment
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.known_chains import has_block_history
 from anchor.evidence.not_before import MEMBER
 from anchor.evidence.record import Record
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 from anchor.receipt.history_proof import HISTORY_WINDOW, check_beacon
 from anchor.receipt.state_proof import StateProof
-from anchor.types import Anchor
-from anchor.units import format_moment
 from anchor.verification.steps import VerificationTarget, add_rule, find_time_slack, limit_time
 
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Hash32, Head, log_number, log_owner
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
 from anchor.evidence.preservation_number import NUMBER_BYTES
 from anchor.evidence.record import parse_record
 from anchor.log import merkle
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.storage import anchor_slot, encode_anchor
-from anchor.types import Anchor, Hash32, Head, log_number, log_owner
 
 # Python is installed where this program is; jq and xxd may not be.
 _PRINT_RECORD = (

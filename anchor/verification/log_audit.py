@@ -39,7 +39,7 @@ from collections.abc import (
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from anchor.errors import (
+from anchor.base.errors import (
     AbandonedError,
     AnchorError,
     CannotCheckError,
@@ -47,13 +47,23 @@ from anchor.errors import (
     NotAnchoredError,
     NotTrustedError,
 )
+from anchor.base.messages.message import Message, join
+from anchor.base.types import (
+    Address,
+    Anchor,
+    Block,
+    ChainId,
+    Hash32,
+    Head,
+    LogId,
+    log_number,
+    log_owner,
+)
 from anchor.ethereum.keccak import format_address
 from anchor.log.checkpoint import Checkpoint, open_checkpoint, parse_origin
 from anchor.log.signed_note import NoteVerifier
 from anchor.log.tiles import Tile, TileBuilder, TileReader, read_leaves
 from anchor.log.tree import BLOCK, HASH
-from anchor.messages.message import Message, join
-from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, log_number, log_owner
 from anchor.verification.abandonment import read_standing
 from anchor.verification.log_history import (
     check_other_logs,

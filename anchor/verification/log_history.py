@@ -9,9 +9,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchor.errors import AbandonedError, CannotCheckError, NotTrustedError
+from anchor.base.errors import AbandonedError, CannotCheckError, NotTrustedError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Anchor, Block, Hash32, Head, LogId, log_number, log_owner, make_log_id
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.registry.storage import (
     CLOSED_HEAD,
     anchor_slot,
@@ -21,7 +22,6 @@ from anchor.registry.storage import (
     predecessor_slot,
     successor_slot,
 )
-from anchor.types import Anchor, Block, Hash32, Head, LogId, log_number, log_owner, make_log_id
 from anchor.verification.steps import (
     ChainView,
     VerificationTarget,

@@ -10,11 +10,11 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from anchor.errors import AnchorError, MismatchError
+from anchor.base.errors import AnchorError, MismatchError
+from anchor.base.messages.message import Message
+from anchor.base.types import LogId, log_owner
 from anchor.evidence.record_notice import RecordNotice
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
-from anchor.types import LogId, log_owner
 from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import STATUS_NOT_PROVEN, Report, Verdict, verdict_of
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from enum import Enum, auto
 
-from anchor.errors import AnchorError, SupersededError
-from anchor.messages.message import Message, join
+from anchor.base.errors import AnchorError, SupersededError
+from anchor.base.messages.message import Message, join
 from anchor.verification.report import Report, Verdict, verdict_of
 
 

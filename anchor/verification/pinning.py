@@ -8,20 +8,20 @@ from typing import Protocol
 
 import tomlkit
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     MalformedError,
     NodeUnreachableError,
     NotTrustedError,
 )
+from anchor.base.messages.message import Message
+from anchor.base.types import Address, Assurance, Block, Hash32, make_log_id
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import check_genesis, find_chain
-from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import head_slot
 from anchor.signatures.trusted_signer import TrustedSigner
 from anchor.timestamps.trusted_tsa import TrustedTsa, encode_roots
-from anchor.types import Address, Assurance, Block, Hash32, make_log_id
 from anchor.verification.policy import FORMAT, FinalityRule, TrustEntry
 from anchor.verification.steps import ChainView, assurance_of
 

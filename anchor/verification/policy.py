@@ -15,17 +15,17 @@ from typing import Annotated, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message, join
+from anchor.base.messages.validation import describe_fault
+from anchor.base.system.file_ownership import read_own_file
+from anchor.base.system.toml_text import parse_toml
+from anchor.base.system.urls import is_node_url
+from anchor.base.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.known_chains import find_chain
-from anchor.messages.message import Message, join
-from anchor.messages.validation import describe_fault
 from anchor.signatures.trusted_signer import TrustedSigner, parse_ssh_key
-from anchor.system.file_ownership import read_own_file
-from anchor.system.toml_text import parse_toml
-from anchor.system.urls import is_node_url
 from anchor.timestamps.trusted_tsa import TrustedTsa, parse_roots
-from anchor.types import Address, Assurance, ChainId, Hash32, parse_hash
 from anchor.verification.quorum_rules import MAX_NODES, find_conflict, verifier_quorum
 
 FORMAT = "anchor-trust/1"

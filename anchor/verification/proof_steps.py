@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     NotAnchoredError,
     NotFinalError,
 )
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.ethereum.header import Header, parse_header
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message, join
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor, check_submitter
-from anchor.types import Address, Anchor, Assurance, Block, Hash32
 from anchor.verification.abandonment import (
     AnchorStanding,
     ask_standing,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from anchor.messages.message import Message
-from anchor.system.urls import are_distinct
+from anchor.base.messages.message import Message
+from anchor.base.system.urls import are_distinct
 
 MAX_NODES = 16
 """The largest number of nodes that are asked at once."""

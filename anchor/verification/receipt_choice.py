@@ -9,9 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from anchor.canonical import MAX_DEPTH, check_depth
-from anchor.errors import AnchorError
-from anchor.evidence.digests import Digests
+from anchor.base.canonical import MAX_DEPTH, check_depth
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError
 from anchor.evidence.record import Record, parse_record
 from anchor.receipt.format import Receipt
 from anchor.verification.steps import check_file

@@ -9,11 +9,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from anchor.errors import AnchorError, SupersededError, UsageError, attribute_error
+from anchor.base.errors import AnchorError, SupersededError, UsageError, attribute_error
+from anchor.base.messages.message import Message
+from anchor.base.units import format_moment
 from anchor.ethereum.known_chains import ChainKind, proves_time
 from anchor.evidence.record_notice import WITHDRAWS, RecordNotice
-from anchor.messages.message import Message
-from anchor.units import format_moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import TypeVar
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ExitCode,
     MalformedError,
@@ -17,6 +17,9 @@ from anchor.errors import (
     attribute_error,
     severest,
 )
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import format_time
+from anchor.base.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId
 from anchor.ethereum.known_chains import (
     HEADLINES,
     ChainKind,
@@ -26,11 +29,8 @@ from anchor.ethereum.known_chains import (
 )
 from anchor.evidence.group_reading import CollectionAccount, read_groups
 from anchor.evidence.record import Record
-from anchor.messages.message import Message, join
 from anchor.signatures.record_signature import SignatureKind
-from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import VerifiedTimestamp
-from anchor.types import Address, Anchor, Assurance, ChainId, Hash32, Head, LogId
 from anchor.verification.record_status import NoticeFinding
 
 

@@ -16,14 +16,14 @@ from pydantic import (
     model_serializer,
 )
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.types import Assurance
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind, find_chain
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import CollectionAccount
 from anchor.evidence.preservation_number import PATTERN
 from anchor.signatures.record_signature import SignatureKind
-from anchor.types import Assurance
 from anchor.verification.record_status import NoticeFinding
 from anchor.verification.report import (
     ProvenAnchor,

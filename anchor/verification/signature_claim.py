@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 from anchor.signatures.record_signature import (
     SignatureKind,
     check_signature,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, get_args
 
-from anchor.errors import (
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import (
     CannotCheckError,
     MismatchError,
     NodeFaultError,
@@ -19,15 +20,8 @@ from anchor.errors import (
     NotFinalError,
     NotTrustedError,
 )
-from anchor.ethereum.keccak import format_address
-from anchor.ethereum.known_chains import find_chain, proves_time
-from anchor.evidence.digests import SHA256, SM3, Digests
-from anchor.evidence.record import Record, parse_record
-from anchor.log import merkle
-from anchor.messages.message import Message, join
-from anchor.receipt.format import Receipt, ReceiptAnchor, parse_receipt
-from anchor.registry.storage import anchor_slot, decode_anchor, decode_key, operator_key_slot
-from anchor.types import (
+from anchor.base.messages.message import Message, join
+from anchor.base.types import (
     Address,
     Anchor,
     Assurance,
@@ -39,7 +33,13 @@ from anchor.types import (
     log_number,
     log_owner,
 )
-from anchor.units import format_moment
+from anchor.base.units import format_moment
+from anchor.ethereum.keccak import format_address
+from anchor.ethereum.known_chains import find_chain, proves_time
+from anchor.evidence.record import Record, parse_record
+from anchor.log import merkle
+from anchor.receipt.format import Receipt, ReceiptAnchor, parse_receipt
+from anchor.registry.storage import anchor_slot, decode_anchor, decode_key, operator_key_slot
 from anchor.verification.policy import FinalityRule, TrustedOperator, finality_depth
 
 _WORTH = get_args(Assurance)

@@ -11,13 +11,13 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from anchor.errors import CannotCheckError, NotFinalError, NotTrustedError
+from anchor.base.errors import CannotCheckError, NotFinalError, NotTrustedError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Address, ChainId, Head, LogId, log_number, log_owner
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES, Chain, find_chain
-from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.types import Address, ChainId, Head, LogId, log_number, log_owner
 from anchor.verification.policy import DEFAULT_TOLERANCE, TrustEntry, TrustPolicy
 from anchor.verification.steps import VerificationTarget
 

@@ -11,10 +11,10 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.clock import format_time
 from anchor.log.checkpoint import Checkpoint, log_origin, open_checkpoint
-from anchor.messages.message import Message, join
-from anchor.system.clock import format_time
 from anchor.timestamps.timestamp_token import format_command, read_token, verify_timestamp
 from anchor.timestamps.trusted_tsa import TrustedTsa
 from anchor.verification.report import Report, TimestampFinding

@@ -28,16 +28,16 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
-from anchor.errors import AnchorError, CannotCheckError
+from anchor.base.digests import SHA256, SM3, Digests
+from anchor.base.errors import AnchorError, CannotCheckError
+from anchor.base.messages.message import Message, join
+from anchor.base.types import Anchor, Assurance, Block, ChainId, Hash32
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import find_chain, proves_time
-from anchor.evidence.digests import SHA256, SM3, Digests
 from anchor.evidence.group_reading import read_groups
 from anchor.evidence.record import Record
-from anchor.messages.message import Message, join
 from anchor.receipt.format import Receipt
 from anchor.receipt.state_proof import StateProof
-from anchor.types import Anchor, Assurance, Block, ChainId, Hash32
 from anchor.verification.abandonment import UNKNOWN
 from anchor.verification.collection_account import judge_account
 from anchor.verification.earliest_time import check_earliest_time, explain_absence

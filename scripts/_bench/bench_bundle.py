@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
@@ -24,7 +25,6 @@ from anchor.receipt.bundle import encode_bundle, load_bundle
 from anchor.receipt.format import Receipt, ReceiptAnchor
 from anchor.receipt.state_proof import StateProof
 from anchor.registry.artifact import registry_address
-from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 
 LOG = make_log_id(Address(b"\xa1" * 20), 0)
 

@@ -24,7 +24,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-from anchor.evidence.digests import SHA256, SM3
+from anchor.base.digests import SHA256, SM3
+from anchor.base.system.garbage_collection import collect_rarely
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.hashing_pool import open_executor
 from anchor.operate.file_intake import gather
@@ -34,7 +35,6 @@ from anchor.project.project import OpenProject
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.database import create_filled
 from anchor.store.location import SqliteFile
-from anchor.system.garbage_collection import collect_rarely
 
 _FILES_A_FOLDER = 1_000
 _MIB = 1024 * 1024

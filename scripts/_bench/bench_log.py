@@ -27,7 +27,10 @@ from unittest.mock import patch
 
 from bench_measuring import peak_memory, section
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.system.clock import format_time
+from anchor.base.system.cores import count_usable_cores
+from anchor.base.types import Hash32, Head
 from anchor.evidence.record import encode_record
 from anchor.log import batch_sha256
 from anchor.log.merkle import hash_leaf, verify_inclusion
@@ -40,9 +43,6 @@ from anchor.store.evidence import make_identity
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import SqliteFile
 from anchor.store.tile_folder import TileFolder
-from anchor.system.clock import format_time
-from anchor.system.cores import count_usable_cores
-from anchor.types import Hash32, Head
 
 ROOT = Path(__file__).resolve().parents[2]
 PEERS = Path(__file__).parent / "peers" / "time_trees.js"

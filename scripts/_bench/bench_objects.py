@@ -28,10 +28,10 @@ import requests
 from bench_measuring import cpu_time, peak_memory, section
 from bench_scale_figures import Figure, find_lines, print_table
 
+from anchor.base.objects.object_url import UrlList
 from anchor.evidence.hashing_pool import open_workers
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
-from anchor.objects.object_url import UrlList
 from anchor.operate.object_intake import take_objects
 from anchor.operate.recent_block import name_no_block
 from anchor.project.config import Config

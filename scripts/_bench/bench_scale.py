@@ -21,7 +21,7 @@ from pathlib import Path
 from bench_scale_figures import Figure, load_figures, print_tables
 from bench_scale_store import DATABASES, measure_store
 
-from anchor.system.clock import utc_now
+from anchor.base.system.clock import utc_now
 
 
 def main() -> int:

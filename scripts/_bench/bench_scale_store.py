@@ -28,6 +28,7 @@ from bench_scale_uses import measure_proofs, measure_recovery
 from bench_service import ROOT, make_project
 from sqlalchemy import func, select
 
+from anchor.base.system.clock import SystemClock, utc_now
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
@@ -44,7 +45,6 @@ from anchor.store.new_pieces import NEW
 from anchor.store.quota import admit
 from anchor.store.schema import runs
 from anchor.store.sealing import seal
-from anchor.system.clock import SystemClock, utc_now
 
 DATABASES = ("sqlite", "postgresql")
 # Of a hundred pieces in each commit, so many repeat earlier ones.

@@ -23,7 +23,8 @@ from bench_scale_session import (
 )
 from sqlalchemy import Connection
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.system.durable_files import write_chunks
 from anchor.evidence.preservation_number import NUMBER_BYTES
 from anchor.evidence.printed_number import NumberKind, PrintedNumber
 from anchor.operate.proving import Prover
@@ -40,7 +41,6 @@ from anchor.store.heads import newest_head
 from anchor.store.number_search import find_numbered
 from anchor.store.runs import load_runs
 from anchor.store.sealing import open_tree
-from anchor.system.durable_files import write_chunks
 
 LOOKUPS = 200
 

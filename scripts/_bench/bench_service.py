@@ -27,6 +27,7 @@ from typing import Any
 import httpx
 from bench_measuring import cpu_time, peak_memory, run_postgres, show
 
+from anchor.base.system.clock import SystemClock, utc_now
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
@@ -39,7 +40,6 @@ from anchor.project.project import OpenProject, create_project
 from anchor.store.api_keys import create_key
 from anchor.store.location import PostgresDatabase, SqliteFile, StoreLocation
 from anchor.store.replication import CopyRule
-from anchor.system.clock import SystemClock, utc_now
 
 ROOT = Path(__file__).resolve().parents[2]
 # Two copies, the second one on the standby of this name.

@@ -22,11 +22,12 @@ from typing import cast
 
 from bench_measuring import make_schema, peak_memory, run_postgres, section, show
 
+from anchor.base.digests import Digests
+from anchor.base.system.clock import SystemClock
 from anchor.chain.devnet import find_anvil, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
-from anchor.evidence.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.operate.deployment import deploy
 from anchor.operate.single_run import anchor_round
@@ -38,7 +39,6 @@ from anchor.store.database import create_database, create_filled
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.sealing import seal, write_tiles
 from anchor.store.tile_folder import TileFolder
-from anchor.system.clock import SystemClock
 
 ROOT = Path(__file__).resolve().parents[2]
 BATCH = 100_000

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import anchor
-from anchor.messages.message import Message, translate
+from anchor.base.messages.message import Message, translate
 from anchor.service.pages.api_page import ApiField, ApiOperation, list_groups, list_schemas
 
 _PYTHON = """\

@@ -23,7 +23,7 @@ from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
 from anchor.cli.command_table import EXAMPLES
 from anchor.cli.status_json import StatusDocument
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
 from anchor.ethereum.known_chains import CHAINS, WITHOUT_BLOCK_HISTORY
 from anchor.page import load_page
 from anchor.receipt.bundle import BundleLine

@@ -28,8 +28,8 @@ from anchor.evidence.collection_profiles import PROFILE_DEMANDS, Demand
 from anchor.evidence.group_members import find_group, is_mixed, list_members
 from anchor.evidence.record_groups import RecordGroups
 from anchor.evidence.statement_text import MAX_CHARACTERS, TIME_PATTERN
-from anchor.messages.catalogue import Language, load_catalogue
-from anchor.messages.message import Message
+from anchor.base.messages.catalogue import Language, load_catalogue
+from anchor.base.messages.message import Message
 from anchor.receipt.history_proof import HISTORY_CODE_HASH, HISTORY_CONTRACT, HISTORY_WINDOW
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.verification.report import NOT_PROVEN

@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page
 
 import anchor
-from anchor.messages.catalogue import Language
+from anchor.base.messages.catalogue import Language
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tests"))
 from support.browser import open_browser

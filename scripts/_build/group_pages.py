@@ -6,12 +6,12 @@ from inspect import getdoc
 from typing import Any
 
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS
-from anchor.evidence.digests import SHA256, SM3
+from anchor.base.digests import SHA256, SM3
 from anchor.evidence.group_members import Group, find_group, list_members
 from anchor.evidence.group_schema import build_group_schema
 from anchor.evidence.record import MAX_NAME_CHARACTERS, SCHEMA
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import translate
+from anchor.base.messages.message import translate
 
 _HEX = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _NO_DEMAND = "It demands nothing.\n"

@@ -10,7 +10,7 @@ from anchor.cli import app
 from anchor.cli.command_signatures import load_signatures
 from anchor.cli.command_table import COMMANDS, EXAMPLES, GROUPS
 from anchor.cli.typer_app import LazyCommand
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
 
 # No date and no version: a page changes only where its command does.
 _HEADER = '.TH {title} 1 "" "anchor" "User commands"\n'

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from anchor.messages.catalogue import load_catalogue
+from anchor.base.messages.catalogue import load_catalogue
 
 _INTRODUCTION = """\
 # Problems

@@ -12,13 +12,13 @@ from click.testing import CliRunner
 from conftest import Done, Run
 from support.readme import readme_examples
 
+from anchor.base.errors import NodeRefusedError
+from anchor.base.types import ChainId, Hash32, Head, make_log_id
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, AnvilNode
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
-from anchor.errors import NodeRefusedError
 from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.calldata import describe_revert, encode_anchor_call
-from anchor.types import ChainId, Hash32, Head, make_log_id
 
 DEV = ("--account", "TEST::0")
 IN_PROCESS = "ethereum:local:test"

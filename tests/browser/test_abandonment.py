@@ -15,10 +15,10 @@ from support.nodes import ask, stop_the_clock
 from support.page_script import PageScript, run_page_script
 from support.projects import Site, make_site
 
+from anchor.base.messages.message import Message
 from anchor.chain.devnet import Devnet
 from anchor.chain.verifier_nodes import Nodes
 from anchor.evidence.file_hashing import digest_file
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.verification.policy import parse_policy
 from anchor.verification.verifier import judge

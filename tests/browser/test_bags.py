@@ -39,7 +39,7 @@ from support.page_script import PageScript, run_page_script
 from support.zip_bends import TOP, ZIPS, make_zip, to_entries
 
 import anchor.page
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.signatures.ssh_signature import MARK
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report_json import VerificationDocument

@@ -17,9 +17,9 @@ from support.paths import VECTORS
 from support.tries import keccak256
 
 import anchor.page
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.receipt.bundle import encode_bundle, load_bundle
-from anchor.types import Hash32
 from anchor.verification.pinning import encode_policy
 from anchor.verification.receipt_choice import Wanted, choose_receipts
 from anchor.verification.verifier import judge

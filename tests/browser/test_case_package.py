@@ -19,10 +19,10 @@ from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
 
-from anchor.evidence.digests import SHA256, SM3, digest_bytes
+from anchor.base.digests import SHA256, SM3, digest_bytes
+from anchor.base.system.clock import utc_now
 from anchor.store.database import open_database
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.needs_chromium
 FILES = {"合同.pdf": b"%PDF the contract, as it was", "=evil.txt": b"the statement " * 40}

@@ -17,8 +17,8 @@ from support.page_script import PageScript, run_page_script
 from support.world import World
 
 import anchor.page
+from anchor.base.messages.message import join
 from anchor.evidence.group_reading import read_custody_event, read_groups
-from anchor.messages.message import join
 from anchor.verification.collection_account import describe_account, is_complete
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()

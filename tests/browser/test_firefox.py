@@ -17,7 +17,7 @@ from support.sign_in_providers import Platform, serve_platform
 from support.troubles import Effects
 from support.visitors import close_browsers, visit
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 
 pytestmark = pytest.mark.release
 OPERATORS = {honest.name: honest for honest in honest_receipts()}["an operator's"]

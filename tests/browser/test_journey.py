@@ -20,8 +20,8 @@ from eth_utils import keccak
 from playwright.sync_api import Browser, Download, Locator, Page
 from support.command import start_anchor
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
 
 pytestmark = pytest.mark.release
 

@@ -16,8 +16,8 @@ from support.records import build_record
 from support.world import World
 
 import anchor.page
-from anchor.evidence.digests import digest_stream
-from anchor.messages.message import Message, translate
+from anchor.base.digests import digest_stream
+from anchor.base.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 
 PAGE = (Path(anchor.page.__file__).parent / "verify.html").as_uri()

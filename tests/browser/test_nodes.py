@@ -25,16 +25,16 @@ from support.projects import Site, make_site
 from support.world import MAIN, SIDE
 
 import anchor.page
+from anchor.base.errors import ExitCode, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.verifier_nodes import Nodes
-from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.file_hashing import digest_file
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import parse_receipt
 from anchor.registry.storage import successor_slot
-from anchor.types import Hash32
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge

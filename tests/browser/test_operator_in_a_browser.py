@@ -14,7 +14,8 @@ from support.platform_tabs import open_tab
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, close_browsers, visit
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.jobs import describe_trouble, order_job
@@ -22,7 +23,6 @@ from anchor.store.limited_addresses import add_limited
 from anchor.store.schema import deliveries, jobs
 from anchor.store.tenant_keys import key_id_of
 from anchor.store.webhooks import create_webhook
-from anchor.system.clock import utc_now
 
 LONG = "x" * 150
 

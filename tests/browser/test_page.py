@@ -25,12 +25,12 @@ from support.tries import keccak256
 from support.world import SIDE
 
 import anchor.page
+from anchor.base.digests import digest_bytes
+from anchor.base.messages.catalogue import Language, load_catalogue
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import ChainId, Hash32
+from anchor.base.units import format_moment
 from anchor.ethereum.known_chains import HEADLINES, KIND_SENTENCES, ChainKind
-from anchor.evidence.digests import digest_bytes
-from anchor.messages.catalogue import Language, load_catalogue
-from anchor.messages.message import Message, translate
-from anchor.types import ChainId, Hash32
-from anchor.units import format_moment
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import NOT_PROVEN

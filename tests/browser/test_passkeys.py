@@ -19,6 +19,7 @@ from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 from webauthn.helpers import base64url_to_bytes, bytes_to_base64url
 
+from anchor.base.system.clock import utc_now
 from anchor.people.passkey_rules import MOST_PASSKEYS
 from anchor.project.sign_in_config import SignInConfig
 from anchor.service.passkey_challenges import OpenChallenge, decode_challenge, encode_challenge
@@ -27,7 +28,6 @@ from anchor.store.passkeys import load_passkeys, remove_passkey
 from anchor.store.schema import passkeys, sessions
 from anchor.store.tenant_accounts import resume_tenant, suspend_tenant
 from anchor.store.tenant_events import load_events
-from anchor.system.clock import utc_now
 
 CHALLENGES = {"make": "/account/passkeys/challenge", "use": "/login/passkey/challenge"}
 COOKIE = "anchor_passkey"

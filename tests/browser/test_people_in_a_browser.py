@@ -20,13 +20,13 @@ from support.sign_in_providers import Platform, run_mock, serve_platform
 from support.visitors import Visitor, close_browsers, invite, visit
 from support.webservers import web_server
 
+from anchor.base.system.clock import utc_now
 from anchor.project.notification_config import MailConfig
 from anchor.project.sign_in_config import SignInConfig
 from anchor.store.database import open_database
 from anchor.store.mail_choices import ensure_token
 from anchor.store.sealing import seal
 from anchor.store.webhooks import load_webhooks
-from anchor.system.clock import utc_now
 
 LONG = "a very long name of a person who has many names and wrote all of them down here, in one go"
 

@@ -17,7 +17,7 @@ from support.notice_bags import hashes_of, notices, packed
 from support.notices import OF_A
 
 import anchor.page
-from anchor.messages.message import Message, translate
+from anchor.base.messages.message import Message, translate
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report_json import VerificationDocument
 

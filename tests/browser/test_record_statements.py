@@ -13,11 +13,11 @@ from support.group_examples import DIGEST, FULL
 from support.page_script import PageScript, run_page_script
 from support.world import World
 
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
 from anchor.cli.console import Output
 from anchor.cli.report_text import print_report
 from anchor.evidence.record import parse_record
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
 from anchor.verification.report import Report
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")

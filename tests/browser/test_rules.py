@@ -17,15 +17,15 @@ from support.page_script import PageScript, as_on_the_page, run_page_script, wit
 from support.tries import keccak256
 from support.world import MAIN, OWNER, REGISTRY, SIDE, STRANGER, World, judged
 
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Address, Anchor, ChainId, Hash32, make_log_id
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import CHAINS as LISTED
 from anchor.ethereum.known_chains import KIND_SENTENCES, ChainKind
-from anchor.messages.message import Message, translate
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt
 from anchor.receipt.state_proof import SuccessorProof, Takeover
 from anchor.registry.artifact import expected_code_hash
 from anchor.registry.storage import anchor_slot, encode_anchor, successor_slot
-from anchor.types import Address, Anchor, ChainId, Hash32, make_log_id
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report_json import describe_report

@@ -31,13 +31,13 @@ from support.vectors.cases import fill
 from support.vectors.policies import to_toml
 from support.world import MAIN, SIDE, World
 
-from anchor.canonical import encode_canonical, parse_strict
-from anchor.errors import ExitCode, MalformedError, UnknownVersionError
-from anchor.evidence.digests import Digests, digest_bytes
-from anchor.messages.message import Message, translate
+from anchor.base.canonical import encode_canonical, parse_strict
+from anchor.base.digests import Digests, digest_bytes
+from anchor.base.errors import ExitCode, MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.urls import are_distinct
+from anchor.base.types import Hash32
 from anchor.receipt.format import encode_receipt
-from anchor.system.urls import are_distinct
-from anchor.types import Hash32
 from anchor.verification.policy import MAX_POLICY_BYTES, TrustedOperator, parse_policy
 from anchor.verification.report import Report
 from anchor.verification.report_json import describe_report

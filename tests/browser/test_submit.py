@@ -19,10 +19,10 @@ from support.submit_desk import open_submit_desk, sign_in
 from support.troubles import Effects
 from support.visitors import close_browsers, visit
 
+from anchor.base.system.clock import utc_now
 from anchor.evidence.preservation_number import number_record
 from anchor.store.browser_sessions import Holder, begin_session, end_sessions
 from anchor.store.certificates import count_waiting
-from anchor.system.clock import utc_now
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from support.page_script import PageScript, run_submit_script
 
+from anchor.base.messages.message import Message, translate
 from anchor.evidence.record_groups import RecordGroups
-from anchor.messages.message import Message, translate
 from anchor.service.submission_schemas import read_digests
 
 NAMES = ["a", "bb", "ccc"]

@@ -17,10 +17,10 @@ from support.certificates import read_pdf
 from support.site_certificates import make_site_certificate
 from support.web_site import PNG, SECRET, WebSite, serve_http2, serve_site
 
+from anchor.base.errors import CannotCheckError
+from anchor.base.system.clock import parse_time
 from anchor.capture import browser_session
 from anchor.capture.browser_session import find_browser
-from anchor.errors import CannotCheckError
-from anchor.system.clock import parse_time
 
 pytestmark = pytest.mark.release
 

@@ -20,9 +20,9 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
 from anchor.bag.bag_contents import OriginalFile, complete_bag
+from anchor.base.errors import AnchorError
 from anchor.chain.devnet import Devnet
 from anchor.cli.bag_inputs import list_bag, names_evidence_bag
-from anchor.errors import AnchorError
 from anchor.evidence.file_hashing import digest_file
 
 LISTED = {

@@ -17,8 +17,8 @@ from support.web_site import WebSite
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import validate_bag
+from anchor.base.system.durable_files import is_temporary
 from anchor.chain.devnet import Devnet
-from anchor.system.durable_files import is_temporary
 
 pytestmark = pytest.mark.release
 

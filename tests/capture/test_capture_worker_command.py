@@ -7,8 +7,8 @@ from pathlib import Path
 
 from support.command import run_anchor
 
+from anchor.base.system.file_lock import hold_file
 from anchor.capture.capture_spool import CaptureOrder, CaptureSpool
-from anchor.system.file_lock import hold_file
 
 ID = "0123456789abcdef" * 2
 

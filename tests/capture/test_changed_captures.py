@@ -21,8 +21,8 @@ from support.web_site import WebSite
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import validate_bag
+from anchor.base.system.durable_files import is_temporary
 from anchor.chain.devnet import Devnet
-from anchor.system.durable_files import is_temporary
 
 PAGE = "<!doctype html><title>Prices</title><p>价格 {} 元</p>"
 CHINESE = {"LANGUAGE": "", "LC_ALL": "", "LC_MESSAGES": "", "LANG": "zh_CN.UTF-8"}

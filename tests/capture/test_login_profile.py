@@ -14,10 +14,10 @@ from support.cameras import Camera
 from support.fixtures import MakeSite
 from support.web_site import SECRET, WebSite
 
+from anchor.base.errors import UsageError
 from anchor.capture.browser_session import find_browser, is_sandboxed
 from anchor.capture.login_profile import check_profile
 from anchor.chain.devnet import Devnet
-from anchor.errors import UsageError
 
 pytestmark = pytest.mark.release
 

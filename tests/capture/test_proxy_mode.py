@@ -24,10 +24,10 @@ from support.web_site import BROTLI, FILES, SECRET, ZSTD, WebSite, serve_http2, 
 from warcio.archiveiterator import ArchiveIterator
 from warcio.checker import Checker
 
+from anchor.base.errors import CannotCheckError
 from anchor.capture import recording_proxy
 from anchor.capture.recording_proxy import RecorderProgram
 from anchor.chain.devnet import Devnet
-from anchor.errors import CannotCheckError
 
 pytestmark = pytest.mark.release
 

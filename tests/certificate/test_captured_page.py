@@ -16,9 +16,9 @@ from support.evidence_bags import complete_evidence, small_payload
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import validate_bag
+from anchor.base.errors import AnchorError, MalformedError, MismatchError
 from anchor.certificate.captured_page import read_captured_page
 from anchor.certificate.model import CaptureEntry
-from anchor.errors import AnchorError, MalformedError, MismatchError
 from anchor.evidence.observed_groups import WebCapture
 
 SHOT = "data/screenshot-1280x800.png"

@@ -7,6 +7,7 @@ from support.certificates import MOMENT, issue
 from support.chain_kinds import CHAINS, PAIRS, PROVES_TIME, receipt_on, world_on
 from support.notices import OF_A, A, Notices
 
+from anchor.base.messages.message import Message
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.front_page import build_front
 from anchor.certificate.issue import Basis, issue_certificate
@@ -16,7 +17,6 @@ from anchor.certificate.model import Certificate, bilingual
 from anchor.certificate.papers import render_paper
 from anchor.certificate.statements import Declarant, Details
 from anchor.ethereum.known_chains import ChainKind
-from anchor.messages.message import Message
 from anchor.receipt.format import encode_receipt
 
 DECLARANT = Declarant()

@@ -10,13 +10,13 @@ import pytest
 from support.certificates import Issued, page_texts
 from support.custodies import AT, Custody, all_events, certify
 
+from anchor.base.errors import MismatchError
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
 from anchor.certificate.layout import Fields, Notes
 from anchor.certificate.model import Certificate, encode_certificate
 from anchor.certificate.pdf import render_pdf
-from anchor.errors import MismatchError
 
 
 @pytest.fixture(scope="module")

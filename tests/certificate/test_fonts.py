@@ -15,10 +15,10 @@ from fontTools.ttLib import TTFont
 from support.certificates import Issued, page_texts
 from support.paths import ROOT
 
+from anchor.base.errors import ConfigError, UsageError
 from anchor.certificate.fonts import Font, find_font, read_font
 from anchor.certificate.labels import describe_frame
 from anchor.certificate.pdf import render_pdf
-from anchor.errors import ConfigError, UsageError
 
 
 def test_the_font_found_is_named_with_its_files(font: Font) -> None:

@@ -21,6 +21,7 @@ from support.examples import examples
 from support.paths import ROOT
 from support.world import INDEX, SIZE, World
 
+from anchor.base.types import ChainId, Hash32
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.foreign_text import show_text
@@ -37,7 +38,6 @@ from anchor.certificate.time_format import Moment, describe_time
 from anchor.evidence.preservation_number import number_record
 from anchor.log.merkle import trace_path
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId, Hash32
 
 
 class Page(HTMLParser):

@@ -33,7 +33,9 @@ from support.world import (
     re_anchored,
 )
 
-from anchor.canonical import encode_canonical, parse_canonical
+from anchor.base.canonical import encode_canonical, parse_canonical
+from anchor.base.errors import AnchorError, ExitCode, UsageError
+from anchor.base.messages.message import Message
 from anchor.certificate.front_page import build_front
 from anchor.certificate.labels import (
     ABANDONED_SINCE,
@@ -46,12 +48,10 @@ from anchor.certificate.layout import Fields
 from anchor.certificate.model import Bilingual, Certificate, bilingual, encode_certificate
 from anchor.certificate.statements import Details
 from anchor.certificate.time_format import Moment
-from anchor.errors import AnchorError, ExitCode, UsageError
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt
 
 EPOCH = 1_790_000_000

@@ -10,6 +10,8 @@ import pytest
 from support.certificates import MOMENT, Issued, page_texts
 from support.notices import OF_A, OF_B, A, B, C, Notices
 
+from anchor.base.errors import CannotCheckError, MismatchError
+from anchor.base.messages.message import Message
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.html import render_html
@@ -19,8 +21,6 @@ from anchor.certificate.layout import Banner, Fields
 from anchor.certificate.model import Certificate, bilingual, encode_certificate
 from anchor.certificate.pdf import render_pdf
 from anchor.certificate.statements import Details
-from anchor.errors import CannotCheckError, MismatchError
-from anchor.messages.message import Message
 from anchor.receipt.format import encode_receipt
 from anchor.verification.notice_claim import GivenNotice
 

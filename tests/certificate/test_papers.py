@@ -14,12 +14,12 @@ from support.custodies import Custody, all_events, certify
 from support.group_examples import FULL
 from support.world import INDEX, SIZE, World
 
+from anchor.base.errors import NotFinalError, UsageError
 from anchor.certificate.fonts import Font
 from anchor.certificate.model import Certificate
 from anchor.certificate.papers import PAPERS, PaperName, parse_paper, render_paper
 from anchor.certificate.pdf import render_paper_pdf
 from anchor.certificate.statements import Declarant, Details
-from anchor.errors import NotFinalError, UsageError
 from anchor.ethereum.header import parse_header
 from anchor.evidence.group_reading import parse_groups
 

@@ -20,9 +20,9 @@ from pyhanko_certvalidator import ValidationContext
 from support.certificates import page_texts, read_pdf
 from support.tools import check_program
 
+from anchor.base.errors import SignerError
 from anchor.certificate.pdf_signature import load_pdf_signer, open_token_signer, sign_pdf
 from anchor.certificate.token_uri import TokenKey
-from anchor.errors import SignerError
 
 KINDS = ("rsa", "ec")
 PASSWORD = "p\u00e4ss w\u00f6rd"

@@ -8,6 +8,7 @@ import pytest
 from support.certificates import Issued, issue, page_texts, recorded
 from support.world import INDEX, SIZE
 
+from anchor.base.messages.message import Message
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.fonts import Font
 from anchor.certificate.layout import Fields, JudgedStatement, JudgedTable, Seal, Value
@@ -21,7 +22,6 @@ from anchor.certificate.statements import (
     RegisteredSubmitter,
     parse_details,
 )
-from anchor.messages.message import Message
 
 ANN = "person:1f0c3ad2b1e4f506"
 SUBMITTER = {"submitter": {"account": "acme", "actor": ANN}}

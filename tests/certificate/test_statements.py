@@ -8,17 +8,17 @@ import tomllib
 import pytest
 from support.certificates import Issued, all_details
 
+from anchor.base.digests import Digests
+from anchor.base.errors import ExitCode, MalformedError, UnknownVersionError
+from anchor.base.messages.message import translate
+from anchor.base.system.details_toml import MAX_DETAILS_BYTES
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.layout import Fields
 from anchor.certificate.statements import (
     Details,
     parse_details,
 )
-from anchor.errors import ExitCode, MalformedError, UnknownVersionError
-from anchor.evidence.digests import Digests
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import translate
-from anchor.system.details_toml import MAX_DETAILS_BYTES
 
 FORMAT = b'format = "anchor-certificate-details/1"\n'
 DIGEST = bytes(range(32))

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from anchor.base.errors import UsageError
 from anchor.certificate.time_format import choose_moment, describe_time
-from anchor.errors import UsageError
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
 

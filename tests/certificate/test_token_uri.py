@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anchor.base.errors import UsageError
 from anchor.certificate.token_uri import TokenKey, parse_token_uri
-from anchor.errors import UsageError
 
 MODULE = "?module-path=/usr/lib/token.so"
 

@@ -23,9 +23,9 @@ from support.store_contents import alter_piece
 from support.stores import Postgres
 from support.tools import miss
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import ConfigError
 from anchor.chain.devnet import Devnet
-from anchor.errors import ConfigError
-from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.project.log_key import create_log_key

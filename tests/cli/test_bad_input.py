@@ -24,9 +24,9 @@ from support.ports import free_port
 from support.projects import Site, make_site
 from support.store_contents import count_pieces
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, PyEvmNode, open_devnet
 from anchor.chain.signer.keystore import write_keystore
-from anchor.errors import ExitCode
 from anchor.evidence import file_hashing
 from anchor.project.allowlist import allow_project
 

@@ -14,8 +14,8 @@ from support.evidence_bags import EvidenceBag, make_bags, small_payload
 from support.packing import Desk
 
 from anchor.bag.bag_format import MANIFEST
+from anchor.base.types import make_log_id
 from anchor.standalone import verify as standalone
-from anchor.types import make_log_id
 from anchor.verification.pinning import encode_policy
 
 BESIDE = "bag.anchor.json"

@@ -16,6 +16,9 @@ from support.crashes import crashing
 from support.nodes import ask, nonce, stop_the_clock, wait_until
 from support.projects import Site, make_site, reading
 
+from anchor.base.errors import AnchorError, ExitCode
+from anchor.base.system.clock import SystemClock, utc_now
+from anchor.base.types import Address, ChainId
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.devnet.accounts import CREATE2_PROXY_CODE
@@ -23,7 +26,6 @@ from anchor.chain.fees import Fees
 from anchor.chain.signer import Signer, UnsignedTransaction
 from anchor.chain.signer.keystore import open_keystore, write_keystore
 from anchor.cli.context import open_signer
-from anchor.errors import AnchorError, ExitCode
 from anchor.ethereum.keccak import format_address
 from anchor.operate import deployment
 from anchor.operate.anchoring import make_manager
@@ -41,8 +43,6 @@ from anchor.registry.artifact import (
 )
 from anchor.registry.calldata import encode_deployment
 from anchor.store.sealing import seal
-from anchor.system.clock import SystemClock, utc_now
-from anchor.types import Address, ChainId
 
 CODE_HASH = "0x" + expected_code_hash(ChainId(31337)).hex()
 

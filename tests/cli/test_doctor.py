@@ -23,13 +23,15 @@ from support.disks import mount, small_disk
 from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock, wait_until
 from support.projects import Site, make_site
 
+from anchor.base.errors import ExitCode
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import StoppableClock, SystemClock, unix_now
+from anchor.base.types import Address, ChainId
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
-from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address, hash_keccak256
-from anchor.messages.message import Message
 from anchor.monitor import doctor_checks
 from anchor.monitor.doctor import DoctorContext, Finding, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
@@ -38,8 +40,6 @@ from anchor.project.config import load_config
 from anchor.project.project import trust_entry
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.registry.storage import CLOSED_HEAD, head_slot
-from anchor.system.clock import StoppableClock, SystemClock, unix_now
-from anchor.types import Address, ChainId
 from anchor.verification.pinning import encode_policy
 from anchor.verification.report import Verdict
 

@@ -16,6 +16,8 @@ from support.projects import Site, make_site
 from support.store_contents import count_pieces, load_pieces
 from support.stores import Postgres, TenantJob
 
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Hash32
 from anchor.chain.devnet import Devnet
 from anchor.project.files import RECEIPT_SUFFIX, SIDE_FILE
 from anchor.service.submission import Origin, read_submission
@@ -24,8 +26,6 @@ from anchor.store.evidence import StoredEvidence, find_by_identity
 from anchor.store.file_origins import tenant_of
 from anchor.store.new_pieces import Admitted
 from anchor.store.quota import Outcome, admit
-from anchor.system.clock import utc_now
-from anchor.types import Hash32
 
 _numbers = itertools.count(8_000)
 

@@ -16,11 +16,11 @@ from support.paths import ROOT
 from support.wheels import make_environment
 
 import anchor.cli.commands
+from anchor.base.messages.catalogue import load_catalogue
 from anchor.cli.command_extras import EXTRAS
 from anchor.cli.command_table import COMMANDS, EXAMPLES
 from anchor.cli.command_table import GROUPS as HEADINGS
 from anchor.cli.typer_app import LazyCommand
-from anchor.messages.catalogue import load_catalogue
 
 GROUPS = {
     "trust": ("pin", "add", "list", "show", "remove", "allow", "disallow"),
@@ -68,7 +68,7 @@ def test_the_list_of_commands_loads_typer_and_no_command(tmp_path: Path) -> None
     # own module.
     foreign.discard("sitecustomize")
     assert {name for name in foreign if not name.startswith("_")} == set()
-    assert packages(ours(loaded)) == {"cli", "errors", "messages", "system"}
+    assert packages(ours(loaded)) == {"base", "cli"}
     assert not commands_in(loaded)
 
 

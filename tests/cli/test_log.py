@@ -13,9 +13,9 @@ from support.command import ANCHOR, environment
 from support.fixtures import MakeSite
 from support.projects import Site, make_site
 
+from anchor.base.types import Hash32
 from anchor.chain.devnet import Devnet
 from anchor.log.merkle import hash_node, verify_consistency
-from anchor.types import Hash32
 
 
 @pytest.fixture(scope="module")

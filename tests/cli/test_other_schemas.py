@@ -21,9 +21,7 @@ from anchor.store.schema import metadata
 
 _numbers = itertools.count(8_000)
 
-OLDER = (
-    "made before version 0.1.0: upgrade it once with the code of the git commit 2e65ec2adf88"
-)
+OLDER = "made before version 0.1.0: upgrade it once with the code of the git commit 2e65ec2adf88"
 NEWER = "this release works with 0018"
 SCHEMAS = [("0017", OLDER), ("9999", NEWER)]
 each_schema = pytest.mark.parametrize(("schema", "said"), SCHEMAS, ids=[it for it, _ in SCHEMAS])

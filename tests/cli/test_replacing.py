@@ -17,9 +17,9 @@ from support.hardhat import Hardhat, trust_newest_block
 from support.nodes import ask, nonce
 from support.projects import Site
 
+from anchor.base.errors import AnchorError, ExitCode
 from anchor.chain.devnet import Devnet
 from anchor.chain.tx_state import REPLACE_AFTER, Attempt, NonceSlot
-from anchor.errors import AnchorError, ExitCode
 from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
 

@@ -26,10 +26,11 @@ from support.projects import Site
 from support.store_contents import alter_piece, count_pieces, load_keys, load_pieces, lose_piece
 from support.stores import NOW
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import StorageError, StoreBusyError, StoreReplacedError
+from anchor.base.types import Head
 from anchor.chain.devnet import Devnet
 from anchor.cli.commands import restore as restore_command
-from anchor.errors import StorageError, StoreBusyError, StoreReplacedError
-from anchor.evidence.digests import digest_bytes
 from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf
 from anchor.log.signed_note import generate_key
@@ -40,7 +41,6 @@ from anchor.recovery import restore
 from anchor.store.certificates import request_certificate
 from anchor.store.evidence import find_by_digest
 from anchor.store.location import SqliteFile
-from anchor.types import Head
 
 pytestmark = pytest.mark.release
 

@@ -18,7 +18,8 @@ from support.projects import Site, reading
 from support.service import bearer, digest, make_key, serve
 from support.store_contents import alter_piece, load_pieces
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.system.clock import utc_now
 from anchor.evidence import record_notice
 from anchor.log.merkle import hash_leaf
 from anchor.people.actors import Actor
@@ -28,7 +29,6 @@ from anchor.recovery.restore_sources import RestoreOptions, gather_remains
 from anchor.store.location import SqliteFile
 from anchor.store.replication import CopyRule
 from anchor.store.webhooks import create_webhook
-from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.release
 

@@ -24,10 +24,10 @@ from support.stopping import workers_of
 from support.store_contents import count_pieces, load_keys, load_pieces
 from support.stores import Postgres, damage, run_postgres
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import AnchorError
 from anchor.chain.devnet import Devnet
 from anchor.cli.commands import restore as restore_command
-from anchor.errors import AnchorError
-from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.config import load_config
 from anchor.project.project import open_project

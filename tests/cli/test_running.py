@@ -14,8 +14,8 @@ from support.nodes import ask, stop_the_clock
 from support.operators import Operator
 from support.projects import Site
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import Devnet
-from anchor.errors import ExitCode
 
 MakeSite = Callable[..., Site]
 

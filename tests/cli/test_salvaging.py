@@ -17,8 +17,8 @@ from support.projects import Site
 from support.store_contents import load_pieces
 from support.tools import check_program
 
-from anchor.errors import ConfigError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import ConfigError
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.store.location import SqliteFile

@@ -22,11 +22,11 @@ from support.nodes import ask, nonce, send, serve
 from support.ports import free_port
 from support.projects import Site
 
+from anchor.base.errors import AnchorError, CannotCheckError, NodeRefusedError
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.signer.keystore import write_keystore
-from anchor.errors import AnchorError, CannotCheckError, NodeRefusedError
 
 PASSWORD = "canary-password-7d1f"
 KEY = bytes.fromhex("ca9a47" + "5e" * 29)

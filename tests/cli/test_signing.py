@@ -23,7 +23,7 @@ from support.signers import CertifiedSigner, SshSigner, run_ssh_keygen
 from support.terminal import in_terminal
 from support.timestamp_authority import run_openssl
 
-from anchor.errors import CannotCheckError, ExitCode, NotTrustedError
+from anchor.base.errors import CannotCheckError, ExitCode, NotTrustedError
 from anchor.evidence.discovery import Skipped, find_sources
 from anchor.operate.receipt_files import skip_receipts
 from anchor.receipt.format import parse_receipt

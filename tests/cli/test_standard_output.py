@@ -22,8 +22,8 @@ from support.projects import Site, make_site
 from support.service import make_key
 from support.store_contents import count_pieces
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import Devnet
-from anchor.errors import ExitCode
 
 FULL = Path("/dev/full")
 _TIMEOUT = 60

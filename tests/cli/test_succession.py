@@ -17,11 +17,12 @@ from support.store_contents import load_pieces
 from support.stores import Postgres, damage
 from support.terminal import in_terminal
 
+from anchor.base.errors import NodeRefusedError
+from anchor.base.types import Hash32, Head
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import keystore_address, write_keystore
-from anchor.errors import NodeRefusedError
 from anchor.log.tree import Tree
 from anchor.project.config import load_config
 from anchor.project.files import SIDE_FILE
@@ -30,7 +31,6 @@ from anchor.recovery.store_audit import audit_project
 from anchor.registry.calldata import describe_revert, encode_anchor_call
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.sealing import read_leaves
-from anchor.types import Hash32, Head
 
 MakeSite = Callable[..., Site]
 THIEF = DEV_ADDRESSES[1]

@@ -17,11 +17,11 @@ import pytest
 from support.packing import Desk, make_desk
 from support.timestamp_authority import TimestampAuthority
 
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
+from anchor.base.types import Hash32, Head, LogId
 from anchor.log.checkpoint import Checkpoint, log_origin, sign_checkpoint
 from anchor.log.signed_note import generate_key
 from anchor.receipt.format import parse_receipt
-from anchor.types import Hash32, Head, LogId
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustPolicy
 

@@ -62,7 +62,12 @@ def test_the_handlers_are_set_before_anything_else_is_loaded() -> None:
         [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
     )
     loaded = {name for name in done.stdout.split() if name.startswith("anchor")}
-    assert loaded == {"anchor", "anchor.__main__", "anchor.system", "anchor.system.signals"}
+    assert loaded == {
+        "anchor",
+        "anchor.__main__",
+        "anchor.base.system",
+        "anchor.base.system.signals",
+    }
     foreign = {name.partition(".")[0] for name in done.stdout.split()} - {"anchor"}
     assert foreign <= set(sys.stdlib_module_names)
 

@@ -12,10 +12,10 @@ from support.in_process import run_in_process
 from support.nodes import ask, other_chain
 from support.projects import Site, make_site
 
+from anchor.base.types import Hash32
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.ethereum.keccak import format_address
 from anchor.registry.artifact import registry_address
-from anchor.types import Hash32
 from anchor.verification.policy import TrustPolicy, parse_policy
 
 OWNER = format_address(DEV_ADDRESS)

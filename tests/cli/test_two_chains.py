@@ -12,6 +12,7 @@ from support import fixtures
 from support.bent_nodes import anvil_with
 from support.projects import Site, make_site, reading
 
+from anchor.base.system.clock import SystemClock
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.registry_reader import RegistryReader
@@ -25,7 +26,6 @@ from anchor.project.files import sidecar_path
 from anchor.project.project import create_project, trust_entry
 from anchor.receipt.format import Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.registry.calldata import encode_anchor_call
-from anchor.system.clock import SystemClock
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustEntry
 

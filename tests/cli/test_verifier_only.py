@@ -15,12 +15,12 @@ from support.paths import ROOT
 from support.projects import Site
 from support.wheels import make_environment
 
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.store.case_exhibits import ExhibitFields, add_exhibit
 from anchor.store.cases import CaseFields, create_case, place_case_hold
 from anchor.store.evidence import load_all
 from anchor.store.memberships import ensure_tenant
-from anchor.system.clock import utc_now
 
 # What only the extras `operator`, `devnet` and `ape` bring.
 OPERATOR_PACKAGES = ("sqlalchemy", "pydantic_settings", "eth", "eth_tester", "ape")

@@ -36,7 +36,7 @@ from support.proof_campaign import (
 )
 from support.proof_edits import Claim, Forest, grow_forest
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
 from anchor.log import merkle
 
 SEED = int(os.environ.get("CAMPAIGN_SEED", "9162"))

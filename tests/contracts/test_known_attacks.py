@@ -42,7 +42,7 @@ from support.rfc9162_reference import (
 from support.sha256less_evm import Precompile, answering, call, intact, reverting_with
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3RPCError
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
 from anchor.log import merkle
 from anchor.log.tree import Tree
 

@@ -16,8 +16,9 @@ from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
 from support.projects import make_site
 
+from anchor.base.errors import ChainGuardError, ContradictedError
+from anchor.base.system.clock import StoppableClock, Stopped
 from anchor.chain.devnet import Devnet, open_devnet
-from anchor.errors import ChainGuardError, ContradictedError
 from anchor.operate import daemon
 from anchor.operate.anchor_watch import PERIOD
 from anchor.operate.clock_check import load_chain_time
@@ -25,7 +26,6 @@ from anchor.project.config import load_config
 from anchor.project.nodes import open_chain
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
-from anchor.system.clock import StoppableClock, Stopped
 
 _numbers = itertools.count(1)
 

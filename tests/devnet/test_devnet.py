@@ -28,6 +28,8 @@ from support.fixtures import MakeSite
 from support.paths import ROOT
 from support.ports import free_port
 
+from anchor.base.errors import NodeUnreachableError, UsageError
+from anchor.base.types import Hash32
 from anchor.chain.devnet import (
     DEV_ADDRESS,
     DEVNET_CHAIN_ID,
@@ -39,10 +41,8 @@ from anchor.chain.devnet import (
     open_devnet,
 )
 from anchor.chain.devnet.evm import PyEvmChain, create_chain
-from anchor.errors import NodeUnreachableError, UsageError
 from anchor.ethereum.keccak import EMPTY_CODE_HASH, hash_keccak256
 from anchor.ethereum.trie import EMPTY_TRIE_ROOT, verify_trie_proof
-from anchor.types import Hash32
 
 with warnings.catch_warnings():
     # web3 7 imports the deprecated half of websockets, whether one uses it or not.

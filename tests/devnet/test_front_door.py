@@ -13,8 +13,8 @@ from support.readme import readme_examples
 from web3 import Web3
 
 import anchor
+from anchor.base.digests import digest_bytes
 from anchor.chain.devnet import Devnet
-from anchor.evidence.digests import digest_bytes
 from anchor.operate.single_run import RunState
 from anchor.registry.artifact import registry_address
 

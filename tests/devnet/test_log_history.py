@@ -14,10 +14,11 @@ from support.nodes import ask
 from support.projects import Site, make_site, reading
 from support.publications import NUMBERS, check_all, check_with, entry_of, grow, publish, refusal
 
+from anchor.base.errors import ExitCode
+from anchor.base.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.chain.chain_reader import ChainReader
 from anchor.chain.devnet import Devnet
 from anchor.chain.node import Node
-from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import RightEdge
@@ -32,7 +33,6 @@ from anchor.registry.storage import (
 )
 from anchor.store.heads import load_heads
 from anchor.store.sealing import read_leaves
-from anchor.types import Address, Anchor, Hash32, log_owner, make_log_id
 from anchor.verification.policy import TrustEntry
 from anchor.verification.report import Verdict
 from anchor.verification.steps import Connect

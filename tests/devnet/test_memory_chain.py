@@ -14,6 +14,8 @@ from support.memory_registry import REGISTRY
 from support.nodes import ask
 from support.projects import reading
 
+from anchor.base.errors import NodeRefusedError
+from anchor.base.types import Address, Hash32, Head, make_log_id
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.fees import Fees
@@ -21,7 +23,6 @@ from anchor.chain.node import Node
 from anchor.chain.node_errors import classify_refusal
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.keystore import KeystoreSigner
-from anchor.errors import NodeRefusedError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
@@ -33,7 +34,6 @@ from anchor.registry.calldata import (
     encode_set_operator_call,
 )
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot, operator_id_slot
-from anchor.types import Address, Hash32, Head, make_log_id
 
 LOG = make_log_id(DEV_ADDRESS, 3)
 OTHER_LOG = make_log_id(DEV_ADDRESSES[5], 0)

@@ -24,6 +24,17 @@ from support.paths import TESTS
 from support.projects import Site, make_site, reading
 from support.store_contents import alter_piece, load_pieces
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import (
+    AnchorError,
+    ExitCode,
+    NodeRefusedError,
+    NodeUnreachableError,
+    UsageError,
+)
+from anchor.base.system.clock import SystemClock, utc_now
+from anchor.base.system.durable_files import write_file
+from anchor.base.types import make_log_id
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import Devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
@@ -32,15 +43,7 @@ from anchor.chain.node import Node
 from anchor.chain.registry_reader import RegistryReader
 from anchor.chain.signer.keystore import write_keystore
 from anchor.cli.context import open_signer
-from anchor.errors import (
-    AnchorError,
-    ExitCode,
-    NodeRefusedError,
-    NodeUnreachableError,
-    UsageError,
-)
 from anchor.evidence import file_hashing
-from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.hashing_pool import open_executor
 from anchor.operate import file_intake, finality
@@ -57,9 +60,6 @@ from anchor.registry.calldata import encode_set_operator_call
 from anchor.store.evidence import count_evidence, load_all
 from anchor.store.location import SqliteFile, parse_location
 from anchor.store.sealing import seal
-from anchor.system.clock import SystemClock, utc_now
-from anchor.system.durable_files import write_file
-from anchor.types import make_log_id
 
 # The devnets' second account; its key is as public as the first one's.
 SECOND_KEY = bytes.fromhex("59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d")
@@ -390,7 +390,7 @@ def test_a_process_ends_at_once_after_it_gave_a_node_up(
     program = (
         "import sys, time\n"
         "from anchor.chain.json_rpc import Rpc\n"
-        "from anchor.errors import NodeUnreachableError\n"
+        "from anchor.base.errors import NodeUnreachableError\n"
         "try:\n"
         "    Rpc(sys.argv[1], timeout=1.0).call('eth_chainId')\n"
         "except NodeUnreachableError:\n"
@@ -419,7 +419,7 @@ from anchor.evidence.discovery import find_sources
 from anchor.operate import finality
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.file_intake import gather
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 
 def some(first):
     return [

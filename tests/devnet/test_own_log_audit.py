@@ -22,11 +22,11 @@ from support.publications import (
 )
 from support.store_contents import alter_piece, lose_piece
 
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
+from anchor.base.system.clock import utc_now
 from anchor.operate.acceptance import accept
 from anchor.recovery.store_audit import audit_project, rebuild_tiles
 from anchor.store.sealing import read_leaves, seal, write_tiles
-from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.release
 

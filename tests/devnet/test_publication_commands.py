@@ -24,8 +24,8 @@ from support.publications import (
     refusal,
 )
 
+from anchor.base.errors import ExitCode
 from anchor.cli.commands import audit, export_log
-from anchor.errors import ExitCode
 from anchor.log.publication import (
     CHECKPOINT,
 )

@@ -20,7 +20,9 @@ from support.publications import (
     submissions,
 )
 
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Hash32, Head
 from anchor.log.publication import (
     MAX_FILE_BYTES,
     PublicationFolder,
@@ -32,8 +34,6 @@ from anchor.operate.acceptance import accept
 from anchor.operate.publishing import publish_log
 from anchor.store.heads import load_heads
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
-from anchor.types import Hash32, Head
 
 pytestmark = pytest.mark.release
 

@@ -18,13 +18,13 @@ from support.operators import Operator
 from support.projects import make_site
 from support.publications import NUMBERS, publish, refusal
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, ExitCode
+from anchor.base.system.file_lock import hold_file
 from anchor.chain.devnet import Devnet
-from anchor.errors import CannotCheckError, ChainGuardError, ExitCode
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import CHECKPOINT, PublicationFolder
 from anchor.operate.publishing import publish_log
 from anchor.project.log_key import load_log_key
-from anchor.system.file_lock import hold_file
 
 devnet = fixtures.devnet
 

@@ -22,8 +22,9 @@ from support.publications import (
     refusal,
 )
 
+from anchor.base.errors import ExitCode
+from anchor.base.types import Head
 from anchor.chain.devnet import Devnet
-from anchor.errors import ExitCode
 from anchor.log.checkpoint import Checkpoint, open_checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf
 from anchor.log.publication import (
@@ -37,7 +38,6 @@ from anchor.log.signed_note import generate_key, parse_verifier
 from anchor.operate.publishing import publish_log
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.store.heads import load_heads
-from anchor.types import Head
 
 
 def test_a_log_is_published_as_its_tiles_and_one_signed_checkpoint(site: Site, place: Path) -> None:

@@ -29,9 +29,10 @@ from support.publications import (
     refusal,
 )
 
+from anchor.base.errors import ExitCode
+from anchor.base.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.chain.chain_reader import ChainReader
 from anchor.chain.devnet import Devnet
-from anchor.errors import ExitCode
 from anchor.log.checkpoint import Checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf
 from anchor.log.publication import (
@@ -48,7 +49,6 @@ from anchor.log.tiles import Tile, TileBuilder, tiles_of
 from anchor.log.tree import Tree
 from anchor.project.log_key import checkpoint_origin, load_log_key
 from anchor.project.project import trust_entry
-from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.verification.log_audit import TITLES, check_log, check_tiles
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.steps import VerificationTarget

@@ -21,11 +21,12 @@ from support.nodes import ask
 from support.projects import reading
 from support.records import build_record
 
+from anchor.base.digests import Digests, digest_bytes
+from anchor.base.types import Address, Block, ChainId, Hash32, Head, make_log_id
 from anchor.chain.beacon_proof import fetch_beacon_proofs
 from anchor.chain.devnet import DEV_ADDRESS
 from anchor.chain.node import Node
 from anchor.ethereum.header import parse_header
-from anchor.evidence.digests import Digests, digest_bytes
 from anchor.evidence.not_before import NotBefore
 from anchor.log.batch_sha256 import hash_rows
 from anchor.log.merkle import hash_leaf
@@ -35,7 +36,6 @@ from anchor.project.creation import plan_dev_project
 from anchor.receipt.format import AnchorHints, Receipt, ReceiptAnchor, encode_receipt, parse_receipt
 from anchor.receipt.state_proof import BeaconProof, StateProof
 from anchor.registry.storage import anchor_slot, operator_key_slot
-from anchor.types import Address, Block, ChainId, Hash32, Head, make_log_id
 from anchor.verification.verifier import judge
 
 LEAVES = 10**6

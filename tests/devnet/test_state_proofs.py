@@ -23,10 +23,7 @@ from support.slot_proofs import fetch_slot_proof
 from support.tries import keccak256
 from support.vectors.headers import VALUES, as_node_says, place
 
-from anchor.chain.devnet import Devnet, open_devnet
-from anchor.chain.node import Node
-from anchor.chain.node_quorum import NodeGroup
-from anchor.errors import (
+from anchor.base.errors import (
     MalformedError,
     MismatchError,
     NodeFaultError,
@@ -34,13 +31,16 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
+from anchor.base.types import Address, Hash32, LogId
+from anchor.chain.devnet import Devnet, open_devnet
+from anchor.chain.node import Node
+from anchor.chain.node_quorum import NodeGroup
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import EMPTY_CODE_HASH
 from anchor.project.config import Config, load_config
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.receipt.state_proof import StateProof
 from anchor.registry.storage import anchor_slot, head_slot
-from anchor.types import Address, Hash32, LogId
 
 FILES = ("a", "b", "c")
 NOTE = "receipts are issued without state proofs"

@@ -20,6 +20,10 @@ from support.nodes import ask
 from support.projects import Site, make_site, reading
 from support.store_contents import alter_piece
 
+from anchor.base.errors import ExitCode, MalformedError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Address, Anchor, ChainId, Hash32, Head, LogId
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.fees import Fees
 from anchor.chain.registry_reader import RegistryHead
@@ -27,11 +31,9 @@ from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.tx_decoding import decode_transaction
 from anchor.cli.commands import audit
 from anchor.cli.context import open_signer
-from anchor.errors import ExitCode, MalformedError
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.hashing_pool import open_executor
-from anchor.messages.message import Message, translate
 from anchor.operate.finality import refresh_anchors
 from anchor.recovery import originals_audit as originals_module
 from anchor.recovery.chain_audit import ChainAudit, _audit_sequence, audit_chain
@@ -46,8 +48,6 @@ from anchor.registry.calldata import (
     encode_succeed_call,
 )
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
-from anchor.types import Address, Anchor, ChainId, Hash32, Head, LogId
 
 _numbers = itertools.count(700)
 

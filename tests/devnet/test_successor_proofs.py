@@ -15,15 +15,15 @@ from support.nodes import ask
 from support.projects import Site, make_site, reading
 
 import anchor.chain.anchor_proof as module
+from anchor.base.digests import digest_bytes
+from anchor.base.types import Hash32, LogId, log_owner, make_log_id
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.ethereum.header import parse_header
-from anchor.evidence.digests import digest_bytes
 from anchor.operate.settled_receipts import SettledReceipts
 from anchor.operate.state_proofs import StateProofs
 from anchor.project.project import trust_entry
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.registry.calldata import encode_succeed_call
-from anchor.types import Hash32, LogId, log_owner, make_log_id
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge

@@ -19,8 +19,8 @@ from support.projects import Site, make_site
 from support.publications import NUMBERS, publish
 from support.timestamp_authority import TimestampAuthority, TsaServer, serve_timestamps
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import Devnet
-from anchor.errors import ExitCode
 from anchor.log.publication import CHECKPOINT, PublicationFolder
 from anchor.timestamps.timestamp_token import verify_timestamp
 

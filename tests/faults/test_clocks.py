@@ -48,7 +48,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     def add(operator: Operator, name: str) -> Callable[[], None]:
         def take_in() -> None:
             with monkeypatch.context() as right:  # by a wrong clock nothing would be taken in
-                right.setattr("anchor.system.clock.datetime", datetime)
+                right.setattr("anchor.base.system.clock.datetime", datetime)
                 operator.add(name)()
 
         return take_in
@@ -63,7 +63,7 @@ def test_a_wall_clock_that_jumps_moves_nothing(
     undisturbed = work("undisturbed")
     JumpingClock.times = 0
     with monkeypatch.context() as patched:
-        patched.setattr("anchor.system.clock.datetime", JumpingClock)
+        patched.setattr("anchor.base.system.clock.datetime", JumpingClock)
         jumping = work("jumping")
     injected(JumpingClock.times)
     assert JumpingClock.times > 10
@@ -95,7 +95,7 @@ def test_no_schedule_looks_at_the_wall_clock() -> None:
         "cli/commands/log.py",
         "cli/object_inputs.py",
         "library/operating.py",
-        "system/clock.py",
+        "base/system/clock.py",
         "service/routes/metrics.py",
         "service/certificate_maker.py",
         "service/pages/dashboard.py",

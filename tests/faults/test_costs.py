@@ -12,8 +12,8 @@ from support.nodes import DEV, ask, nonce
 from support.operators import Operator
 from support.projects import Site
 
+from anchor.base.errors import AnchorError, ConfigError, ExitCode
 from anchor.chain.devnet import Devnet
-from anchor.errors import AnchorError, ConfigError, ExitCode
 from anchor.project.config import encode_config, load_config
 
 GWEI = 10**9

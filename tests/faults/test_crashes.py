@@ -16,13 +16,13 @@ from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site, reading
 from support.store_contents import Piece, count_waiting, load_pieces
 
+from anchor.base.errors import NodeUnreachableError
+from anchor.base.system.durable_files import is_temporary
 from anchor.chain.devnet import Devnet
-from anchor.errors import NodeUnreachableError
 from anchor.operate.finality import refresh_anchors
 from anchor.project.files import SIDE_FILE
 from anchor.receipt.format import parse_receipt
 from anchor.store.acknowledged_log import SideFile
-from anchor.system.durable_files import is_temporary
 
 MakeSite = Callable[..., Site]
 

@@ -16,15 +16,15 @@ import pytest
 from support.nodes import send, serve
 from support.projects import Site
 
+from anchor.base.errors import NodeUnreachableError
+from anchor.base.types import ChainId
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.verifier_nodes import Nodes
-from anchor.errors import NodeUnreachableError
 from anchor.evidence.file_hashing import digest_file
 from anchor.project.files import RECEIPT_SUFFIX
-from anchor.types import ChainId
 from anchor.verification.policy import TrustPolicy, parse_policy
 from anchor.verification.verifier import judge
 

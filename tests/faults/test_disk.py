@@ -21,14 +21,14 @@ from support.powerloss import Disk, store_on
 from support.projects import Site
 from support.store_contents import count_pieces, load_pieces
 
-from anchor.chain.tx_state import Attempt, NonceSlot
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ChainGuardError,
     ConfigError,
     ExitCode,
     StorageError,
 )
+from anchor.chain.tx_state import Attempt, NonceSlot
 from anchor.evidence.record import parse_record
 from anchor.recovery.store_audit import audit_project
 from anchor.store import sqlite

@@ -14,7 +14,7 @@ from support.projects import Site
 from support.service import Served, bearer, digest, make_key, serve
 from support.stores import Postgres
 
-from anchor.errors import StoreReplacedError
+from anchor.base.errors import StoreReplacedError
 from anchor.store.database import create_database, open_database
 
 EXCHANGED = pytest.mark.fault(

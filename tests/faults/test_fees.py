@@ -27,9 +27,9 @@ from support.node_texts import texts_of
 from support.nodes import DEV, ask, stop_the_clock
 from support.operators import Operator
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import DEV_ADDRESS, Devnet, open_devnet
 from anchor.chain.node_errors import Refusal
-from anchor.errors import ExitCode
 from anchor.ethereum.keccak import format_address
 
 GWEI = 10**9

@@ -16,11 +16,11 @@ from support.faulty import Faulty
 from support.nodes import DEV, ask, nonce, send, serve
 from support.projects import make_site
 
+from anchor.base.errors import AnchorError, CannotCheckError, ChainGuardError, ExitCode
+from anchor.base.types import Address, Hash32
 from anchor.chain.devnet import Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.errors import AnchorError, CannotCheckError, ChainGuardError, ExitCode
-from anchor.types import Address, Hash32
 
 pytestmark = pytest.mark.release
 

@@ -12,12 +12,12 @@ from support.fixtures import MakeSite
 from support.nodes import DEV, ask, nonce, stop_the_clock, wait_until
 from support.projects import Site
 
+from anchor.base.errors import ChainGuardError
+from anchor.base.system.clock import SystemClock
+from anchor.base.types import Address
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.next_nonce import NonceChooser
-from anchor.errors import ChainGuardError
 from anchor.ethereum.keccak import format_address
-from anchor.system.clock import SystemClock
-from anchor.types import Address
 
 pytestmark = pytest.mark.release
 

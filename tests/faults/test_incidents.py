@@ -14,8 +14,8 @@ from support.nodes import ask, wait_until
 from support.operators import Operator
 from support.projects import Site, reading
 
+from anchor.base.errors import CannotCheckError, IncidentError, QuorumError
 from anchor.chain.devnet import Devnet
-from anchor.errors import CannotCheckError, IncidentError, QuorumError
 from anchor.operate.single_run import RunState
 from anchor.project.config import load_config
 from anchor.project.nodes import open_chain

@@ -18,9 +18,9 @@ from support.fixtures import MakeSite
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
+from anchor.base.errors import AnchorError, ExitCode
 from anchor.chain.devnet import Devnet
 from anchor.chain.tx_decoding import read_gas_limit
-from anchor.errors import AnchorError, ExitCode
 from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
 

@@ -20,12 +20,12 @@ from support.nodes import ask, nonce, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, reading
 
+from anchor.base.errors import ChainGuardError, ForeignUseError, NotFinalError
+from anchor.base.system.clock import utc_now
 from anchor.chain.devnet import PUBLIC_DEV_KEY, Devnet, open_devnet
 from anchor.chain.tx_inclusion import fetch_inclusions
-from anchor.errors import ChainGuardError, ForeignUseError, NotFinalError
 from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
 
 GWEI = 10**9
 FINALITY = 40

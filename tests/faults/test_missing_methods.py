@@ -9,12 +9,12 @@ import pytest
 from support.bent_nodes import Bend, BentNode, Refused, bent_node
 from support.projects import Site, reading
 
+from anchor.base.errors import CannotCheckError, NodeFaultError, NodeRefusedError
+from anchor.base.types import Hash32
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeFaultError, NodeRefusedError
 from anchor.project.config import load_config
 from anchor.registry.storage import head_slot
-from anchor.types import Hash32
 
 GWEI = 10**9
 TIP, HISTORY, PRICE = "eth_maxPriorityFeePerGas", "eth_feeHistory", "eth_gasPrice"

@@ -27,10 +27,10 @@ from support.hardhat import Hardhat, trust_newest_block
 from support.node_texts import texts_of
 from support.nodes import DEV, ask, nonce, stop_the_clock
 
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import Devnet
 from anchor.chain.node_errors import Refusal
 from anchor.chain.tx_state import REPLACE_AFTER
-from anchor.errors import ExitCode
 
 GWEI = 10**9
 Injected = Callable[[int], None]

@@ -17,13 +17,13 @@ from support.service import Served, bearer, make_key, serve
 from support.stopping import workers_of
 from support.webhook_receiver import Receiver, run_receiver
 
+from anchor.base.system.clock import utc_now
 from anchor.chain.devnet import open_devnet
 from anchor.people.actors import Actor
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.store.location import StoreLocation
 from anchor.store.tenant_keys import issue_key, key_id_of
-from anchor.system.clock import utc_now
 
 pytestmark = pytest.mark.release
 

@@ -14,9 +14,9 @@ from support.bent_nodes import Bend, BentNode, Refused, bent_node
 from support.nodes import ask, nonce
 from support.projects import Site
 
+from anchor.base.errors import AnchorError, ExitCode
 from anchor.chain.devnet import Devnet
 from anchor.chain.verifier_nodes import Nodes
-from anchor.errors import AnchorError, ExitCode
 from anchor.evidence.file_hashing import digest_file
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunState

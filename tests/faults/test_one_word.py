@@ -14,9 +14,9 @@ from support.fixtures import MakeSite
 from support.nodes import ask, nonce, stop_the_clock
 from support.projects import Site
 
+from anchor.base.errors import CannotCheckError, NodeFaultError
 from anchor.chain.devnet import Devnet
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeFaultError
 from anchor.operate.single_run import RunState
 from anchor.project.nodes import open_chain
 

@@ -14,15 +14,15 @@ from support.powerloss import Disk, Loss, store_on
 from support.projects import Site, make_site
 from support.store_contents import load_pieces
 
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import utc_now
 from anchor.chain.devnet import Devnet
-from anchor.evidence.digests import digest_bytes
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.project.files import SIDE_FILE
 from anchor.project.project import OpenProject
 from anchor.recovery.store_audit import audit_project
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
 
 RUNS = int(os.environ.get("ANCHOR_TESTS_POWER_CUTS", "40"))
 ACKNOWLEDGEMENTS = 25 * RUNS

@@ -21,10 +21,10 @@ from support.nodes import ask, nonce, other_chain, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, make_site, reading
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.errors import CannotCheckError, ChainGuardError, QuorumError
 from anchor.operate import daemon
 from anchor.operate.backoff import Backoff
 from anchor.operate.finality import refresh_anchors

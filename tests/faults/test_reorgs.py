@@ -19,16 +19,16 @@ from support.nodes import ask, nonce, stop_the_clock
 from support.operators import Operator
 from support.projects import Site, make_site, reading
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, NotFinalError
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Address
 from anchor.chain.devnet import DEV_ADDRESS, PUBLIC_DEV_KEY, Devnet, open_devnet
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
-from anchor.errors import CannotCheckError, ChainGuardError, NotFinalError
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.operate import daemon
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.single_run import RunResult
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
-from anchor.types import Address
 
 GWEI = 10**9
 SECOND_KEY = "0x59c6995e998f97a5a0044966f0945389dc9e86dae88c7a8412f4603b6b78690d"

@@ -49,15 +49,15 @@ from support.nodes import ask, nonce, other_chain, send, serve, stop_the_clock
 from support.operators import Operator
 from support.projects import make_site, reading
 
+from anchor.base.errors import AnchorError, ExitCode, NodeFaultError, NodeUnreachableError
+from anchor.base.system.http import read_retry_after
+from anchor.base.types import Hash32
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.chain.node_errors import Refusal
 from anchor.chain.tx_state import REPLACE_AFTER
-from anchor.errors import AnchorError, ExitCode, NodeFaultError, NodeUnreachableError
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.system.http import read_retry_after
-from anchor.types import Hash32
 
 Injected = Callable[[int], None]
 

@@ -14,8 +14,8 @@ from support.clocks import FastClock
 from support.nodes import DEV, ask, nonce
 from support.projects import Site
 
-from anchor.errors import AnchorError, ChainGuardError, NotFinalError
-from anchor.system.clock import SystemClock
+from anchor.base.errors import AnchorError, ChainGuardError, NotFinalError
+from anchor.base.system.clock import SystemClock
 
 GWEI = 10**9
 MakeSite = Callable[..., Site]

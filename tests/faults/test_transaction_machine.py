@@ -34,7 +34,7 @@ from support.memory_transactions import read_sender
 from support.store_contents import count_waiting, load_pieces
 from support.troubles import TROUBLES, Crash, Effects, Moment
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ChainGuardError,
@@ -45,11 +45,11 @@ from anchor.errors import (
     NotFinalError,
     SignerError,
 )
+from anchor.base.types import Address, Hash32
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.operate.single_run import RunState
 from anchor.project.config import Config
 from anchor.recovery import store_audit
-from anchor.types import Address, Hash32
 
 pytestmark = pytest.mark.release
 

@@ -12,11 +12,11 @@ import pytest
 from eth_abi import encode
 from support.nodes import send, serve
 
+from anchor.base.errors import CannotCheckError, NodeRefusedError
+from anchor.base.types import Address
 from anchor.chain.devnet import DEV_ADDRESS
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, NodeRefusedError
-from anchor.types import Address
 
 SECRET = "canary-path-key-90d2"
 # OffchainLookup(address,string[],bytes,bytes4,bytes), ERC-3668.

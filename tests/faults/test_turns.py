@@ -15,7 +15,7 @@ from support.projects import Site
 from support.store_contents import count_pieces
 from support.strace import Call, trace
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
 from anchor.store import sqlite
 from anchor.store.sqlite import SqliteBackend
 

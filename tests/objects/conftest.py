@@ -12,7 +12,7 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.s3_server import S3Server, run_s3_server, using
 
-from anchor.objects.store_choice import open_object_store
+from anchor.base.objects.store_choice import open_object_store
 
 __all__ = ["anvil_path", "own_anvil"]
 

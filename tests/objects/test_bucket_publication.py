@@ -21,7 +21,11 @@ from support.memory_projects import MemorySite
 from support.publications import refusal
 from support.s3_server import S3Server
 
-from anchor.errors import AnchorError, ExitCode
+from anchor.base.errors import AnchorError, ExitCode
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_store import StoreUnavailable
+from anchor.base.objects.s3_store import S3Store
+from anchor.base.objects.store_choice import open_writable_store
 from anchor.log.checkpoint import open_checkpoint
 from anchor.log.publication import (
     CHECKPOINT,
@@ -30,10 +34,6 @@ from anchor.log.publication import (
     open_reader,
     open_writer,
 )
-from anchor.messages.message import Message
-from anchor.objects.object_store import StoreUnavailable
-from anchor.objects.s3_store import S3Store
-from anchor.objects.store_choice import open_writable_store
 
 
 @pytest.fixture(scope="module")

@@ -15,12 +15,12 @@ from support.memory_projects import MemorySite
 from support.s3_server import S3Server
 from support.store_contents import load_pieces
 
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import parse_object_url
 from anchor.evidence.hashing_pool import HashingWorkers
-from anchor.messages.message import Message
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
 from anchor.objects.object_manifest import read_rows
-from anchor.objects.object_url import parse_object_url
 from anchor.operate.object_intake import take_objects
 from anchor.operate.recent_block import name_no_block
 

@@ -21,23 +21,23 @@ from support.cloud_stores import (
 from support.memory_projects import MemorySite
 from support.publications import refusal
 
-from anchor.errors import CannotCheckError, ExitCode, UsageError
-from anchor.evidence.hashing_pool import HashingWorkers, open_executor
-from anchor.objects import hashing_job
-from anchor.objects.hashing_job import list_store, open_job
-from anchor.objects.object_audit import ObjectAudit, audit_objects
-from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
-from anchor.objects.object_manifest import read_rows
-from anchor.objects.object_store import ListedObject, ObjectHeaders
-from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.objects.object_writing import (
+from anchor.base.errors import CannotCheckError, ExitCode, UsageError
+from anchor.base.objects.object_store import ListedObject, ObjectHeaders
+from anchor.base.objects.object_url import ObjectUrl, parse_object_url
+from anchor.base.objects.object_writing import (
     PROBE,
     check_conditions,
     create_object,
     load_object,
     replace_object,
 )
-from anchor.objects.store_choice import open_object_store, open_writable_store
+from anchor.base.objects.store_choice import open_object_store, open_writable_store
+from anchor.evidence.hashing_pool import HashingWorkers, open_executor
+from anchor.objects import hashing_job
+from anchor.objects.hashing_job import list_store, open_job
+from anchor.objects.object_audit import ObjectAudit, audit_objects
+from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
+from anchor.objects.object_manifest import read_rows
 from anchor.operate.object_intake import take_objects
 from anchor.operate.recent_block import name_no_block
 

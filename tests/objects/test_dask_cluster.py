@@ -18,13 +18,13 @@ from support.memory_projects import MemorySite
 from support.s3_server import S3Server
 from support.store_contents import load_pieces
 
-from anchor.errors import CannotCheckError, UsageError
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.objects.object_url import parse_object_url
 from anchor.evidence.hashing_pool import open_executor, open_workers
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules
-from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import parse_object_url
 from anchor.operate.object_intake import ObjectIntake, take_objects
 from anchor.operate.recent_block import name_no_block
 

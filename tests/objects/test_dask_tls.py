@@ -15,7 +15,7 @@ from support.command import run_anchor
 from support.nodes import wait_until
 from support.ports import free_port
 
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
 from anchor.objects.object_hashing import ObjectRow
 from anchor.objects.object_manifest import encode_rows
 

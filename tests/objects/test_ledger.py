@@ -17,7 +17,8 @@ from support.memory_projects import MemorySite
 from support.paths import ROOT
 from support.store_contents import load_pieces
 
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import utc_now
 from anchor.operate import ledger_files
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.ledger_files import COLUMNS, export_ledger
@@ -26,7 +27,6 @@ from anchor.store.case_exhibits import ExhibitFields, add_exhibit, find_tenant_p
 from anchor.store.cases import CaseFields, create_case
 from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.memberships import ensure_tenant
-from anchor.system.clock import utc_now
 
 PAGE = ROOT / "docs" / "ledger.md"
 ACTOR = Actor("service", "test")

@@ -14,17 +14,17 @@ from support.projects import make_site
 from support.s3_server import S3Server
 from support.store_contents import load_pieces
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import CannotCheckError, MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import UrlList, parse_object_url
 from anchor.chain.devnet import Devnet
-from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.digests import digest_bytes
 from anchor.evidence.hashing_pool import HashingWorkers, open_executor, open_workers
-from anchor.messages.message import Message
 from anchor.objects import hashing_job
 from anchor.objects.hashing_job import list_ahead, open_job
 from anchor.objects.object_audit import ObjectAudit, audit_objects
 from anchor.objects.object_hashing import HashingRules, ObjectRow
 from anchor.objects.object_manifest import encode_rows, read_rows
-from anchor.objects.object_url import UrlList, parse_object_url
 from anchor.operate.object_intake import ObjectIntake, take_objects
 from anchor.operate.recent_block import name_no_block
 
@@ -264,7 +264,7 @@ def test_a_store_that_is_away_makes_no_object_unreadable(
 ) -> None:
     job = open_job(tmp_path / "job", [parse_object_url(f"s3://{bucket}")], BOTH)
     list(job.list_objects())
-    from anchor.objects.store_choice import open_object_store
+    from anchor.base.objects.store_choice import open_object_store
 
     open_object_store.cache_clear()
     with monkeypatch.context() as patch, pytest.raises(CannotCheckError, match="cannot be read"):

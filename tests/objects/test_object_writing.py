@@ -15,15 +15,15 @@ from support.bucket_publications import Bucket, make_bucket
 from support.publications import refusal
 from support.s3_server import S3Server, using
 
+from anchor.base.errors import ExitCode
+from anchor.base.objects import s3_store
+from anchor.base.objects.object_store import ObjectHeaders
+from anchor.base.objects.object_url import ObjectUrl, parse_object_url
+from anchor.base.objects.object_writing import create_object, load_object, upload_files
+from anchor.base.objects.store_choice import open_object_store, open_writable_store
 from anchor.cli import output_place
 from anchor.cli.output_place import open_output_place
-from anchor.errors import ExitCode
 from anchor.log.publication import open_writer
-from anchor.objects import s3_store
-from anchor.objects.object_store import ObjectHeaders
-from anchor.objects.object_url import ObjectUrl, parse_object_url
-from anchor.objects.object_writing import create_object, load_object, upload_files
-from anchor.objects.store_choice import open_object_store, open_writable_store
 
 # The least that the server takes as a part.
 PART = 5 * 1024 * 1024

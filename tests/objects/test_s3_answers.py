@@ -13,13 +13,13 @@ from urllib.parse import parse_qs, quote, urlsplit
 import pytest
 from support.s3_server import S3Server, using
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.objects.object_url import ObjectUrl
+from anchor.base.objects.store_choice import open_object_store
 from anchor.objects import object_hashing
 from anchor.objects.hashing_job import open_job
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
-from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import ObjectUrl
-from anchor.objects.store_choice import open_object_store
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 

@@ -15,12 +15,12 @@ from typing import ClassVar
 import pytest
 from support.nginx import make_certificate
 
-from anchor.errors import CannotCheckError, UsageError
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.objects.object_store import ListedObject
+from anchor.base.objects.object_url import parse_object_url
+from anchor.base.objects.store_choice import open_object_store
 from anchor.objects import object_hashing
 from anchor.objects.object_hashing import HashingRules, ObjectRow, hash_objects
-from anchor.objects.object_store import ListedObject
-from anchor.objects.object_url import parse_object_url
-from anchor.objects.store_choice import open_object_store
 
 DATA = b"evidence" * 100_000
 PLACES = {

@@ -10,8 +10,8 @@ import pytest
 from support.paths import ROOT
 from support.tools import check_program
 
+from anchor.base.errors import ExitCode
 from anchor.cli.command_table import COMMANDS, EXAMPLES
-from anchor.errors import ExitCode
 
 sys.path.append(str(ROOT / "scripts/_build"))
 from manual_pages import escape, write_manual

@@ -20,9 +20,9 @@ from support.signers import SshSigner
 from support.tools import check_program
 
 import anchor
+from anchor.base.errors import ExitCode
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.cli.command_table import COMMANDS
-from anchor.errors import ExitCode
 from anchor.ethereum.keccak import hash_keccak256
 
 sys.path.append(str(ROOT / "scripts/_release"))

@@ -11,12 +11,7 @@ from support.paths import PACKAGE
 
 # Each may import from itself and from those before it; CONTRIBUTING.md says what lives in each.
 ORDER = (
-    "messages",
-    "errors",
-    "types",
-    "units",
-    "canonical",
-    "system",
+    "base",
     "ethereum",
     "evidence",
     "collection",
@@ -71,7 +66,7 @@ THIRD_PARTIES = {
         "verification",
     ),
     "pydantic_core": ("evidence",),
-    "platformdirs": ("system",),
+    "platformdirs": ("base",),
     "Crypto": (
         "ethereum",
         "log",
@@ -82,11 +77,10 @@ THIRD_PARTIES = {
         "library",
     ),
     "requests": (
+        "base",
         "chain",
         "log",
-        "objects",
         "service",
-        "system",
         "timestamps",
     ),
     "rfc3161_client": ("timestamps",),
@@ -98,16 +92,13 @@ THIRD_PARTIES = {
     "playwright": ("capture",),
     "warcio": ("capture",),
     "dns": ("capture",),
-    "urllib3": (
-        "objects",
-        "system",
-    ),
+    "urllib3": ("base",),
     "fsspec": ("keeping",),
     "tink": ("keeping",),
-    "google": ("objects",),
-    "azure": ("objects",),
-    "boto3": ("objects",),
-    "botocore": ("objects",),
+    "google": ("base",),
+    "azure": ("base",),
+    "boto3": ("base",),
+    "botocore": ("base",),
     "dask": ("evidence",),
     "distributed": ("evidence",),
     "pyarrow": (
@@ -297,7 +288,7 @@ def test_a_command_without_a_url_loads_no_object_store():
     loaded = subprocess.run(
         [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
-    assert "anchor.objects.store_choice" in loaded
+    assert "anchor.base.objects.store_choice" in loaded
     stores = {f"anchor.objects.{name}_store" for name in ("azure", "google", "s3", "web")}
     assert not stores & set(loaded)
 

@@ -18,8 +18,8 @@ from support.policy_json import read_policy_json
 from support.two_verifiers import make_pins
 from support.vectors.policies import to_toml
 
+from anchor.base.types import ChainId
 from anchor.standalone import verify as standalone
-from anchor.types import ChainId
 
 pytestmark = pytest.mark.release
 

@@ -18,9 +18,9 @@ from support.command import ANCHOR
 from support.projects import Site, make_site
 from support.separation import GROUP, SERVICE, SIGNER, as_user, read_key
 
+from anchor.base.system.durable_files import open_private, private_mode
 from anchor.chain.devnet import Devnet, open_devnet
 from anchor.chain.signer.keystore import write_keystore
-from anchor.system.durable_files import open_private, private_mode
 
 KEY = bytes(range(1, 33))
 

@@ -12,8 +12,8 @@ import pytest
 from support.paths import ROOT
 
 from anchor.bag.bag_format import MAX_FILES, MAX_LIST_BYTES, MAX_NAME_BYTES, REQUIRED
-from anchor.canonical import MAX_DEPTH
-from anchor.errors import ExitCode
+from anchor.base.canonical import MAX_DEPTH
+from anchor.base.errors import ExitCode
 from anchor.ethereum.header import MAX_HEADER_BYTES, parse_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.known_chains import WITHOUT_BLOCK_HISTORY

@@ -10,7 +10,7 @@ import pytest
 from support.paths import DEPLOY
 from support.units import Ended, Unit, parse_seconds, read_unit
 
-from anchor.errors import ExitCode
+from anchor.base.errors import ExitCode
 
 RUN, SERVE, CAPTURE = (
     read_unit(DEPLOY / f"anchor-{name}.service") for name in ("run", "serve", "capture")

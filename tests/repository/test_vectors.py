@@ -22,7 +22,8 @@ from support.paths import ROOT
 from support.proven_states import check_state
 from support.vectors.cases import fill
 
-from anchor.errors import (
+from anchor.base.digests import Digests
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     MalformedError,
@@ -30,10 +31,10 @@ from anchor.errors import (
     NotTrustedError,
     UnknownVersionError,
 )
+from anchor.base.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.ethereum.trie import verify_trie_proof
-from anchor.evidence.digests import Digests
 from anchor.evidence.not_before import parse_not_before
 from anchor.evidence.preservation_number import format_number, number_record, parse_number
 from anchor.log.checkpoint import open_checkpoint, parse_origin
@@ -50,7 +51,6 @@ from anchor.receipt.state_proof import (
     check_submitter,
 )
 from anchor.registry.storage import encode_anchor
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, parse_hex
 from anchor.verification.receipt_choice import Wanted, choose_receipts
 
 FOLDER = ROOT / "tests" / "vectors"

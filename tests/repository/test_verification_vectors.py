@@ -18,14 +18,14 @@ from support.vectors.kept_receipts import evidence_of
 from support.vectors.policies import RULES as POLICY_RULES
 from support.vectors.verification import RULES
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.digests import Digests
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.types import ChainId, Hash32
 from anchor.ethereum.known_chains import find_chain
-from anchor.evidence.digests import Digests
 from anchor.receipt.bundle import read_bundle
 from anchor.receipt.format import Receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.standalone import verify as standalone
-from anchor.types import ChainId, Hash32
 from anchor.verification.policy import parse_policy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge

@@ -6,7 +6,7 @@ import html
 
 from support.page_service import PageService
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.app import make_app
 from anchor.service.pages.api_page import list_groups, list_schemas, spell_type
 

@@ -15,8 +15,10 @@ from support.service import bearer
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.clock import utc_now
+from anchor.base.units import format_stored_time
 from anchor.people.lifetimes import later
 from anchor.service.address_limits import LimitedCounts
 from anchor.service.block_list import BlockList, read_network
@@ -26,8 +28,6 @@ from anchor.store.api_keys import create_key
 from anchor.store.blocked_networks import BlockedNetwork, block_network, load_blocked
 from anchor.store.limited_addresses import MOST_LIMITED, add_limited, load_limited
 from anchor.store.schema import blocked_networks
-from anchor.system.clock import utc_now
-from anchor.units import format_stored_time
 
 SETTINGS = Settings(proxies=("127.0.0.1",), anonymous_rate=0.01, anonymous_burst=5)
 OWN = "198.51.100.77"

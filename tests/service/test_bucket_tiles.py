@@ -16,8 +16,8 @@ from support.s3_server import run_s3_server, using
 from support.service import Served, serve
 from support.webservers import HOST, web_server
 
+from anchor.base.objects.store_choice import open_object_store
 from anchor.chain.devnet import open_devnet
-from anchor.objects.store_choice import open_object_store
 from anchor.operate.acceptance import accept
 
 pytestmark = pytest.mark.release

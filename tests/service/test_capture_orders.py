@@ -22,9 +22,9 @@ from support.ssrf_corpus import URLS
 
 from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_writer import write_bag
+from anchor.base.errors import ConfigError, MalformedError, StorageError, StoreBusyError
 from anchor.capture.capture_spool import MOST_ATTEMPTS, CaptureOrder, CaptureSpool
 from anchor.capture.capture_worker import CaptureLimits, CaptureWorker
-from anchor.errors import ConfigError, MalformedError, StorageError, StoreBusyError
 from anchor.service import capture_desk, job_runner
 from anchor.service.settings import CaptureSettings, Settings
 from anchor.store.captures import save_recorded

@@ -13,12 +13,12 @@ from support.made_captures import PICTURE, make_result, put_made, read_order
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
+from anchor.base.system.clock import utc_now
 from anchor.capture.capture_spool import CaptureSpool
 from anchor.service.pages import capture_page, list_page
 from anchor.service.settings import CaptureSettings, Settings
 from anchor.store.captures import CaptureQuota, OrderedCapture, load_captures, order_capture
 from anchor.store.memberships import ensure_tenant
-from anchor.system.clock import utc_now
 
 PAGE = "/tenants/acme/captures"
 URL = "https://example.org/<b>page</b>"

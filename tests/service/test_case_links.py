@@ -15,9 +15,10 @@ from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.evidence.preservation_number import number_record
-from anchor.messages.message import Message
 from anchor.people.lifetimes import later
 from anchor.receipt.format import parse_receipt
 from anchor.service.settings import Settings
@@ -27,7 +28,6 @@ from anchor.store.database import open_database
 from anchor.store.erasures import erase_rows, find_by_ids
 from anchor.store.sealing import seal
 from anchor.store.tenant_events import load_events
-from anchor.system.clock import utc_now
 
 EVIL = "<script>alert(1)</script>{{7133*7001}}"
 SECRET = "do not show this to the court"

@@ -20,8 +20,9 @@ from support.service import digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.client import AsyncClient, Client, Submission
-from anchor.errors import UsageError
 from anchor.evidence.preservation_number import number_record
 from anchor.receipt.format import parse_receipt
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
@@ -31,7 +32,6 @@ from anchor.store.memberships import ensure_tenant
 from anchor.store.sealing import seal
 from anchor.store.tenant_events import load_events
 from anchor.store.tenant_keys import issue_key
-from anchor.system.clock import utc_now
 
 EVIL = "<script>alert(1)</script>{{7133*7001}}"
 CASE = {

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 from support.page_service import PageService
 
+from anchor.base.types import Hash32, Head
 from anchor.monitor.overview import Throughput, read_overview
 from anchor.monitor.timeline import AnchorLine
 from anchor.service.pages import dashboard
-from anchor.types import Hash32, Head
 
 NOW = 1_790_000_000.0  # 2026-09-21 14:13:20 UTC
 GWEI = 10**9

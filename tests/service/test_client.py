@@ -17,9 +17,9 @@ from support.service import digest, make_key, serve
 import anchor.client
 import anchor.client.case_session
 import anchor.client.session
+from anchor.base.errors import CannotCheckError, ExitCode, MalformedError, NotFinalError, UsageError
 from anchor.chain.devnet import Devnet
 from anchor.client import Accepted, AsyncClient, Client, Refused, Submission
-from anchor.errors import CannotCheckError, ExitCode, MalformedError, NotFinalError, UsageError
 from anchor.receipt.format import parse_receipt
 
 

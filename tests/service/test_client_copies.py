@@ -16,9 +16,9 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.page_service import PageService, serve_pages
 
+from anchor.base.errors import CannotCheckError, UsageError
 from anchor.client import Accepted, AsyncClient, Client, Submission
 from anchor.client.copy_exchanges import CopyExchanges
-from anchor.errors import CannotCheckError, UsageError
 
 ORIGINAL = os.urandom(50_000)
 

@@ -16,7 +16,7 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.page_service import serve_pages
 
-from anchor.errors import ConfigError, UsageError
+from anchor.base.errors import ConfigError, UsageError
 from anchor.keeping.master_keyset import MasterKeyset
 from anchor.operate.copy_keys import create_keyset, drop_former_keys, rotate_keyset
 from anchor.store.kept_copies import find_copy_of

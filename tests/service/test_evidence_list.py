@@ -17,11 +17,13 @@ from support.sign_in_providers import Platform, serve_platform
 from support.troubles import Effects
 from support.visitors import close_browsers, visit
 
-from anchor.errors import IncidentError, MalformedError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import IncidentError, MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Stage
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.monitor.log_progress import LogProgress
 from anchor.monitor.tenant_listing import (
     decode_cursor,
@@ -37,8 +39,6 @@ from anchor.store.erasures import erase_rows, find_by_ids
 from anchor.store.evidence import make_identity
 from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
-from anchor.types import Stage
 
 BATCHES = ("2026-01-10", "2026-02-10", "2026-03-10", "2026-04-10")
 STATES = ("anchored", "included", "sealed", "accepted")

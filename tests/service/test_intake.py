@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from support.stores import NOW, make_item
 
-from anchor.errors import (
+from anchor.base.errors import (
     SideFileHeldError,
     StorageError,
     StoreAwayError,

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.native import native
 
+from anchor.base.types import Address, ChainId, Hash32, make_log_id
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import parse_record
 from anchor.service import bulk_runs
@@ -22,7 +23,6 @@ from anchor.service.bulk_runs import NO_CODE, RunKinds, format_accepted
 from anchor.service.problems import Problem
 from anchor.service.submission import Origin, read_submission
 from anchor.store.columns import MOST_PIECES, EvidenceRow, NewEvidence, Run
-from anchor.types import Address, ChainId, Hash32, make_log_id
 
 LOG = make_log_id(Address(b"\x0a" * 20), 0)
 NOW = "2026-01-01T00:00:00.000Z"

@@ -14,6 +14,7 @@ from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, open_browser, visit
 
+from anchor.base.system.clock import utc_now
 from anchor.service.pages import list_page, operator_page
 from anchor.service.pages.language import Reader
 from anchor.service.pages.site_chain import SiteChain
@@ -22,7 +23,6 @@ from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.certificates import request_certificate, save_issue
 from anchor.store.memberships import ensure_tenant
 from anchor.store.tenant_keys import key_id_of
-from anchor.system.clock import utc_now
 
 TENANTS = ("acme", "bolt", "crane", "delta", "east")
 

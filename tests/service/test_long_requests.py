@@ -16,6 +16,7 @@ from support.raw_http import Address, connect, head, read_all, read_until, servi
 from support.service import digest, lines, make_key
 from support.store_contents import load_pieces
 
+from anchor.base.system.clock import utc_now
 from anchor.chain.devnet import open_devnet
 from anchor.project.config import load_config
 from anchor.project.project import open_project
@@ -23,7 +24,6 @@ from anchor.service.caller_recheck import CallerRecheck
 from anchor.service.settings import Settings
 from anchor.store.api_keys import Quota, create_key, revoke_key
 from anchor.store.schema import api_keys
-from anchor.system.clock import utc_now
 
 SETTINGS = Settings(max_waits=5, access_log=False, body_seconds=20)
 # Two seconds as promised, and what a busy machine adds.

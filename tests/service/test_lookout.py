@@ -22,8 +22,8 @@ from support.projects import Site
 from support.service import bearer, digest, make_key
 from support.store_contents import count_pieces
 
+from anchor.base.errors import FinalityViolatedError
 from anchor.chain.devnet import Devnet
-from anchor.errors import FinalityViolatedError
 from anchor.operate import anchor_watch
 from anchor.operate.anchor_watch import ChainWatch
 from anchor.project.config import load_config

@@ -14,8 +14,8 @@ from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.store_contents import load_pieces
 
+from anchor.base.errors import UsageError
 from anchor.client import Client
-from anchor.errors import UsageError
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.service.routes import lookup
 from anchor.service.settings import Settings

@@ -34,6 +34,7 @@ from support.sign_in_providers import Platform, serve_platform
 from support.troubles import Effects
 from support.visitors import OPERATOR, Visitor, close_browsers, enrol, open_browser
 
+from anchor.base.system.clock import utc_now
 from anchor.people.mail_confirmation import next_link_at
 from anchor.people.stated_person import StatedPerson
 from anchor.project.notification_config import MailConfig
@@ -46,7 +47,6 @@ from anchor.store.memberships import add_member
 from anchor.store.persons import recognise_person
 from anchor.store.schema import deliveries, jobs, mail_confirmations, people
 from anchor.store.tenant_keys import issue_key
-from anchor.system.clock import utc_now
 
 PASSWORD = "mail password"
 

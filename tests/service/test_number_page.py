@@ -16,20 +16,20 @@ from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 from support.store_contents import Piece, load_pieces
 
-from anchor.errors import IncidentError
+from anchor.base.errors import IncidentError
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Block, ChainId, Hash32, Stage, log_number, log_owner
+from anchor.base.units import format_timestamp
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import ChainKind
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.preservation_number import format_number, number_record
 from anchor.evidence.printed_number import NumberKind, read_number
-from anchor.messages.message import Message, translate
 from anchor.service.pages import number_page
 from anchor.service.pages.number_facts import describe_match
 from anchor.service.settings import Settings
 from anchor.store.certificates import request_certificate, revoke_certificate, save_issue
 from anchor.store.number_search import NumberedItem, find_numbered
-from anchor.types import Block, ChainId, Hash32, Stage, log_number, log_owner
-from anchor.units import format_timestamp
 
 EVIL = "<script>alert(1)</script>'\"&{{7133*7001}}\u202e"
 EARLIEST = (

@@ -16,14 +16,14 @@ from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, close_browsers, open_browser, visit
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.store.api_keys import create_key
 from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.jobs import MAX_TROUBLE, describe_trouble, order_job
 from anchor.store.schema import deliveries, jobs
 from anchor.store.tenant_keys import key_id_of
 from anchor.store.webhooks import create_webhook
-from anchor.system.clock import utc_now
 
 SAID = "the operator suspended this tenant"
 FAR = "2999-01-01T00:00:00.000Z"

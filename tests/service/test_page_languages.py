@@ -16,7 +16,8 @@ from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 
-from anchor.messages.message import Message, translate
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Address, ChainId
 from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ChainFacts
 from anchor.monitor.overview import Overview, read_overview
@@ -27,7 +28,6 @@ from anchor.service.pages.site_chain import SiteChain
 from anchor.store.runs import load_leaves
 from anchor.store.schema import anchors
 from anchor.store.statistics import OpenTransaction
-from anchor.types import Address, ChainId
 
 CHINESE = {"Accept-Language": "zh-CN,zh;q=0.9,en;q=0.8"}
 PAGES = (

@@ -15,7 +15,8 @@ from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.page_service import PageService, serve_pages
 
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import utc_now
 from anchor.log.merkle import hash_node
 from anchor.monitor.background_poll import Sighting
 from anchor.operate.acceptance import EvidenceInput, accept
@@ -25,7 +26,6 @@ from anchor.service.settings import Settings
 from anchor.store.api_keys import revoke_key
 from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
 
 PUBLIC = (
     "/", "/log", "/log/leaf?of=0", "/log/leaf?of=nonsense", "/log/consistency?old=3&new=4",

@@ -26,6 +26,7 @@ from support.visitors import (
     visit,
 )
 
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.people.roles import ROLES, Permission, Role, permissions_of_role
 from anchor.service.app import make_app
@@ -54,7 +55,6 @@ from anchor.store.memberships import (
 )
 from anchor.store.tenant_events import load_events
 from anchor.store.tenant_keys import issue_key
-from anchor.system.clock import utc_now
 
 EVIL = "<script>alert(1)</script>{{7133*7001}}\u202e"
 

@@ -14,6 +14,7 @@ from support.service import bearer, digest
 from support.sign_in_providers import Platform, serve_platform
 from support.visitors import Visitor, close_browsers, visit
 
+from anchor.base.system.clock import utc_now
 from anchor.operate.erasing import ErasureOrder, erase
 from anchor.operate.evidence_selection import Selection
 from anchor.operate.record_notices import record_notice
@@ -30,7 +31,6 @@ from anchor.store.certificates import load_certificates, request_certificate, sa
 from anchor.store.evidence import find_by_identity
 from anchor.store.retentions import Retention, put_retention
 from anchor.store.tenant_events import load_events
-from anchor.system.clock import utc_now
 
 
 @pytest.fixture(scope="module")

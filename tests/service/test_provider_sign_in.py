@@ -29,6 +29,7 @@ from support.sign_in_providers import (
     sign_in,
 )
 
+from anchor.base.system.clock import utc_now
 from anchor.service import provider_client
 from anchor.service.pages.page_routes import HOME, local_address
 from anchor.service.settings import Settings
@@ -41,7 +42,6 @@ from anchor.service.sign_in_cookies import (
 from anchor.store.browser_sessions import Holder, load_sessions
 from anchor.store.persons import PersonRow, parse_person
 from anchor.store.schema import people, sessions
-from anchor.system.clock import utc_now
 
 EVIL = "<script>alert(1)</script>\u202e"
 USERS = (

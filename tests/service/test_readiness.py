@@ -12,7 +12,7 @@ from typing import Any, cast
 import pytest
 from support.store_contents import count_pieces
 
-from anchor.errors import StorageError, StoreAwayError
+from anchor.base.errors import StorageError, StoreAwayError
 from anchor.service import readiness
 from anchor.service.problems import Problem
 from anchor.service.readiness import Readiness

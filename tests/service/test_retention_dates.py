@@ -12,12 +12,12 @@ from support.memory_transactions import read_sender
 from support.page_service import PageService, serve_pages
 from support.service import bearer, digest
 
+from anchor.base.system.clock import utc_now
 from anchor.client.answers import read_status
 from anchor.client.status_retention import StatusRetention
 from anchor.store.api_keys import create_key
 from anchor.store.retentions import enter_retentions
 from anchor.store.tenant_events import load_events
-from anchor.system.clock import utc_now
 
 STATED = "2036-01-02T03:04:05Z"
 

@@ -19,8 +19,8 @@ from support.service import bearer, digest, make_key, serve
 from support.tools import check_program
 from support.webservers import open_tls
 
+from anchor.base.errors import UsageError
 from anchor.chain.devnet import open_devnet
-from anchor.errors import UsageError
 from anchor.service.address_limits import TokenBuckets
 from anchor.service.client_address import Peers, group_address
 from anchor.service.settings import Settings

@@ -17,11 +17,11 @@ from support.group_examples import FULL
 from support.service import NDJSON, answers, bearer, digest, lines, make_key
 from support.store_contents import Piece, load_pieces
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.types import LogId
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import encode_record
 from anchor.store.api_keys import Quota, load_keys
-from anchor.types import LogId
 
 
 def submit(desk: Desk, value: Any, **headers: str) -> httpx.Response:

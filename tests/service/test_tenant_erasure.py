@@ -16,6 +16,7 @@ from support.memory_transactions import read_sender
 from support.page_service import PageService, serve_pages
 from support.service import bearer, digest
 
+from anchor.base.system.clock import utc_now
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day, record_due_days
 from anchor.operate.erasing import ErasureOrder
@@ -28,7 +29,6 @@ from anchor.store.erasures import load_erasures
 from anchor.store.evidence import find_by_identity
 from anchor.store.legal_holds import LegalHold, insert_holds
 from anchor.store.tenant_events import load_day, load_events, note_tenant_event
-from anchor.system.clock import utc_now
 
 WHY = {"basis": "pipl-47", "reason": "request 2026-17"}
 

@@ -16,13 +16,13 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.page_service import PageService, serve_pages
 
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Hash32
 from anchor.keeping import upload_rules
 from anchor.store import kept_copies
 from anchor.store.kept_copies import find_copy_of
 from anchor.store.legal_holds import LegalHold, insert_holds
 from anchor.store.tenant_events import list_active_tenants, load_events
-from anchor.system.clock import utc_now
-from anchor.types import Hash32
 
 TEXT = b"the original, which nobody else reads. " * 1_000
 

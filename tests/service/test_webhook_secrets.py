@@ -15,14 +15,14 @@ from support.sign_in_providers import Platform, serve_platform
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 from support.webhook_receiver import Receiver, run_receiver
 
-from anchor.errors import ConfigError
+from anchor.base.errors import ConfigError
+from anchor.base.system.clock import utc_now
 from anchor.keeping.master_keyset import MasterKeyset
 from anchor.operate.copy_keys import drop_former_keys, rotate_keyset
 from anchor.operate.webhook_secrets import WebhookSecrets
 from anchor.project.notification_config import WebhookConfig
 from anchor.store.schema import deliveries, webhooks
 from anchor.store.tenant_keys import issue_key
-from anchor.system.clock import utc_now
 
 
 @pytest.fixture

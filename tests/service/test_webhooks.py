@@ -22,7 +22,8 @@ from support.troubles import Effects
 from support.visitors import OPERATOR, Visitor, close_browsers, visit
 from support.webhook_receiver import Receiver, run_receiver
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.operate.record_notices import record_notice
 from anchor.project.notification_config import WebhookConfig
 from anchor.service import webhook_sender
@@ -32,7 +33,6 @@ from anchor.store.deliveries import Delivery, load_deliveries
 from anchor.store.schema import deliveries, jobs, webhooks
 from anchor.store.tenant_keys import issue_key
 from anchor.store.webhooks import find_webhook
-from anchor.system.clock import utc_now
 
 EVIL = "<script>alert(1)</script>"
 

@@ -13,8 +13,8 @@ from support.fixtures import anvil_path
 from support.paths import ROOT
 from support.web_tutorial import CHAIN, FILES, LABELS, OWNER, TYPED, Demonstration, Reader
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
 
 __all__ = ["anvil_path", "browser"]
 

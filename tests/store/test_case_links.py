@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.stores import make_item
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
 from anchor.people.actors import Actor
 from anchor.people.case_rules import MAX_LINKS
 from anchor.people.lifetimes import later

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection
 from support.stores import make_item
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
 from anchor.evidence.preservation_number import number_record
 from anchor.operate.erasing import check_erasable
 from anchor.people.actors import Actor

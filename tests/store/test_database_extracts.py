@@ -19,7 +19,7 @@ import pyarrow.parquet
 import pytest
 from support.stores import Postgres
 
-from anchor.errors import CannotCheckError, UsageError
+from anchor.base.errors import CannotCheckError, UsageError
 from anchor.extraction.extract_query import load_queries
 from anchor.extraction.extract_tables import ExtractLimits
 from anchor.operate.database_extraction import parse_database, write_extract
@@ -268,7 +268,7 @@ def test_an_existing_folder_stays(database: str, tmp_path: Path) -> None:
 _IN_LITTLE_ROOM = """
 import resource, sys
 from pathlib import Path
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 from anchor.extraction.extract_query import load_queries
 from anchor.extraction.extract_tables import ExtractLimits
 from anchor.operate.database_extraction import parse_database, write_extract

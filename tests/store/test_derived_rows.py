@@ -16,7 +16,8 @@ from support.memory_transactions import read_sender
 from support.publication_reading import flip
 from support.stores import Postgres
 
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import utc_now
 from anchor.evidence.group_reading import parse_groups
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.people.actors import Actor
@@ -47,7 +48,6 @@ from anchor.store.schema import (
     runs,
     tenant_slices,
 )
-from anchor.system.clock import utc_now
 
 KEY = Actor("key", "k")
 UNTIL = "2030-01-31T00:00:00.000Z"

@@ -14,8 +14,9 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.stores import Postgres
 
-from anchor.errors import StorageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import StorageError
+from anchor.base.system.clock import unix_now, utc_now
 from anchor.monitor.alarms import RULES
 from anchor.monitor.erasure_check import OVERDUE, check_erasures
 from anchor.operate.acceptance import EvidenceInput, accept_each
@@ -26,7 +27,6 @@ from anchor.operate.evidence_selection import Selection
 from anchor.project.project import OpenProject
 from anchor.store.database import create_database
 from anchor.store.erasures import find_unfinished, finish_erasures, load_erasures
-from anchor.system.clock import unix_now, utc_now
 
 ORDER = ErasureOrder(basis="other", by="x", reason="asked for")
 

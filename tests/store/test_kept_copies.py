@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select, update
 from support.stores import make_item
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
 from anchor.people.actors import Actor
 from anchor.store.copy_events import delete_tenant_copy
 from anchor.store.copy_rows import load_wrapped_keys, replace_wrapped_key, transfer_copies

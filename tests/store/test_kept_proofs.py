@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import update
 from support.beacons import honest
 
+from anchor.base.digests import Digests
+from anchor.base.types import ChainId, Hash32, Head, Stage
 from anchor.ethereum.header import parse_header
-from anchor.evidence.digests import Digests
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.printed_number import NumberKind
 from anchor.evidence.record import encode_record, parse_record
@@ -35,7 +36,6 @@ from anchor.store.kept_proofs import (
 from anchor.store.location import StoreLocation
 from anchor.store.number_search import NumberedItem, find_named_block
 from anchor.store.schema import state_proofs
-from anchor.types import ChainId, Hash32, Head, Stage
 
 CHAIN = ChainId(31337)
 OTHER = NotBefore(chain_id=CHAIN, block_number=1, block_hash=Hash32(b"\x11" * 32))

@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import select
 from support.stores import make_item
 
+from anchor.base.system.clock import format_time
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.search_query import fold_name, parse_query
 from anchor.people.actors import Actor
@@ -28,7 +29,6 @@ from anchor.store.name_index import count_entered, enter_names
 from anchor.store.record_index import enter_records
 from anchor.store.schema import name_blocks
 from anchor.store.tenant_search import SearchMatches, search_tenant
-from anchor.system.clock import format_time
 
 KEY = Actor("key", "k")
 ALL = CaseViewer(sees_all=True, person=None, creator="")

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import Connection, func, select
 from support.stores import TenantJob, make_item
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.types import ChainId
 from anchor.notifications.event_types import NOTIFICATION_TYPES
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import later
@@ -78,7 +79,6 @@ from anchor.store.webhooks import (
     remove_webhook,
     rotate_secret,
 )
-from anchor.types import ChainId
 
 AT, LATER = "2026-03-01T10:00:00.000Z", "2026-03-01T10:05:30.000Z"
 OPERATOR = Actor("operator", "root")

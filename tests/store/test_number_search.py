@@ -16,7 +16,8 @@ from support.memory_projects import MemorySite
 from support.store_contents import Piece, load_pieces
 from support.troubles import Effects
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.types import Stage
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.printed_number import NumberKind, PrintedNumber, read_number
 from anchor.operate.daemon import Pace
@@ -27,7 +28,6 @@ from anchor.store.number_search import NumberedItem, find_numbered
 from anchor.store.record_index import count_indexed
 from anchor.store.runs import find_size
 from anchor.store.schema import anchors, attempts
-from anchor.types import Stage
 
 SIZES = (3, 4, 34)
 WAITING = 34

@@ -22,6 +22,9 @@ from support.projects import make_site
 from support.stores import Postgres, make_item
 from support.troubles import Crash, Effects
 
+from anchor.base.system.clock import format_time, parse_time, utc_now
+from anchor.base.types import ChainId
+from anchor.base.units import format_duration, format_wei
 from anchor.chain.devnet import Devnet
 from anchor.monitor.overview import HOUR, Overview, read_overview, read_throughput
 from anchor.monitor.timeline import HeadState, load_head_lines
@@ -37,9 +40,6 @@ from anchor.store.statistics import (
     find_oldest_waiting,
     sum_costs_since,
 )
-from anchor.system.clock import format_time, parse_time, utc_now
-from anchor.types import ChainId
-from anchor.units import format_duration, format_wei
 
 CHAIN = ChainId(1)
 

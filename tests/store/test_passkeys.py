@@ -9,7 +9,8 @@ from contextlib import closing
 import pytest
 from sqlalchemy import func, select
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import later
 from anchor.people.passkey_rules import CHALLENGE_SECONDS, MOST_PASSKEYS, NewPasskey
@@ -30,7 +31,6 @@ from anchor.store.passkeys import (
 from anchor.store.persons import recognise_person
 from anchor.store.schema import answered_challenges, tenant_events
 from anchor.store.tenant_events import load_events
-from anchor.system.clock import utc_now
 
 AT = "2026-03-01T10:00:00.000Z"
 ROOT = Actor("operator", "root")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
 from anchor.people.actors import Actor
 from anchor.people.stated_person import StatedPerson
 from anchor.store.api_keys import create_key, find_key_by_id, load_usage, revoke_key

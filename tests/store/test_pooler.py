@@ -9,7 +9,7 @@ import pytest
 from support.pooler import run_pooler
 from support.stores import NOW, Postgres, make_item
 
-from anchor.errors import ConfigError, LeaseHeldError
+from anchor.base.errors import ConfigError, LeaseHeldError
 from anchor.store.database import create_database, lock_location, open_database
 from anchor.store.evidence import count_evidence
 from anchor.store.evidence_insertion import insert_evidence

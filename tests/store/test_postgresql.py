@@ -20,8 +20,9 @@ from support.memory_transactions import read_sender
 from support.nodes import wait_until
 from support.stores import NOW, Postgres, damage, make_item, run_postgres
 
-from anchor.errors import ChainGuardError, ConfigError, StorageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import ChainGuardError, ConfigError, StorageError
+from anchor.base.types import Hash32, Head, LogId
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.config import Config
 from anchor.project.project import OpenProject
@@ -36,7 +37,6 @@ from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import PostgresDatabase
 from anchor.store.runs import find_end, load_leaves, lock_intake
 from anchor.store.staging import Writable, build_database
-from anchor.types import Hash32, Head, LogId
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, update
 from support.examples import examples
 from support.stores import NOW, make_item
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
 from anchor.store import fingerprints, record_index
 from anchor.store.columns import NewEvidence
 from anchor.store.database import Database, create_database

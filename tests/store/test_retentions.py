@@ -19,8 +19,9 @@ from support.memory_transactions import read_sender
 from support.stores import Postgres
 from support.troubles import Crash, Effects, Moment, Trouble, TroubledDatabase, TroubledTransport
 
+from anchor.base.digests import Digests
+from anchor.base.system.clock import format_unix_time, parse_time, utc_now
 from anchor.chain.node import Node
-from anchor.evidence.digests import Digests
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record import parse_record
 from anchor.operate import retention_erasing
@@ -51,7 +52,6 @@ from anchor.store.retentions import (
 from anchor.store.schema import announcements
 from anchor.store.tenant_events import load_events
 from anchor.store.webhooks import create_webhook
-from anchor.system.clock import format_unix_time, parse_time, utc_now
 
 T = TypeVar("T")
 KEY = Actor("key", "k")

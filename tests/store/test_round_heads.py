@@ -13,10 +13,10 @@ from support.memory_transactions import read_sender
 from support.store_contents import load_pieces
 from support.troubles import Effects
 
+from anchor.base.system.clock import format_unix_time, parse_time
 from anchor.operate import acceptance, single_run
 from anchor.operate.daemon import Pace
 from anchor.operate.head_size import LEAST
-from anchor.system.clock import format_unix_time, parse_time
 
 EVERY = 15
 PIECES = 135

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 from support.stores import NOW, make_item
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.types import LogId
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence
 from anchor.store.acknowledged_log import SideFile, build_block, build_entry
 from anchor.store.acknowledged_log_frames import Entry, EntryBlock, encode_entries
@@ -25,7 +26,6 @@ from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.new_pieces import NEW, Admitted, OverQuota
 from anchor.store.quota import Outcome, admit
 from anchor.store.runs import load_runs
-from anchor.types import LogId
 
 LOG = LogId(bytes(32))
 NO_LIMITS = Quota(per_day=None, per_minute=None)

@@ -10,7 +10,8 @@ from statistics import quantiles
 
 import pytest
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.types import Hash32
 from anchor.evidence.search_query import parse_query
 from anchor.people.case_rules import CaseViewer
 from anchor.store.columns import NewEvidence
@@ -20,7 +21,6 @@ from anchor.store.evidence_insertion import insert_evidence
 from anchor.store.location import StoreLocation
 from anchor.store.name_index import enter_names
 from anchor.store.tenant_search import search_tenant
-from anchor.types import Hash32
 
 COUNT, BATCH = 1_000_000, 20_000
 ALL = CaseViewer(sees_all=True, person=None, creator="")

@@ -24,8 +24,9 @@ from support.standbys import (
 )
 from support.store_contents import alter_piece, count_pieces
 
-from anchor.errors import ConfigError, CopyMissingError, ExitCode, StorageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import ConfigError, CopyMissingError, ExitCode, StorageError
+from anchor.base.types import LogId
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.operate.acceptance import Acceptance, EvidenceInput, accept, accept_once
 from anchor.project.config import Config
@@ -35,7 +36,6 @@ from anchor.store.database import Database, create_database, open_database
 from anchor.store.location import PostgresDatabase, SqliteFile
 from anchor.store.replication import Copies, CopyRule, Position, Standby, is_counted
 from anchor.store.standby_confirmation import StandbyCopies
-from anchor.types import LogId
 
 RULE = CopyRule(copies=2, seconds=0.5, standbys=(NAME,))
 # The server itself says who counts.

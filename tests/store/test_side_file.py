@@ -18,13 +18,14 @@ import pytest
 from support.disks import small_disk
 from support.stores import NOW, TenantJob, make_item
 
-from anchor.errors import (
+from anchor.base.digests import Digests
+from anchor.base.errors import (
     SideFileHeldError,
     StorageError,
     UnknownVersionError,
     WriteRefusedError,
 )
-from anchor.evidence.digests import Digests
+from anchor.base.types import Hash32, LogId
 from anchor.log.merkle import hash_leaf
 from anchor.operate.acceptance import EvidenceInput, accept, accept_once
 from anchor.project.config import Config
@@ -41,7 +42,6 @@ from anchor.store.file_origins import tenant_of
 from anchor.store.idempotency_keys import load_keys
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.quota import admit
-from anchor.types import Hash32, LogId
 
 
 def entry(number: int, tenant: str = "", *, has_key: bool = False) -> Entry:

@@ -19,15 +19,16 @@ from support.nodes import wait_until
 from support.store_contents import alter_piece, load_pieces, lose_piece
 from support.stores import NOW, damage, make_item
 
-from anchor.chain.tx_state import Attempt
-from anchor.errors import (
+from anchor.base.digests import Digests
+from anchor.base.errors import (
     ChainGuardError,
     ConfigError,
     StoreBusyError,
     UnknownVersionError,
     UsageError,
 )
-from anchor.evidence.digests import Digests
+from anchor.base.types import Address, ChainId, Hash32, Head, LogId
+from anchor.chain.tx_state import Attempt
 from anchor.log.tree import Tree
 from anchor.operate import acceptance as pipeline
 from anchor.operate.acceptance import Acceptance, EvidenceInput
@@ -55,7 +56,6 @@ from anchor.store.runs import find_end, load_leaves
 from anchor.store.schema import heads
 from anchor.store.staging import Writable, build_database
 from anchor.store.tx_journal import StoredJournal
-from anchor.types import Address, ChainId, Hash32, Head, LogId
 
 
 def accept(store: Database, *numbers: int) -> int:
@@ -520,7 +520,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.project.project import OpenProject
 from anchor.store.database import open_database

@@ -28,8 +28,8 @@ from support.zip_bends import Entry, deflate, lengthen_end, make_zip, to_entries
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_zip import BagZip
-from anchor.errors import AnchorError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError
 from anchor.receipt.format import encode_receipt
 from anchor.standalone import verify as standalone
 from anchor.verification.pinning import encode_policy

@@ -18,7 +18,7 @@ from support.zip_bends import TOP
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_validation import ValidBag, validate_bag
 from anchor.bag.bag_zip import BagZip
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 from anchor.standalone import verify as standalone
 
 Files = dict[str, bytes]

@@ -15,7 +15,8 @@ from support.tries import keccak256
 from support.vectors.headers import place as place_of
 from support.world import MAIN, SIDE, MemoryChain, World
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.types import ChainId, Hash32
 from anchor.receipt.format import ReceiptAnchor, encode_receipt
 from anchor.receipt.history_proof import (
     HISTORY_CODE_HASH,
@@ -24,7 +25,6 @@ from anchor.receipt.history_proof import (
     history_slot,
 )
 from anchor.receipt.state_proof import BeaconProof
-from anchor.types import ChainId, Hash32
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge
 

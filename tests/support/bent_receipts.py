@@ -18,11 +18,11 @@ import rlp
 from support.tries import keccak256
 from support.world import MAIN, OWNER, SIDE, World, hash_of
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.types import Anchor, ChainId, Hash32, make_log_id
 from anchor.receipt.format import ReceiptAnchor, encode_receipt
 from anchor.receipt.state_proof import StateProof
 from anchor.registry.storage import anchor_slot, successor_slot
-from anchor.types import Anchor, ChainId, Hash32, make_log_id
 from anchor.verification.policy import TrustPolicy
 
 

@@ -17,13 +17,13 @@ from pypdf.generic import StreamObject
 from support.records import build_record
 from support.world import MAIN, World, judged
 
+from anchor.base.types import Hash32
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details, parse_details
 from anchor.certificate.time_format import Moment
 from anchor.project.policy_sources import PolicyFile
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.types import Hash32
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Report
 

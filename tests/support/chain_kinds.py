@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from support.beacons import LEAF, SIZE, Named, ended, header_of, make_world, name_block, prove_block
 from support.world import MAIN, World
 
+from anchor.base.types import ChainId
 from anchor.ethereum.known_chains import ChainKind
 from anchor.receipt.format import Receipt
-from anchor.types import ChainId
 
 CHAINS: Mapping[ChainKind, ChainId] = {
     "main": ChainId(1),

@@ -14,10 +14,10 @@ import httpx
 from support.memory_projects import MemorySite
 from support.page_service import PageService
 
+from anchor.base.system.clock import utc_now
 from anchor.keeping.master_keyset import MasterKeyset
 from anchor.project.keeping_config import KeepingConfig
 from anchor.store.api_keys import create_key
-from anchor.system.clock import utc_now
 
 TUS = {"Tus-Resumable": "1.0.0"}
 OCTETS = {"Content-Type": "application/offset+octet-stream"}

@@ -9,12 +9,12 @@ from support.certificates import MOMENT
 from support.group_examples import FULL
 from support.world import SIZE, World, judged
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.certificate.issue import Basis, issue_certificate
 from anchor.certificate.model import Certificate
 from anchor.certificate.statements import Details
 from anchor.evidence.custody_event import name_event
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.evidence.group_reading import read_custody_event
 from anchor.evidence.record import encode_record
 from anchor.receipt.format import Receipt, encode_receipt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from support.accessibility import find_violations
 
-from anchor.messages.message import Message, translate
+from anchor.base.messages.message import Message, translate
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

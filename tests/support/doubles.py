@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from support.world import OWNER
 
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.types import Head, make_log_id
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
 from anchor.receipt.bundle import encode_bundle
 from anchor.receipt.format import Promise, Receipt
-from anchor.types import Head, make_log_id
 from anchor.verification.receipt_choice import Wanted
 
 CONTENTS = {

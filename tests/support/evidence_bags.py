@@ -22,17 +22,17 @@ from support.world import LOG_SIZE, MAIN, World, make_record
 from support.zip_bends import make_zip, to_entries
 
 from anchor.bag.bag_contents import OriginalFile, complete_bag
+from anchor.base.digests import SHA256, SM3, digest_bytes
+from anchor.base.errors import AnchorError
+from anchor.base.types import Hash32, make_log_id
 from anchor.cli.bag_inputs import list_bag, names_bag_zip
-from anchor.errors import AnchorError
 from anchor.evidence.bundle_manifest import describe_contents
-from anchor.evidence.digests import SHA256, SM3, digest_bytes
 from anchor.evidence.discovery import SourceFile
 from anchor.evidence.file_hashing import FileDigest
 from anchor.evidence.record import encode_record
 from anchor.evidence.record_groups import RecordGroups
 from anchor.receipt.format import encode_receipt
 from anchor.standalone import verify as standalone
-from anchor.types import Hash32, make_log_id
 from anchor.verification.pinning import encode_policy
 from anchor.verification.verifier import judge
 

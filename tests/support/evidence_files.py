@@ -13,8 +13,8 @@ from typing import Any, BinaryIO, cast
 
 import pytest
 
+from anchor.base.digests import SHA256, SM3, digest_bytes, digest_stream
 from anchor.evidence import file_hashing
-from anchor.evidence.digests import SHA256, SM3, digest_bytes, digest_stream
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     Result,

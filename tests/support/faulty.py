@@ -15,7 +15,7 @@ from support.nodes import DEV, ask, nonce
 from support.projects import Site
 from support.store_contents import count_waiting
 
-from anchor.errors import AnchorError, ExitCode
+from anchor.base.errors import AnchorError, ExitCode
 from anchor.operate.single_run import RunResult
 from anchor.project.config import load_config
 

@@ -14,10 +14,10 @@ from support.sign_in_providers import Platform
 from support.visitors import Visitor, visit
 from support.webhook_receiver import Receiver
 
+from anchor.base.system.clock import utc_now
 from anchor.people.roles import ROLES, Role
 from anchor.store.certificates import request_certificate, save_issue
 from anchor.store.erasures import find_by_ids
-from anchor.system.clock import utc_now
 
 
 @dataclass

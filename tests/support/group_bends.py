@@ -9,9 +9,9 @@ from typing import Any
 from support.custodies import COMPLETE, encode
 from support.group_examples import DIGEST
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, digest_bytes
 from anchor.evidence.custody_event import name_event
-from anchor.evidence.digests import SHA256, SM3, digest_bytes
 from anchor.evidence.record_groups import PROFILES
 
 EVENT: dict[str, Any] = {

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from support.nodes import ask, stop_the_clock
 
+from anchor.base.types import Address, Anchor, Hash32, Head, LogId
 from anchor.chain.devnet import DEVNET_CHAIN_ID, Devnet, open_devnet
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.receipt.history_proof import HISTORY_CONTRACT, HISTORY_WINDOW
 from anchor.registry.artifact import registry_address, runtime_code
 from anchor.registry.storage import anchor_slot, encode_anchor, head_slot, operator_key_slot
-from anchor.types import Address, Anchor, Hash32, Head, LogId
 
 # The runtime code in EIP-2935's section "Bytecode".
 EIP_2935_CODE = bytes.fromhex(

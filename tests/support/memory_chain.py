@@ -15,17 +15,17 @@ from typing import Any, Literal
 from support.memory_registry import REGISTRY, Call, Revert, State, run_call
 from support.memory_transactions import Recover, Transaction, parse_transaction, recover_sender
 
+from anchor.base.errors import NodeRefusedError
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.chain.devnet.accounts import (
     CREATE2_PROXY_CODE,
     DEV_ADDRESSES,
     DEV_BALANCE,
     DEVNET_CHAIN_ID,
 )
-from anchor.errors import NodeRefusedError
 from anchor.ethereum.header import encode_header
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.registry.artifact import CREATE2_PROXY, runtime_code
-from anchor.types import Address, ChainId, Hash32
 
 GWEI = 10**9
 SLOT_SECONDS = 12

@@ -16,11 +16,13 @@ from support.memory_registry import REGISTRY
 from support.memory_transactions import QuickSigner
 from support.troubles import Effects, TroubledDatabase, TroubledTransport
 
+from anchor.base.digests import digest_bytes
+from anchor.base.system.clock import StoppableClock, utc_now
+from anchor.base.types import Address, Anchor, Hash32, Head
 from anchor.chain.devnet.accounts import DEV_ADDRESSES
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node
 from anchor.chain.signer import UnsignedTransaction
-from anchor.evidence.digests import digest_bytes
 from anchor.operate import anchor_watch, single_run
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.daemon import Daemon, Pace
@@ -36,8 +38,6 @@ from anchor.store.heads import find_head, load_heads, newest_head
 from anchor.store.incidents import accept_incidents
 from anchor.store.location import SqliteFile
 from anchor.store.sealing import open_tree
-from anchor.system.clock import StoppableClock, utc_now
-from anchor.types import Address, Anchor, Hash32, Head
 
 OWNER, OPERATOR, RIVAL, STRANGER = DEV_ADDRESSES[:4]
 OPERATORS = {OPERATOR: 1, RIVAL: 2}

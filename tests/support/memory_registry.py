@@ -11,7 +11,8 @@ from typing import Any
 
 from eth_abi.abi import decode, encode
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
+from anchor.base.types import Address, Anchor, ChainId, Hash32, LogId, log_owner
 from anchor.ethereum.keccak import hash_keccak256
 from anchor.log.merkle import verify_consistency
 from anchor.registry.artifact import CREATE2_PROXY, load_artifact, registry_address, runtime_code
@@ -26,7 +27,6 @@ from anchor.registry.storage import (
     operator_key_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, ChainId, Hash32, LogId, log_owner
 
 REGISTRY = registry_address()
 _ZERO = Hash32(bytes(32))

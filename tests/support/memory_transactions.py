@@ -8,9 +8,9 @@ from functools import lru_cache
 
 from rlp import decode, encode
 
+from anchor.base.types import Address, Hash32
 from anchor.chain.signer import UnsignedTransaction
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.types import Address, Hash32
 
 _DYNAMIC_FEE = b"\x02"
 

@@ -9,8 +9,8 @@ from typing import Any
 from support.bent_receipts import honest_receipts, world
 from support.world import REGISTRY, World
 
+from anchor.base.types import Hash32
 from anchor.registry.storage import operator_key_slot
-from anchor.types import Hash32
 
 
 def with_key(word: bytes) -> Callable[[World], None]:

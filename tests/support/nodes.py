@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from anchor.base.types import ChainId
 from anchor.chain.devnet import DEV_ADDRESS, PyEvmNode
-from anchor.types import ChainId
 
 DEV = "0x" + DEV_ADDRESS.hex()
 

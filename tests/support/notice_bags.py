@@ -23,9 +23,9 @@ from support.world import SIZE, World, judged
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_notices import list_bag_notices
 from anchor.bag.bag_validation import validate_bag
+from anchor.base.types import make_log_id
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.standalone import verify as standalone
-from anchor.types import make_log_id
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.pinning import encode_policy
 

@@ -10,11 +10,11 @@ from typing import Any
 from support.custodies import encode
 from support.world import MAIN, SIDE, SIZE, World, judged
 
-from anchor.canonical import encode_canonical
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.types import ChainId
 from anchor.evidence.record_notice import name_notice, read_notice
 from anchor.receipt.format import Receipt, encode_receipt
-from anchor.types import ChainId
 from anchor.verification.notice_claim import GivenNotice, apply_notices
 from anchor.verification.report import Report
 

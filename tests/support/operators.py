@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from support.clocks import FastClock
 from support.projects import Site, reading
 
+from anchor.base.system.clock import StoppableClock, unix_now
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
 from anchor.log.publication import PublicationWriter
@@ -15,7 +16,6 @@ from anchor.operate.daemon import Daemon, Pace
 from anchor.operate.events import Event
 from anchor.operate.publisher import Publisher
 from anchor.operate.timestamper import Timestamper
-from anchor.system.clock import StoppableClock, unix_now
 
 
 @dataclass

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from support.bent_receipts import Given, world
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.page import load_page
 from anchor.verification.pinning import encode_policy
 

@@ -16,6 +16,7 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite
 from support.service import open_client
 
+from anchor.base.system.clock import utc_now
 from anchor.chain.node import Node
 from anchor.monitor.chain_status import StatusPoller
 from anchor.project.project import OpenProject, open_project
@@ -24,7 +25,6 @@ from anchor.service.http_protocol import TimeoutProtocol
 from anchor.service.settings import Settings
 from anchor.service.worker import Service
 from anchor.store.api_keys import create_key
-from anchor.system.clock import utc_now
 
 NO_NODE = "http://127.0.0.1:1"
 

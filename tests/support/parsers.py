@@ -15,12 +15,13 @@ from support.bent_receipts import honest_receipts, world
 from support.paths import VECTORS
 from support.tries import keccak256
 
-from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.digests import parse_digest
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.types import Hash32, Head
 from anchor.ethereum.header import parse_header
 from anchor.ethereum.rlp import decode_rlp
 from anchor.ethereum.trie import verify_trie_proof
 from anchor.evidence.checksums import parse_checksum_lines
-from anchor.evidence.digests import parse_digest
 from anchor.evidence.record import parse_record
 from anchor.log.checkpoint import open_checkpoint, parse_origin
 from anchor.log.publication import encode_anchors, parse_anchors
@@ -28,7 +29,6 @@ from anchor.log.signed_note import parse_verifier
 from anchor.log.tiles import parse_tile_path
 from anchor.receipt.format import parse_receipt
 from anchor.standalone import verify as standalone
-from anchor.types import Hash32, Head
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import parse_policy
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.types import Address, ChainId, Hash32
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.verification.policy import TrustedOperator, TrustEntry
 
 ENTRY = TrustEntry(

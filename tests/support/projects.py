@@ -14,13 +14,15 @@ from support.clocks import FastClock
 from support.command import Ran, run_anchor
 from support.nodes import ask, nonce
 
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import AnchorError
+from anchor.base.system.clock import Clock, SystemClock
+from anchor.base.types import Address, Hash32, make_log_id
 from anchor.chain.call_simulation import Intent
 from anchor.chain.devnet import DEV_ADDRESS, Devnet
 from anchor.chain.json_rpc import Rpc
 from anchor.chain.node import Node
 from anchor.cli.context import open_signer
-from anchor.errors import AnchorError
-from anchor.evidence.digests import digest_bytes
 from anchor.evidence.record import source_of
 from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.anchoring import make_manager
@@ -34,8 +36,6 @@ from anchor.project.project import OpenProject, create_project, open_project
 from anchor.registry.calldata import encode_set_operator_call
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
 from anchor.store.location import SqliteFile, StoreLocation
-from anchor.system.clock import Clock, SystemClock
-from anchor.types import Address, Hash32, make_log_id
 
 # How long the shared anvil takes for a block, and a little more.
 _BLOCK_SECONDS = 1.6

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.types import Address, Anchor, Hash32, LogId
 from anchor.ethereum.header import Header
 from anchor.receipt.state_proof import StateProof, check_account, check_anchor
-from anchor.types import Address, Anchor, Hash32, LogId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

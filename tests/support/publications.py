@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from support.projects import Site, reading
 
-from anchor.errors import AnchorError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import AnchorError
+from anchor.base.types import ChainId, LogId
 from anchor.log.publication import (
     CHECKPOINT,
     PublicationFolder,
@@ -23,7 +24,6 @@ from anchor.operate.acceptance import EvidenceInput, accept
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.publishing import Publication, publish_log
 from anchor.project.project import trust_entry
-from anchor.types import ChainId, LogId
 from anchor.verification.log_audit import CheckedLog, check_log
 from anchor.verification.policy import TrustEntry, TrustPolicy
 from anchor.verification.report import Verdict

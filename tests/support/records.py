@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from anchor.canonical import JsonValue
-from anchor.evidence.digests import Digests
+from anchor.base.canonical import JsonValue
+from anchor.base.digests import Digests
+from anchor.base.system.clock import format_time
+from anchor.base.types import LogId
 from anchor.evidence.record import Record, encode_record
-from anchor.system.clock import format_time
-from anchor.types import LogId
 
 
 def build_record(

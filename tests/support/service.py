@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 from support.command import Running, start_anchor
 
+from anchor.base.system.clock import utc_now
 from anchor.project.config import load_config
 from anchor.project.project import open_project
 from anchor.store.api_keys import Quota, create_key
-from anchor.system.clock import utc_now
 
 _numbers = itertools.count(1)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from anchor.base.types import Address, Hash32
 from anchor.chain.get_proof import FetchedProof
 from anchor.chain.node import Node
 from anchor.receipt.state_proof import StateProof, check_account
 from anchor.receipt.storage_proof import prove_word
-from anchor.types import Address, Hash32
 
 
 def fetch_slot_proof(

@@ -17,7 +17,7 @@ from support.nodes import wait_until
 from support.projects import Site
 from support.stores import Postgres, run_postgres
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 from anchor.project.allowlist import allow_project
 from anchor.store.location import PostgresDatabase
 

@@ -13,13 +13,13 @@ from typing import TypeAlias, TypedDict, Unpack
 from sqlalchemy import URL, Connection, NullPool, create_engine, func, make_url, select
 from support.projects import Site
 
+from anchor.base.types import Hash32
 from anchor.store import fingerprints
 from anchor.store.columns import Run, pack_run
 from anchor.store.fingerprint_pages import About
 from anchor.store.location import SqliteFile, StoreLocation
 from anchor.store.runs import find_size
 from anchor.store.schema import heads, keys, runs
-from anchor.types import Hash32
 
 Place: TypeAlias = Site | StoreLocation | Connection
 """A project, a store, or a connection to one, whose transaction is then the caller's."""

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.log.merkle import hash_leaf
 from anchor.store.api_keys import Quota
 from anchor.store.columns import NewEvidence

@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection
 
+from anchor.base.errors import NodeUnreachableError
 from anchor.chain.node import RpcTransport
-from anchor.errors import NodeUnreachableError
 from anchor.store.database import Database
 
 Trouble = Literal["crash before", "crash after", "request lost", "answer lost"]

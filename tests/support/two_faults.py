@@ -43,7 +43,7 @@ from support.bent_receipts import (
 from support.tries import keccak256
 from support.world import MAIN, SIDE
 
-from anchor.types import ChainId
+from anchor.base.types import ChainId
 
 EMPTY_ROOT = keccak256(b"\x80")
 

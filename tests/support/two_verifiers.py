@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from support.bent_receipts import Case, Given, is_true, make_cases, world
 
+from anchor.base.types import Hash32, make_log_id
 from anchor.standalone import verify as standalone
-from anchor.types import Hash32, make_log_id
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.verifier import judge
 

@@ -9,6 +9,7 @@ import httpx
 from sqlalchemy import Connection
 from support.sign_in_providers import Platform
 
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import invitation_end
 from anchor.people.roles import Role
@@ -17,7 +18,6 @@ from anchor.store.browser_sessions import Holder, begin_session
 from anchor.store.invitations import create_invitation
 from anchor.store.memberships import add_member, ensure_tenant
 from anchor.store.persons import recognise_person
-from anchor.system.clock import utc_now
 
 OPERATOR = Actor("operator", "root")
 

@@ -10,8 +10,8 @@ from typing import Self
 
 from playwright.sync_api import Download, Locator, Page
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
 
 _MILLISECONDS = 300_000
 # The file that the reader makes, and what the reader types, by the label's message.

@@ -20,9 +20,10 @@ from support.tries import keccak256, make_trie, prove
 from support.vectors.headers import VALUES
 from support.vectors.headers import place as place_of
 
-from anchor.errors import CannotCheckError, NodeUnreachableError
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.errors import CannotCheckError, NodeUnreachableError
+from anchor.base.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.ethereum.known_chains import find_chain
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
 from anchor.log.merkle import hash_leaf
 from anchor.log.tree import Tree
 from anchor.receipt.format import AnchorHints, Promise, Receipt, ReceiptAnchor, encode_receipt
@@ -37,7 +38,6 @@ from anchor.registry.storage import (
     operator_key_slot,
     successor_slot,
 )
-from anchor.types import Address, Anchor, Block, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.verification.policy import FinalityRule, TrustedOperator, TrustEntry, TrustPolicy
 from anchor.verification.report import Report, Verdict
 from anchor.verification.steps import Connect, VerificationTarget

@@ -11,8 +11,8 @@ from typing import Any
 from support.nodes import send, serve
 from support.world import REGISTRY, MemoryChain
 
+from anchor.base.types import Address, Block, ChainId, Hash32
 from anchor.registry.artifact import runtime_code
-from anchor.types import Address, Block, ChainId, Hash32
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.canonical import (
+from anchor.base.canonical import (
     MAX_DEPTH,
     MAX_INTEGER,
     JsonValue,
@@ -21,8 +21,8 @@ from anchor.canonical import (
     parse_canonical,
     parse_strict,
 )
-from anchor.errors import ExitCode, MalformedError
-from anchor.messages.message import translate
+from anchor.base.errors import ExitCode, MalformedError
+from anchor.base.messages.message import translate
 
 MAX_BYTES = 1 << 20
 
@@ -284,8 +284,8 @@ def test_a_tower_of_brackets_cannot_crash_a_process_with_a_high_recursion_limit(
     # py-evm raises the limit so; json's C scanner then overruns its stack.
     script = (
         "import sys; sys.setrecursionlimit(100_000)\n"
-        "from anchor.canonical import parse_strict\n"
-        "from anchor.errors import MalformedError\n"
+        "from anchor.base.canonical import parse_strict\n"
+        "from anchor.base.errors import MalformedError\n"
         "try:\n"
         f"    parse_strict({tower!r}.encode() * 200_000, subject='it', max_bytes=1 << 24)\n"
         "except MalformedError as error:\n"

@@ -6,8 +6,14 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from anchor.messages.message import translate
-from anchor.units import format_age, format_duration, format_leaves, format_moment, format_timestamp
+from anchor.base.messages.message import translate
+from anchor.base.units import (
+    format_age,
+    format_duration,
+    format_leaves,
+    format_moment,
+    format_timestamp,
+)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,5 @@
 /**
- * Strict JSON in, canonical JSON out (RFC 8785; anchor/canonical.py).
+ * Strict JSON in, canonical JSON out (RFC 8785; anchor/base/canonical.py).
  *
  * Refused is whatever two readers could understand differently: a name twice, floats, integers
  * outside ±(2^53 - 1), lone surrogates, and more bytes or levels than the bounds.

@@ -1,4 +1,4 @@
-/** Why a step does not pass, with the exit code that says of which kind that is (anchor/errors.py). */
+/** Why a step does not pass, with the exit code that says of which kind that is (anchor/base/errors.py). */
 
 import { message, type Message, type Text } from "./messages.ts";
 

@@ -51,7 +51,7 @@ export function isNodeUrl(text: string): boolean {
     && (port === undefined || (Number(port) >= 1 && Number(port) <= 65_535));
 }
 
-/** Tell whether no two URLs are spellings of one node's (anchor/system/urls.py). */
+/** Tell whether no two URLs are spellings of one node's (anchor/base/system/urls.py). */
 export const areDistinct = (urls: readonly string[]): boolean => new Set(urls.map(spellNode)).size === urls.length;
 
 function spellNode(text: string): string {

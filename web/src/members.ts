@@ -1,4 +1,4 @@
-/** What a member's value has to be, in the words of pydantic (anchor/messages/validation.py). */
+/** What a member's value has to be, in the words of pydantic (anchor/base/messages/validation.py). */
 
 import type { Refusal } from "./errors.ts";
 import { message, type Message } from "./messages.ts";

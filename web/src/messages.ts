@@ -1,6 +1,6 @@
 /**
  * Sentences for people: an id of the catalogues, with the operands that its templates name
- * (anchor/messages/message.py).  scripts/_build/build_page.py puts the templates of those that a script uses
+ * (anchor/base/messages/message.py).  scripts/_build/build_page.py puts the templates of those that a script uses
  * into a file beside it, which the script hands to `useTemplates`, and build.mjs a number in the place
  * of each id.
  */

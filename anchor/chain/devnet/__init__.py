@@ -9,6 +9,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal, Protocol
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.chain.devnet.accounts import (
     DEV_ADDRESS,
     DEVNET_CHAIN_ID,
@@ -16,9 +19,6 @@ from anchor.chain.devnet.accounts import (
 )
 from anchor.chain.devnet.anvil import AnvilNode, find_anvil
 from anchor.chain.devnet.pyevm import PyEvmNode
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.types import ChainId
 
 __all__ = [
     "DEVNET_CHAIN_ID",

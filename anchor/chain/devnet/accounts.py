@@ -6,7 +6,7 @@ junk``, which anvil and hardhat use too.
 
 from __future__ import annotations
 
-from anchor.types import Address, ChainId
+from anchor.base.types import Address, ChainId
 
 DEVNET_CHAIN_ID = ChainId(31337)
 """The chain id of anvil and hardhat; any devnet may claim it, so it proves nothing."""

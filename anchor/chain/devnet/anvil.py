@@ -14,12 +14,12 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Literal
 
+from anchor.base.errors import NodeUnreachableError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.file_ownership import find_named_path
+from anchor.base.system.guarded_process import end_guarded, start_guarded
+from anchor.base.types import ChainId
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
-from anchor.errors import NodeUnreachableError, UsageError
-from anchor.messages.message import Message
-from anchor.system.file_ownership import find_named_path
-from anchor.system.guarded_process import end_guarded, start_guarded
-from anchor.types import ChainId
 
 HOST = "127.0.0.1"
 ANVIL_VARIABLE = "ANCHOR_ANVIL"

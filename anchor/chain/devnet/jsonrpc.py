@@ -11,10 +11,10 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from anchor.canonical import check_depth
-from anchor.errors import MalformedError, UsageError
-from anchor.messages.message import Message
-from anchor.system.os_errors import describe_os_error
+from anchor.base.canonical import check_depth
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.os_errors import describe_os_error
 
 HOST = "127.0.0.1"
 

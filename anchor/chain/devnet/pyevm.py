@@ -6,11 +6,11 @@ import time
 from contextlib import AbstractContextManager
 from typing import Literal
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.chain.devnet.accounts import DEVNET_CHAIN_ID
 from anchor.chain.devnet.jsonrpc import HOST, LoopbackServer
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.types import ChainId
 
 
 class PyEvmNode(AbstractContextManager["PyEvmNode"]):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from anchor.base.types import Address, ChainId
 from anchor.chain.fees import Fees
-from anchor.types import Address, ChainId
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anchor.canonical import parse_strict
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import MalformedError, SignerError, StorageError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import sync_folder
+from anchor.base.system.file_ownership import find_named_path
+from anchor.base.system.os_errors import describe_os_error, explain_os_error
+from anchor.base.system.regular_files import open_regular_file, read_regular_file
+from anchor.base.types import Address
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.signer.memory import protect_memory
-from anchor.errors import MalformedError, SignerError, StorageError, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.messages.message import Message
-from anchor.system.durable_files import sync_folder
-from anchor.system.file_ownership import find_named_path
-from anchor.system.os_errors import describe_os_error, explain_os_error
-from anchor.system.regular_files import open_regular_file, read_regular_file
-from anchor.types import Address
 
 # A keystore is well under 2 KiB; this prevents reading a large file named by mistake.
 _MAX_KEYSTORE_BYTES = 64 << 10
@@ -226,7 +226,7 @@ def _read_keystore(path: Path) -> dict[str, Any]:
         raise SignerError(Message("keystore-wrong", reason=error.message)) from error
     members: object
     try:
-        # Not json.loads: deeply nested brackets would crash the process (see anchor.canonical).
+        # Not json.loads: deeply nested brackets would crash the process (anchor.base.canonical).
         members = parse_strict(data, subject=str(path), max_bytes=_MAX_KEYSTORE_BYTES)
     except MalformedError:
         members = None

@@ -10,6 +10,13 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.digests import Digests, parse_digest
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import ObjectUrl, UrlList, is_object_url, parse_object_url
+from anchor.base.system.garbage_collection import collect_rarely
+from anchor.base.system.os_errors import explain_os_error
+from anchor.base.units import format_bytes
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.intake_notes import (
@@ -29,15 +36,11 @@ from anchor.cli.options import (
     parse_rate,
 )
 from anchor.cli.progress_bar import show_hashing
-from anchor.errors import ExitCode, UsageError
 from anchor.evidence.checksums import MAX_LINE_BYTES, parse_checksum_lines
-from anchor.evidence.digests import Digests, parse_digest
 from anchor.evidence.discovery import find_sources
 from anchor.evidence.exclusion import Exclusion
 from anchor.evidence.file_hashing import hash_stdin
 from anchor.evidence.hashing_pool import THREADS, open_workers
-from anchor.messages.message import Message
-from anchor.objects.object_url import ObjectUrl, UrlList, is_object_url, parse_object_url
 from anchor.operate.acceptance import (
     Acceptance,
     EvidenceInput,
@@ -52,9 +55,6 @@ from anchor.operate.object_intake import ObjectIntake
 from anchor.operate.receipt_files import skip_receipts
 from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
-from anchor.system.garbage_collection import collect_rarely
-from anchor.system.os_errors import explain_os_error
-from anchor.units import format_bytes
 
 _STDIN = "-"
 

@@ -8,18 +8,18 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time, utc_now
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import MAX_KEY_DAYS
 from anchor.store.api_keys import Quota, describe_key_state, load_keys
 from anchor.store.tenant_keys import issue_key, key_id_of, withdraw_key
-from anchor.system.clock import format_time, utc_now
 
 _SCOPES = ("submit", "read")
 # Default lifetime of a key in days: a lost key must not be valid for ever.

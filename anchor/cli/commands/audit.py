@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import parse_object_url
 from anchor.cli.console import Output
 from anchor.cli.manifest_audit import audit_manifests
 from anchor.cli.options import (
@@ -22,10 +25,7 @@ from anchor.cli.options import (
     parse_rate,
 )
 from anchor.cli.publication_audit import audit_published
-from anchor.errors import UsageError
 from anchor.evidence.hashing_pool import THREADS
-from anchor.messages.message import Message
-from anchor.objects.object_url import parse_object_url
 
 
 def command(

@@ -8,11 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.units import format_bytes
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import ExitCode, UsageError
-from anchor.messages.message import Message
 from anchor.recovery.backup import make_backup
 from anchor.recovery.backup_check import CheckedBackup, check_backup
 from anchor.store.backup_folder import (
@@ -21,7 +22,6 @@ from anchor.store.backup_folder import (
     forget_generations,
     open_generations,
 )
-from anchor.units import format_bytes
 
 
 def command(

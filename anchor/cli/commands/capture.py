@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.errors import AnchorError, CannotCheckError, ExitCode, UsageError
+from anchor.base.messages.message import Message
 from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_options import (
     DEFAULT_VIEWPORT,
@@ -34,8 +36,6 @@ from anchor.cli.context import project_session
 from anchor.cli.input_files import read_bounded
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.comparison.capture_change import find_change
-from anchor.errors import AnchorError, CannotCheckError, ExitCode, UsageError
-from anchor.messages.message import Message
 from anchor.operate.recent_block import choose_block
 from anchor.project.project import OpenProject
 from anchor.verification.report import severest_code

@@ -10,14 +10,14 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.messages.message import Message
+from anchor.base.system.signals import STOP_SIGNALS
 from anchor.capture.browser_session import find_browser
 from anchor.capture.capture_spool import CaptureSpool
 from anchor.capture.capture_worker import CaptureLimits, CaptureWorker
 from anchor.capture.name_answers import parse_resolver
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
-from anchor.messages.message import Message
-from anchor.system.signals import STOP_SIGNALS
 
 _MODULE = "anchor.capture.ordered_capture"
 

@@ -12,6 +12,9 @@ from typing import Annotated
 import typer
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.digests import Digests, parse_digest
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.certificate.fonts import find_font, read_font
 from anchor.certificate.issue import Basis
 from anchor.certificate.papers import PAPERS, parse_paper
@@ -47,9 +50,6 @@ from anchor.cli.pdf_signing import open_pdf_key
 from anchor.cli.report_text import print_policies
 from anchor.cli.signature_inputs import SignatureInputs
 from anchor.cli.timestamp_inputs import TimestampInputs, kept_folder
-from anchor.errors import UsageError
-from anchor.evidence.digests import Digests, parse_digest
-from anchor.messages.message import Message
 from anchor.project.files import TIMESTAMPS
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.verification.collection_account import apply_custody

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.collection_inputs import (
     CollectionInput,
     parse_database_input,
@@ -20,10 +22,8 @@ from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption
 from anchor.cli.progress_bar import show_hashing
 from anchor.collection.collection_details import build_template
-from anchor.errors import ExitCode, UsageError
 from anchor.evidence.hashing_pool import open_executor
 from anchor.extraction.extract_tables import ExtractLimits
-from anchor.messages.message import Message
 from anchor.operate.evidence_collection import observe_collection
 from anchor.operate.recent_block import choose_block
 from anchor.recording.screen_recorder import MAX_SECONDS

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.messages.message import Message
 from anchor.operate.copy_keys import create_keyset, drop_former_keys, rotate_keyset
 
 app = make_group("copies")

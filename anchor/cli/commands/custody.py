@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
@@ -14,7 +15,6 @@ from anchor.cli.typer_app import make_group
 from anchor.evidence.custody_event import EVENTS
 from anchor.evidence.group_members import dump_group
 from anchor.evidence.group_values import spell_value
-from anchor.messages.message import Message
 from anchor.operate.custody import (
     CustodyChain,
     add_event,

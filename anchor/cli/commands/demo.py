@@ -14,19 +14,19 @@ from typing import Annotated
 import typer
 
 import anchor
+from anchor.base.errors import MismatchError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.units import format_moment
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output
 from anchor.cli.options import EmbeddedOption
 from anchor.cli.progress_bar import show_hashing
-from anchor.errors import MismatchError, UsageError
 from anchor.ethereum.keccak import format_address
 from anchor.ethereum.known_chains import KIND_SENTENCES
 from anchor.evidence.discovery import IntakeProblem, Skipped, SourceFile
-from anchor.messages.message import Message
 from anchor.operate.receipt_files import ReceiptFolder
 from anchor.operate.single_run import run_state_message
 from anchor.project.files import find_checkout
-from anchor.units import format_moment
 
 
 def command(

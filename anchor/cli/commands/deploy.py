@@ -6,16 +6,16 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import SystemClock
 from anchor.cli.console import Output
 from anchor.cli.context import note_project, note_time_slack, open_signer, project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate.deployment import deploy, deploy_plainly
 from anchor.project.allowlist import find_allowed, find_change
 from anchor.project.nodes import open_chain
 from anchor.registry.artifact import registry_address
-from anchor.system.clock import SystemClock
 
 
 def command(

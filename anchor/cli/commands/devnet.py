@@ -14,17 +14,17 @@ from typing import Annotated, Any
 
 import typer
 
-from anchor.canonical import parse_strict
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.forwarded_command import run_forwarding
+from anchor.base.system.regular_files import read_regular_file
+from anchor.base.system.signals import STOP_SIGNALS
 from anchor.chain.devnet import Devnet, find_anvil, open_devnet
 from anchor.cli.console import Colour, Output, document_format
 from anchor.cli.options import DEVNET_VARIABLE, EmbeddedOption, JsonOption
-from anchor.errors import AnchorError, UsageError
-from anchor.messages.message import Message
 from anchor.project.files import find_checkout
-from anchor.system.durable_files import write_file
-from anchor.system.forwarded_command import run_forwarding
-from anchor.system.regular_files import read_regular_file
-from anchor.system.signals import STOP_SIGNALS
 
 # A ready file has about 150 bytes.
 _MAX_READY_BYTES = 4_096

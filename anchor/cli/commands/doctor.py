@@ -7,13 +7,13 @@ from pathlib import Path
 
 import typer
 
+from anchor.base.errors import ConfigError
+from anchor.base.messages.message import Message
 from anchor.chain.verifier_nodes import open_node
 from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output, pad
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.report_text import COLOURS
-from anchor.errors import ConfigError
-from anchor.messages.message import Message
 from anchor.monitor.doctor import DoctorContext, diagnose, exit_code_of
 from anchor.monitor.doctor_checks import CHECKS
 from anchor.project.allowlist import discover_config, find_allowed

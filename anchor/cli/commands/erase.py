@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.confirmation import confirm
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
@@ -17,9 +19,7 @@ from anchor.cli.evidence_options import (
     TenantOption,
 )
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import check_words
-from anchor.messages.message import Message
 from anchor.operate.erasing import ErasureOrder, check_erasable, erase
 from anchor.operate.erasure_cleanup import CleanupResult, clean_up
 from anchor.operate.evidence_selection import Selection, find_pieces, load_names

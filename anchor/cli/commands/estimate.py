@@ -8,16 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.units import ETHER, format_gas_price, format_wei
 from anchor.chain.cost_estimate import ChainCost, Plan, estimate_cost
 from anchor.chain.verifier_nodes import open_node
 from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain
-from anchor.messages.message import Message
 from anchor.project.config import load_config
-from anchor.units import ETHER, format_gas_price, format_wei
 
 _MOST = 10**12
 _PRICE = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?) ?([A-Za-z]{0,8})", re.ASCII)

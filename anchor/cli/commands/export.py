@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
-from anchor.canonical import JsonValue
+from anchor.base.canonical import JsonValue
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
 from anchor.cli.console import Output
 from anchor.cli.input_files import read_receipt, receipt_path
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 from anchor.receipt.case_document import build_case
 from anchor.receipt.format import parse_receipt
-from anchor.system.durable_files import write_file
 
 _FORMAT = "case"
 

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import CannotCheckError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import CannotCheckError, UsageError
 from anchor.log.publication import open_writer
-from anchor.messages.message import Message
 from anchor.operate.anchoring import record_anchors
 from anchor.operate.finality import update_anchors
 from anchor.operate.preconditions import check_standing

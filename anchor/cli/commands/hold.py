@@ -7,6 +7,9 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_arguments import parse_selection
@@ -18,9 +21,7 @@ from anchor.cli.evidence_options import (
 )
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import UsageError
 from anchor.evidence.erasure_statement import check_words
-from anchor.messages.message import Message
 from anchor.operate.evidence_selection import find_pieces, is_tenant
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.store.columns import ERASED
@@ -32,7 +33,6 @@ from anchor.store.legal_holds import (
     load_holds,
     remove_holds,
 )
-from anchor.system.clock import utc_now
 
 app = make_group("hold")
 

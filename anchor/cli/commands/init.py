@@ -8,6 +8,11 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.urls import is_plain_url
+from anchor.base.types import MAX_LOG_NUMBER, Address, log_number, log_owner
+from anchor.base.units import format_wei
 from anchor.chain.fees import format_gwei
 from anchor.chain.signer.keystore import (
     find_ape_keyfile,
@@ -25,10 +30,8 @@ from anchor.cli.options import (
     parse_finality,
     parse_network,
 )
-from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.ethereum.known_chains import find_chain, label_chain
-from anchor.messages.message import Message, join
 from anchor.project.config import Config, SignerConfig
 from anchor.project.creation import (
     is_log_used,
@@ -40,9 +43,6 @@ from anchor.project.creation import (
 from anchor.project.project import create_project
 from anchor.registry.artifact import registry_address
 from anchor.store.location import holds_password, parse_location
-from anchor.system.urls import is_plain_url
-from anchor.types import MAX_LOG_NUMBER, Address, log_number, log_owner
-from anchor.units import format_wei
 from anchor.verification.policy import MAX_TIME_SLACK
 
 DEVNET_URL = "http://127.0.0.1:8545"

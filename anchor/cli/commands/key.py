@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import SignerError
+from anchor.base.messages.message import Message
 from anchor.chain.signer.keystore import (
     check_absent,
     create_keystore,
@@ -18,9 +20,7 @@ from anchor.chain.signer.keystore import (
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import SignerError
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 
 app = make_group("key")
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import LimitOption, ListedTenantOption
 from anchor.cli.evidence_table import print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.messages.message import Message
 
 
 def command(

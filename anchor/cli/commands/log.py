@@ -11,14 +11,15 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
+from anchor.base.errors import NotFinalError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import unix_now
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.log_view import draw_overview
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.path_text import draw_extension, draw_path
-from anchor.errors import NotFinalError, UsageError
 from anchor.evidence.file_hashing import digest_file
-from anchor.messages.message import Message
 from anchor.monitor.alarms import raise_alarms
 from anchor.monitor.chain_status import StatusPoller
 from anchor.monitor.log_lookup import (
@@ -39,7 +40,6 @@ from anchor.operate.clock_check import find_clock_fault
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.store.evidence import find_evidence
-from anchor.system.clock import unix_now
 
 # Seconds between two redraws, and the longest wait for the node before the first.
 _PAUSE = 2.0

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption, parse_network
 from anchor.ethereum.keccak import format_address
@@ -16,7 +17,6 @@ from anchor.ethereum.known_chains import (
     has_block_history,
     label_chain,
 )
-from anchor.messages.message import Message
 from anchor.registry.artifact import expected_code_hash, registry_address
 
 _WIDTHS = (16, -8)

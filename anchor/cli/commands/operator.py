@@ -10,6 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import SystemClock
 from anchor.chain.node import Node
 from anchor.cli.console import Output
 from anchor.cli.context import open_signer, project_session
@@ -17,9 +20,7 @@ from anchor.cli.operator_view import describe_operators, show_operators, show_po
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
 from anchor.cli.typer_app import make_group
-from anchor.errors import ExitCode, UsageError
 from anchor.ethereum.keccak import format_address, parse_address
-from anchor.messages.message import Message
 from anchor.operate.funds import find_key
 from anchor.operate.operator_authorisation import (
     KeyChange,
@@ -36,7 +37,6 @@ from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import SignerConfig
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
-from anchor.system.clock import SystemClock
 
 app = make_group("operator")
 

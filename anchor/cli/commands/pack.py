@@ -13,6 +13,9 @@ import typer
 from anchor.bag.bag_contents import OriginalFile
 from anchor.bag.bag_format import TAG_MANIFEST
 from anchor.bag.bag_writer import ZIP_SUFFIX, check_target, write_bag
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.objects.object_url import is_object_url
 from anchor.cli.bag_packing import compose_bag, describe_refused, verify_files
 from anchor.cli.console import Output
 from anchor.cli.custody_inputs import CustodyEvents, list_event_receipts
@@ -33,9 +36,6 @@ from anchor.cli.output_place import open_output_place
 from anchor.cli.party_details import check_exhibits, read_details
 from anchor.cli.progress_bar import show_hashing
 from anchor.cli.timestamp_inputs import find_kept, kept_folder, with_checkpoints
-from anchor.errors import UsageError
-from anchor.messages.message import Message
-from anchor.objects.object_url import is_object_url
 from anchor.verification.report import severest_code
 
 

@@ -10,17 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from anchor.bag.bag_format import MANIFEST
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import LogId
 from anchor.cli.bag_inputs import names_evidence_bag
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import is_folder
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.output_place import OutputPlace, open_output_place
-from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, SourceFile, find_sources
 from anchor.evidence.file_hashing import digest_file
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.operate.bundle_files import write_bundle
 from anchor.operate.finality import anchored_message
 from anchor.operate.proving import Prover, open_prover
@@ -30,7 +31,6 @@ from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject
 from anchor.receipt.format import Receipt, check_receipt_path
 from anchor.store.evidence import find_evidence, load_all
-from anchor.types import LogId
 
 
 def command(

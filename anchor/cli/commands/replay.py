@@ -11,12 +11,13 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.signals import STOP_SIGNALS
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
 from anchor.comparison.capture_bag import open_capture
 from anchor.comparison.comparison_json import describe_side
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
 from anchor.replay.pywb_server import build_collection, find_pywb, serve_collection
 from anchor.replay.replay_page import (
     ReplayFacts,
@@ -26,7 +27,6 @@ from anchor.replay.replay_page import (
     serve_page,
 )
 from anchor.replay.replayed_archive import extract_warcs
-from anchor.system.signals import STOP_SIGNALS
 
 _PULSE = 0.5
 

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import ChainGuardError, UsageError
+from anchor.base.messages.message import Message, join
 from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import finish_erasures, note_project, project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import ChainGuardError, UsageError
-from anchor.messages.message import Message, join
 from anchor.operate.key_audit_trail import (
     find_noted_holds,
     find_noted_keys,

@@ -12,6 +12,11 @@ from typing import Annotated, Any
 import typer
 
 import anchor
+from anchor.base.errors import AnchorError, ConfigError, ExitCode, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import StoppableClock, Stopped, SystemClock, unix_now, utc_now
+from anchor.base.system.signals import STOP_SIGNALS
+from anchor.base.units import format_leaves
 from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output, document_format, pad
 from anchor.cli.context import (
@@ -23,9 +28,7 @@ from anchor.cli.context import (
 )
 from anchor.cli.options import ConfigOption, JsonOption, WaitOption
 from anchor.cli.standard_streams import EventLines
-from anchor.errors import AnchorError, ConfigError, ExitCode, UsageError
 from anchor.log.publication import open_writer
-from anchor.messages.message import Message
 from anchor.operate.audit_trail_evidence import record_due_days, recorded_event
 from anchor.operate.backoff import Backoff
 from anchor.operate.daemon import Daemon, Pace
@@ -41,9 +44,6 @@ from anchor.project.config import Config, load_config
 from anchor.project.nodes import open_chain
 from anchor.project.project import OpenProject, open_project
 from anchor.store.incidents import accept_incidents
-from anchor.system.clock import StoppableClock, Stopped, SystemClock, unix_now, utc_now
-from anchor.system.signals import STOP_SIGNALS
-from anchor.units import format_leaves
 
 # Seconds between a standby's checks of whether it is needed.
 _STANDBY_POLL = 1.0

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import unix_now, utc_now
+from anchor.base.units import format_leaves
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.messages.message import Message
 from anchor.operate.anchor_watch import find_seal_limit
 from anchor.operate.clock_check import describe_held
 from anchor.operate.preconditions import check_standing
 from anchor.project.nodes import open_chain
 from anchor.store.sealing import seal
-from anchor.system.clock import unix_now, utc_now
-from anchor.units import format_leaves
 
 
 def command(config_path: ConfigOption = None, as_json: JsonOption = False) -> None:

@@ -6,15 +6,15 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import MalformedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.evidence_options import LimitOption, ListedTenantOption
 from anchor.cli.evidence_table import print_evidence
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import MalformedError, UsageError
 from anchor.evidence.preservation_number import is_number
 from anchor.evidence.printed_number import is_certificate_number, read_number
-from anchor.messages.message import Message
 
 
 def command(

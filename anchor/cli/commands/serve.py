@@ -9,14 +9,14 @@ from typing import Annotated, Final
 
 import typer
 
+from anchor.base.errors import StorageError, StoreBusyError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.confirmation import choose_config
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.demo_site import open_demo_site
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.standard_streams import EventLines
-from anchor.errors import StorageError, StoreBusyError, UsageError
-from anchor.messages.message import Message
 from anchor.service.app import check_captures, make_ceremony, make_providers
 from anchor.service.client_address import parse_proxies
 from anchor.service.server import listen, serve

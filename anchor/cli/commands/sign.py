@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import AnchorError, MalformedError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
 from anchor.cli.console import Output
 from anchor.cli.input_files import is_regular_file, read_bounded, read_receipt, receipt_path
 from anchor.cli.options import JsonOption
-from anchor.errors import AnchorError, MalformedError, UsageError
-from anchor.messages.message import Message
 from anchor.project.files import RECEIPT_SUFFIX, signature_path
 from anchor.receipt.format import parse_receipt
 from anchor.signatures.cms_signature import make_cms_signature
@@ -25,7 +26,6 @@ from anchor.signatures.record_signature import (
     check_signature,
 )
 from anchor.signatures.ssh_signature import make_ssh_signature
-from anchor.system.durable_files import write_file
 from anchor.timestamps.trusted_tsa import parse_roots
 
 # A certificate with the chain above it.

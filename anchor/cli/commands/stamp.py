@@ -8,13 +8,13 @@ from typing import Annotated, Any
 import typer
 
 import anchor
+from anchor.base.errors import ExitCode, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import ProjectKey, choose_wait, project_session
 from anchor.cli.options import ConfigOption, JsonOption, NotBeforeOption, WaitOption
 from anchor.cli.progress_bar import show_hashing
-from anchor.errors import ExitCode, UsageError
 from anchor.evidence.discovery import IntakeProblem, Skipped
-from anchor.messages.message import Message
 from anchor.operate.finality import build_finality_json
 from anchor.operate.single_run import RunState
 from anchor.project.files import sidecar_path

@@ -8,6 +8,10 @@ from datetime import UTC, datetime
 
 import typer
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time, unix_now, utc_now
+from anchor.base.types import Head
 from anchor.cli.console import Output, describe_error
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
@@ -22,8 +26,6 @@ from anchor.cli.status_json import (
     UnfinishedErasuresDocument,
     UnprovenDocument,
 )
-from anchor.errors import CannotCheckError, ChainGuardError, StorageError
-from anchor.messages.message import Message
 from anchor.monitor.erasure_check import describe_unfinished, find_overdue
 from anchor.monitor.overview_json import build_log_json
 from anchor.operate.anchor_watch import judge_clock_at, look_at_chain
@@ -44,8 +46,6 @@ from anchor.store.heads import (
 )
 from anchor.store.retentions import count_retentions
 from anchor.store.sqlite_integrity import find_damage_within
-from anchor.system.clock import format_time, unix_now, utc_now
-from anchor.types import Head
 
 # Time limit for checking the store's file for damage; `anchor audit` checks without a limit.
 _SECONDS = 2.0

@@ -7,20 +7,20 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import SystemClock
+from anchor.base.types import MAX_LOG_NUMBER, Hash32, log_number, parse_hex
 from anchor.cli.confirmation import confirm
 from anchor.cli.console import Output
 from anchor.cli.context import note_project, open_signer, project_session
 from anchor.cli.options import ApeAccountOption, ConfigOption, JsonOption
 from anchor.cli.owner_call import show_call
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 from anchor.operate.preconditions import check_chain, check_registry
 from anchor.project.config import SignerConfig
 from anchor.project.nodes import open_chain
 from anchor.recovery.succession import plan_successor, prepare_call, succeed
 from anchor.store.location import holds_password, parse_location
-from anchor.system.clock import SystemClock
-from anchor.types import MAX_LOG_NUMBER, Hash32, log_number, parse_hex
 
 
 def command(

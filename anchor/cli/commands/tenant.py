@@ -6,12 +6,13 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 from anchor.operate.key_audit_trail import find_user, record_key_event
 from anchor.people.actors import Actor
 from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS, invitation_end
@@ -20,7 +21,6 @@ from anchor.people.stated_person import clean_email
 from anchor.store.api_keys import check_tenant
 from anchor.store.invitations import create_invitation
 from anchor.store.memberships import count_members, ensure_tenant
-from anchor.system.clock import utc_now
 
 app = make_group("tenant")
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import ConfigError, ExitCode
+from anchor.base.messages.message import Message
 from anchor.cli.console import Colour, Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import ConfigError, ExitCode
-from anchor.messages.message import Message
 from anchor.operate.events import describe_stamping
 from anchor.operate.timestamping import choose_heads, list_missing, stamp_heads
 

@@ -6,18 +6,18 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.chain.tx_state import LOST
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.options import ConfigOption, JsonOption
 from anchor.cli.typer_app import make_group
 from anchor.ethereum.keccak import format_address
-from anchor.messages.message import Message
 from anchor.operate import tx_abandonment
 from anchor.operate.preconditions import check_chain
 from anchor.project.nodes import open_chain
 from anchor.store.tx_journal import StoredJournal
-from anchor.system.clock import utc_now
 
 app = make_group("transactions")
 

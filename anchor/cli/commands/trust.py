@@ -8,6 +8,11 @@ from typing import Annotated, cast, get_args
 
 import typer
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message, join
+from anchor.base.system.durable_files import write_file
+from anchor.base.system.urls import is_plain_url
+from anchor.base.types import Assurance, parse_hash
 from anchor.chain.verifier_nodes import Nodes
 from anchor.cli.console import Colour, Output
 from anchor.cli.options import (
@@ -16,14 +21,9 @@ from anchor.cli.options import (
     parse_finality,
 )
 from anchor.cli.policy_commands import app
-from anchor.errors import UsageError
 from anchor.ethereum.keccak import format_address, parse_address
 from anchor.ethereum.known_chains import find_chain, label_chain
-from anchor.messages.message import Message, join
 from anchor.registry.artifact import registry_address
-from anchor.system.durable_files import write_file
-from anchor.system.urls import is_plain_url
-from anchor.types import Assurance, parse_hash
 from anchor.verification.pinning import PinOptions, encode_policy, find_empty_logs, pin_registry
 from anchor.verification.policy import MAX_TIME_SLACK
 

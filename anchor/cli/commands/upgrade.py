@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
+from anchor.base.errors import ExitCode, NotTrustedError, UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.context import project_session
 from anchor.cli.input_files import list_receipts, read_receipt
 from anchor.cli.options import ConfigOption, JsonOption
-from anchor.errors import ExitCode, NotTrustedError, UsageError
 from anchor.evidence.record import parse_record
-from anchor.messages.message import Message
 from anchor.operate.finality import refresh_anchors
 from anchor.operate.proving import Prover
 from anchor.operate.state_proofs import StateProofs

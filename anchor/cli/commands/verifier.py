@@ -10,12 +10,12 @@ from typing import Annotated
 import typer
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.durable_files import write_file
 from anchor.cli.console import Output
 from anchor.cli.options import JsonOption
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 from anchor.page import load_page
-from anchor.system.durable_files import write_file
 
 
 def command(

@@ -12,6 +12,9 @@ from typing import Annotated
 
 import typer
 
+from anchor.base.errors import AnchorError, ExitCode, UsageError
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message
 from anchor.cli.bag_inputs import names_many
 from anchor.cli.bag_report import describe_bag, print_bag
 from anchor.cli.console import Colour, Output, set_language
@@ -33,9 +36,6 @@ from anchor.cli.progress_bar import show_hashing
 from anchor.cli.report_text import print_policies, print_report, print_summary
 from anchor.cli.signature_inputs import SignatureInputs
 from anchor.cli.timestamp_inputs import TimestampInputs
-from anchor.errors import AnchorError, ExitCode, UsageError
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message
 from anchor.receipt.bundle import is_bundle_file
 from anchor.verification.outcome_tally import (
     VerificationOutcome,

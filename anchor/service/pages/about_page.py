@@ -9,7 +9,7 @@ from functools import cache
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.page import load_page
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute

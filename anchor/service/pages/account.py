@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.notifications.event_types import OWNER_TOPICS
 from anchor.people.passkey_rules import MOST_PASSKEYS, is_fresh
 from anchor.people.roles import permissions_of_role
@@ -27,7 +28,6 @@ from anchor.store.mail_choices import find_mail_choice
 from anchor.store.mail_confirmations import find_confirmation, has_confirmed_address
 from anchor.store.memberships import create_own_tenant, load_memberships
 from anchor.store.passkeys import can_have_passkeys, load_passkeys
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page

@@ -9,8 +9,8 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from anchor.base.messages.message import Message
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.service.caller import Caller
 from anchor.service.capture_orders import need_captures, order_page
 from anchor.service.capture_schemas import MAX_DEPTH, MAX_URL, VIEWPORTS, read_capture_form

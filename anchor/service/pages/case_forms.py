@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.people.case_rules import (
     CASE_TEXTS,
     EXHIBIT_TEXTS,

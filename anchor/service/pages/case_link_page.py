@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.case_rules import LINK_LABEL
 from anchor.people.lifetimes import LINK_DAYS, MAX_LINK_DAYS, link_end
 from anchor.people.plain_text import clean_text, find_text_fault
@@ -21,7 +22,6 @@ from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.case_links import create_case_link, revoke_case_link
 from anchor.store.cases import CaseRow
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -7,7 +7,8 @@ from typing import get_args
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.people.case_rules import CaseState, viewer_of
 from anchor.service.caller import Caller
 from anchor.service.pages.case_forms import CASE_FORM, read_case_form
@@ -21,7 +22,6 @@ from anchor.service.pages.tenant_access import need_caller
 from anchor.service.worker import CurrentService
 from anchor.store.case_exhibits import count_exhibits
 from anchor.store.cases import create_case, load_cases
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -9,8 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.monitor.log_lookup import parse_index
 from anchor.people.case_rules import HOLD_REASON, NOTE_TEXT
 from anchor.people.plain_text import clean_text, find_text_fault
@@ -36,7 +37,6 @@ from anchor.store.cases import (
     place_case_hold,
     set_case_state,
 )
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi.responses import Response
 
+from anchor.base.system.clock import utc_now
 from anchor.evidence.preservation_number import number_record
 from anchor.evidence.record import parse_record
 from anchor.people.actors import Actor
@@ -29,7 +30,6 @@ from anchor.store.cases import CaseRow
 from anchor.store.evidence import StoredEvidence
 from anchor.store.memberships import load_members
 from anchor.store.persons import find_persons
-from anchor.system.clock import utc_now
 
 _NOTES = 20
 

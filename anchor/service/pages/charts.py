@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from anchor.messages.message import Message
-from anchor.monitor.overview import Throughput
-from anchor.monitor.timeline import AnchorLine
-from anchor.units import (
+from anchor.base.messages.message import Message
+from anchor.base.units import (
     format_duration,
     format_gas_price,
     format_leaves,
     format_timestamp,
     format_wei,
 )
+from anchor.monitor.overview import Throughput
+from anchor.monitor.timeline import AnchorLine
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from anchor.base.messages.message import Message
 from anchor.keeping.upload_rules import RefusalReason
-from anchor.messages.message import Message
 from anchor.service.schemas import KeptCopyDocument
 
 _REASONS: Final[Mapping[RefusalReason, Message]] = {

@@ -9,7 +9,7 @@ from statistics import median
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import AnchorError
+from anchor.base.errors import AnchorError
 from anchor.monitor.alarms import Alarm, raise_alarms
 from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ExternalStatus

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from anchor.base.messages.message import Message, join
+from anchor.base.types import ChainId
+from anchor.base.units import (
+    format_age,
+    format_duration,
+    format_gas_price,
+    format_leaves,
+    format_wei,
+)
 from anchor.chain.tx_cost import BUDGET_DAYS
-from anchor.messages.message import Message, join
 from anchor.monitor.background_poll import Sighting
 from anchor.monitor.chain_status import ChainFacts
 from anchor.monitor.overview import DAY, Overview, Spending
 from anchor.store.deliveries import DeliveryCounts
 from anchor.store.statistics import OpenTransaction
-from anchor.types import ChainId
-from anchor.units import format_age, format_duration, format_gas_price, format_leaves, format_wei
 
 _LONG = 365
 """Days from which on it does not matter how long a balance lasts."""

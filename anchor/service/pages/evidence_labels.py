@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage
 from anchor.service.pages.site_chain import SiteChain
-from anchor.types import Stage
 
 _STAGE_LABELS: Final[Mapping[str, Message]] = {
     Stage.ACCEPTED.value: Message("evidence-stage-accepted"),

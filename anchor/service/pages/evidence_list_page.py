@@ -8,8 +8,10 @@ from datetime import UTC, tzinfo
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage
+from anchor.base.units import BEIJING
 from anchor.monitor.tenant_listing import (
     ListingFilter,
     TenantEvidence,
@@ -30,8 +32,6 @@ from anchor.service.problems import Problem
 from anchor.service.schemas import IdInPath
 from anchor.service.worker import CurrentService, Service
 from anchor.store.certificates import load_certificates_of
-from anchor.types import Stage
-from anchor.units import BEIJING
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

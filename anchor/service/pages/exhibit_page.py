@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.caller import Caller
 from anchor.service.case_access import (
     change_visible_case,
@@ -38,7 +39,6 @@ from anchor.store.case_exhibits import (
     remove_exhibit,
 )
 from anchor.store.cases import CaseRow
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.request_body import check_media_type, read_body
 from anchor.service.session_cookies import check_origin

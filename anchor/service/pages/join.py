@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import read_form
 from anchor.service.pages.language import CurrentReader
@@ -18,7 +19,6 @@ from anchor.service.session_cookies import find_browser_session, is_over_tls
 from anchor.service.sign_in_cookies import MINUTES
 from anchor.service.worker import CurrentService, Service
 from anchor.store.invitations import find_invitation, use_invitation
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time, utc_now
 from anchor.people.lifetimes import MAX_KEY_DAYS
 from anchor.people.roles import GRANTED_SCOPES
 from anchor.service.caller import Caller
@@ -23,7 +24,6 @@ from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import describe_key_state
 from anchor.store.tenant_keys import issue_key, load_tenant_keys, withdraw_key
-from anchor.system.clock import format_time, utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from fastapi import Depends, Request
 
-from anchor.messages.catalogue import Language
+from anchor.base.messages.catalogue import Language
 from anchor.service.pages.site_chain import SiteChain
 
 PARAMETER = "lang"

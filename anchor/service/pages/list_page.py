@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.pages.language import Reader
 from anchor.service.pagination import POSITION
 from anchor.service.problems import Problem

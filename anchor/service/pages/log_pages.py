@@ -8,10 +8,11 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from anchor.base.errors import AnchorError, UsageError
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import MAX_LOG_SIZE
 from anchor.certificate.model import encode_step
 from anchor.certificate.path_svg import draw_path
-from anchor.errors import AnchorError, UsageError
-from anchor.messages.message import Message, translate
 from anchor.monitor.log_lookup import (
     HeadConsistency,
     LeafPosition,
@@ -26,7 +27,6 @@ from anchor.project.project import OpenProject
 from anchor.service.pages.language import CurrentReader, Reader
 from anchor.service.pages.rendering import answer_error, answer_page, describe_log
 from anchor.service.worker import CurrentService, Service
-from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(include_in_schema=False)
 

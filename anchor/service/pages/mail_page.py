@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.units import format_stored_time
 from anchor.notifications.event_types import parse_topic
 from anchor.service.address_limits import limits_of, too_many
 from anchor.service.client_address import client_of
@@ -25,8 +27,6 @@ from anchor.store.mail_confirmations import (
     find_by_link,
     has_confirmed_address,
 )
-from anchor.system.clock import utc_now
-from anchor.units import format_stored_time
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

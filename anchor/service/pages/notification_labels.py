@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.notifications.event_types import NotificationType, Topic
 from anchor.store.deliveries import Delivery, DeliveryState, Trouble
 

@@ -7,16 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from anchor.base.messages.message import Message
+from anchor.base.types import Anchor, Block, Stage
+from anchor.base.units import format_leaves, format_stored_time, format_timestamp
 from anchor.ethereum.known_chains import KIND_SENTENCES, Chain, find_chain, proves_time
 from anchor.evidence.printed_number import NumberKind
-from anchor.messages.message import Message
 from anchor.project.config import Config
 from anchor.registry.storage import anchor_slot, encode_anchor
 from anchor.store.certificates import IssuedCertificate
 from anchor.store.heads import AnchoredHead
 from anchor.store.number_search import NumberedItem
-from anchor.types import Anchor, Block, Stage
-from anchor.units import format_leaves, format_stored_time, format_timestamp
 
 # Of a stored anchor, the hexadecimal digits that tell the operator's key, which is another matter.
 _KEY_DIGITS = 18

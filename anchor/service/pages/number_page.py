@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from fastapi import APIRouter, Depends
 from fastapi.responses import Response
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.evidence.printed_number import is_certificate_number
-from anchor.messages.message import Message
 from anchor.service.number_lookup import limit_guesses, look_up
 from anchor.service.pages.forms import Form
 from anchor.service.pages.language import CurrentReader, Reader

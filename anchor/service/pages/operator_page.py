@@ -5,8 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.canonical import MAX_INTEGER
-from anchor.messages.message import Message
+from anchor.base.canonical import MAX_INTEGER
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
+from anchor.base.units import format_bytes
 from anchor.service.block_list import read_network
 from anchor.service.client_address import client_of
 from anchor.service.operator_actions import MAX_BLOCK_DAYS, MAX_REASON, OperatorActions
@@ -31,8 +33,6 @@ from anchor.service.pages.sign_in import need_operator
 from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.api_keys import Quota
-from anchor.system.clock import utc_now
-from anchor.units import format_bytes
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

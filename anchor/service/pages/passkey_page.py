@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.passkey_rules import encode_handle, is_fresh, name_passkey
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import Form, read_form
@@ -40,7 +41,6 @@ from anchor.store.passkeys import (
     use_passkey,
 )
 from anchor.store.persons import PersonRow
-from anchor.system.clock import utc_now
 
 if TYPE_CHECKING:
     from anchor.service.passkey_ceremony import PasskeyCeremony

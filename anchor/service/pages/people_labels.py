@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from anchor.messages.message import Message, join
+from anchor.base.messages.message import Message, join
 from anchor.people.actors import Actor
 from anchor.people.case_rules import CaseState, LinkState
 from anchor.people.roles import Role

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from anchor.base.messages.message import Message
 from anchor.evidence.erasure_statement import BASES
 from anchor.evidence.group_lines import list_statements
 from anchor.evidence.record import parse_record
@@ -17,7 +18,6 @@ from anchor.evidence.record_submitter import (
     list_depositor_lines,
     list_submitter_lines,
 )
-from anchor.messages.message import Message
 from anchor.people.actors import Actor
 from anchor.people.case_rules import viewer_of
 from anchor.service.caller import Caller

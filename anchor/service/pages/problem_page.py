@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from anchor.messages.catalogue import load_catalogue
-from anchor.messages.message import Message
+from anchor.base.messages.catalogue import load_catalogue
+from anchor.base.messages.message import Message
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute
 from anchor.service.pages.rendering import answer_page

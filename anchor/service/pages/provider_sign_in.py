@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.stated_person import StatedPerson
 from anchor.service.auth import note_event
 from anchor.service.pages.language import CurrentReader
@@ -30,7 +31,6 @@ from anchor.service.sign_in_cookies import (
 from anchor.service.worker import CurrentService, Service
 from anchor.store.browser_sessions import Holder
 from anchor.store.persons import recognise_person
-from anchor.system.clock import utc_now
 
 if TYPE_CHECKING:
     from anchor.service.provider_client import ProviderClient

@@ -14,16 +14,10 @@ from fastapi.responses import Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from anchor.errors import AnchorError
-from anchor.messages.catalogue import Language, load_catalogue
-from anchor.messages.message import Message, translate
-from anchor.monitor.overview_json import build_log_json
-from anchor.monitor.timeline import HeadState, head_state_message
-from anchor.page import load_page
-from anchor.project.config import Config
-from anchor.service.pages.language import Reader
-from anchor.service.problems import Problem, explain
-from anchor.units import (
+from anchor.base.errors import AnchorError
+from anchor.base.messages.catalogue import Language, load_catalogue
+from anchor.base.messages.message import Message, translate
+from anchor.base.units import (
     format_age,
     format_duration,
     format_gas_price,
@@ -34,6 +28,12 @@ from anchor.units import (
     format_timestamp,
     format_wei,
 )
+from anchor.monitor.overview_json import build_log_json
+from anchor.monitor.timeline import HeadState, head_state_message
+from anchor.page import load_page
+from anchor.project.config import Config
+from anchor.service.pages.language import Reader
+from anchor.service.problems import Problem, explain
 
 router = APIRouter(include_in_schema=False)
 

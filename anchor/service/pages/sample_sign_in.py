@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.auth import note_event
 from anchor.service.pages.forms import read_form
 from anchor.service.pages.page_routes import PageRoute, local_address

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence.search_query import parse_query
 from anchor.monitor.log_lookup import parse_index
 from anchor.service.pages.forms import Form

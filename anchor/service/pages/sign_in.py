@@ -7,8 +7,9 @@ from typing import Literal
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.service.auth import authenticate, note_event
 from anchor.service.pages.forms import parse_form
@@ -27,7 +28,6 @@ from anchor.service.session_cookies import (
 )
 from anchor.service.worker import CurrentService, Service
 from anchor.store.browser_sessions import Holder, end_sessions
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

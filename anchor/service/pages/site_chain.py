@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.ethereum.known_chains import KIND_SENTENCES, find_chain, proves_time
-from anchor.messages.message import Message
-from anchor.types import ChainId
 from anchor.verification.policy import FinalityRule, finality_depth
 
 

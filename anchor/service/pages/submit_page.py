@@ -9,10 +9,10 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
+from anchor.base.messages.message import Message
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.record_groups import Kind
 from anchor.evidence.statement_text import MAX_CHARACTERS
-from anchor.messages.message import Message
 from anchor.service.caller import load_session_callers
 from anchor.service.pages.language import CurrentReader
 from anchor.service.pages.page_routes import PageRoute

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.lifetimes import INVITATION_DAYS, MAX_INVITATION_DAYS, invitation_end
 from anchor.people.roles import parse_role
 from anchor.people.stated_person import clean_email
@@ -22,7 +23,6 @@ from anchor.service.problems import Problem
 from anchor.service.worker import CurrentService, Service
 from anchor.store.invitations import create_invitation, load_invitations, withdraw_invitation
 from anchor.store.memberships import change_role, load_members, load_memberships, remove_member
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

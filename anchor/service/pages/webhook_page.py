@@ -5,8 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.notifications.event_types import NotificationType, parse_notification_type
 from anchor.notifications.webhook_target import MAX_URL, parse_target
 from anchor.service.caller import Caller
@@ -28,7 +29,6 @@ from anchor.store.webhooks import (
     remove_webhook,
     rotate_secret,
 )
-from anchor.system.clock import utc_now
 
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 

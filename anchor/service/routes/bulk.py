@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.bulk_answers import LINES
 from anchor.service.bulk_stream import BulkAnswer

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.case_rules import LINK_LABEL
 from anchor.people.lifetimes import link_end
 from anchor.people.plain_text import clean_text, find_text_fault
@@ -24,7 +25,6 @@ from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.case_links import create_case_link, load_case_links, revoke_case_link
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["cases"])
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.auth import Manager, StatusReader
 from anchor.service.case_access import change_visible_case, find_visible_case
 from anchor.service.case_schemas import CaseInPath, CaseMembersDocument, describe_case_member
@@ -14,7 +15,6 @@ from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.case_members import add_case_member, load_case_members, remove_case_member
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["cases"])
 

@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.people.actors import Actor
 from anchor.people.case_rules import (
     CASE_TEXTS,
@@ -54,7 +55,6 @@ from anchor.store.cases import (
     set_case_state,
 )
 from anchor.store.persons import find_persons
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["cases"])
 

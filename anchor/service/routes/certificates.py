@@ -5,9 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.canonical import parse_strict
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.canonical import parse_strict
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.service.auth import Reader, Submitter
 from anchor.service.certificate_orders import order_certificate
 from anchor.service.certificate_schemas import (
@@ -37,7 +38,6 @@ from anchor.store.certificates import (
     load_hashes,
     revoke_certificate,
 )
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["certificates"])
 

@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from anchor.errors import MalformedError
-from anchor.messages.message import Message
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage, StageName
 from anchor.monitor.tenant_listing import (
     ListingFilter,
     TenantEvidence,
@@ -21,7 +22,6 @@ from anchor.service.pagination import CurrentPage
 from anchor.service.problems import FieldError, Problem
 from anchor.service.schemas import EvidenceList, ListedEvidenceDocument, problems
 from anchor.service.worker import CurrentService
-from anchor.types import Stage, StageName
 
 router = APIRouter(tags=["evidence"])
 

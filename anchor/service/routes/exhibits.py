@@ -7,7 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.clock import utc_now
 from anchor.people.case_rules import EXHIBIT_TEXTS
 from anchor.people.plain_text import clean_text, find_text_faults
 from anchor.service.auth import StatusReader, Submitter
@@ -40,7 +41,6 @@ from anchor.store.case_exhibits import (
     remove_exhibit,
 )
 from anchor.store.cases import CaseRow
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["cases"])
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from anchor.base.types import MAX_LOG_SIZE
 from anchor.monitor.log_progress import load_log_progress
 from anchor.service.auth import Reader
 from anchor.service.evidence_status import describe_anchor
@@ -15,7 +16,6 @@ from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.heads import find_anchored
 from anchor.store.statistics import load_newest_heads
-from anchor.types import MAX_LOG_SIZE
 
 router = APIRouter(tags=["log"])
 

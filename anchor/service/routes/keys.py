@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time, utc_now
 from anchor.operate.acceptance import identify
 from anchor.operate.audit_trail_evidence import describe_day
 from anchor.service.auth import Auditor, Manager
@@ -36,7 +37,6 @@ from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.tenant_events import load_day, load_events
 from anchor.store.tenant_keys import issue_key, key_id_of, load_tenant_keys, withdraw_key
-from anchor.system.clock import format_time, utc_now
 
 router = APIRouter(tags=["people"])
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
+from anchor.base.messages.message import Message
 from anchor.log.publication import ALWAYS_ASK, CHECKPOINT, FOR_EVER, media_type_of
-from anchor.messages.message import Message
 from anchor.service.problems import Problem
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService, Service

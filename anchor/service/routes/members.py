@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.people.lifetimes import invitation_end
 from anchor.people.stated_person import clean_email
 from anchor.service.auth import Auditor, Manager
@@ -28,7 +29,6 @@ from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.invitations import create_invitation, load_invitations, withdraw_invitation
 from anchor.store.memberships import change_role, load_members, remove_member
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["people"])
 

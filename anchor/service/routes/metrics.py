@@ -17,6 +17,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from prometheus_client.registry import Collector
 
+from anchor.base.system.clock import parse_time
 from anchor.monitor.alarms import RULES, raise_alarms
 from anchor.monitor.chain_status import ExternalStatus
 from anchor.monitor.overview import Overview, read_overview
@@ -24,7 +25,6 @@ from anchor.project.config import Config
 from anchor.service.auth import Administrator
 from anchor.service.middleware import collect_requests
 from anchor.service.worker import CurrentService
-from anchor.system.clock import parse_time
 
 router = APIRouter(include_in_schema=False)
 

@@ -7,8 +7,8 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from fastapi.responses import Response
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
 from anchor.operate.record_notices import find_notice
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.file_names import NAMED_FILE, name_download

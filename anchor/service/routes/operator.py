@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Request, Response
 
+from anchor.base.system.clock import utc_now
 from anchor.service.auth import Administrator
 from anchor.service.client_address import client_of
 from anchor.service.operator_actions import OperatorActions
@@ -36,7 +37,6 @@ from anchor.service.people_schemas import describe_body, read_document
 from anchor.service.schemas import problems
 from anchor.service.worker import CurrentService
 from anchor.store.api_keys import Quota
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["operator"])
 

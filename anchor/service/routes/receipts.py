@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse, Response
 
+from anchor.base.types import Stage
 from anchor.project.files import RECEIPT_SUFFIX
 from anchor.receipt.format import ReceiptDocument, encode_receipt
 from anchor.service.auth import Reader
@@ -16,7 +17,6 @@ from anchor.service.file_names import NAMED_FILE, name_recorded_file
 from anchor.service.problems import RETRY_LATER
 from anchor.service.schemas import EvidenceStatusDocument, IdInPath, WaitSeconds, problems
 from anchor.service.worker import CurrentService
-from anchor.types import Stage
 
 router = APIRouter(tags=["evidence"])
 

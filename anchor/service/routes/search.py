@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
 from anchor.evidence.search_query import parse_query
-from anchor.messages.message import Message
 from anchor.service.auth import Reader
 from anchor.service.pagination import CurrentPage
 from anchor.service.problems import FieldError, Problem

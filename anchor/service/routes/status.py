@@ -12,8 +12,9 @@ from fastapi import APIRouter, Query
 from fastapi.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from anchor.errors import AnchorError
-from anchor.messages.message import Message
+from anchor.base.errors import AnchorError
+from anchor.base.messages.message import Message
+from anchor.base.types import Stage, StageName
 from anchor.service.auth import StatusReader
 from anchor.service.caller import Caller
 from anchor.service.erasure_schemas import ErasedProblemDocument
@@ -26,7 +27,6 @@ from anchor.service.schemas import (
     problems,
 )
 from anchor.service.worker import CurrentService, Service
-from anchor.types import Stage, StageName
 
 router = APIRouter(tags=["evidence"])
 

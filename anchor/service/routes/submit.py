@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from anchor.base.messages.message import Message
 from anchor.evidence.preservation_number import number_record
-from anchor.messages.message import Message
 from anchor.service.auth import Submitter
 from anchor.service.problems import FieldError, Problem
 from anchor.service.request_body import check_media_type, read_body

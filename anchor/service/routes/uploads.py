@@ -12,7 +12,9 @@ from functools import partial
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import parse_time, utc_now
 from anchor.evidence.record import parse_record
 from anchor.keeping.upload_rules import (
     TUS_VERSION,
@@ -20,7 +22,6 @@ from anchor.keeping.upload_rules import (
     parse_length,
     parse_metadata,
 )
-from anchor.messages.message import Message
 from anchor.operate.copy_vault import CopyVault
 from anchor.people.lifetimes import later
 from anchor.service.caller import Caller
@@ -49,7 +50,6 @@ from anchor.store.kept_copies import (
     find_copy,
     new_copy_id,
 )
-from anchor.system.clock import parse_time, utc_now
 
 _EXTENSIONS = "creation,expiration,termination"
 _BODY = "application/offset+octet-stream"

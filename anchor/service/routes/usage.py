@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
+from anchor.base.system.clock import utc_now
 from anchor.service.auth import Administrator, Reader
 from anchor.service.pagination import AfterTenant, CurrentPage, PageLimit
 from anchor.service.schemas import problems
 from anchor.service.usage_schemas import TenantsUsageDocument, UsageDocument
 from anchor.service.worker import CurrentService
 from anchor.store.api_keys import TenantUsage, find_usage, load_usage
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["usage"])
 

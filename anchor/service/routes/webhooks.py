@@ -6,8 +6,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Request, Response
 
-from anchor.errors import UsageError
-from anchor.messages.message import Message
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import utc_now
 from anchor.notifications.webhook_target import parse_target
 from anchor.service.auth import Manager
 from anchor.service.caller import Caller
@@ -34,7 +35,6 @@ from anchor.store.webhooks import (
     remove_webhook,
     rotate_secret,
 )
-from anchor.system.clock import utc_now
 
 router = APIRouter(tags=["webhooks"])
 

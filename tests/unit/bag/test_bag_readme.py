@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from anchor.bag.bag_readme import PackedBlock, Packing, write_readme
-from anchor.types import ChainId
+from anchor.base.types import ChainId
 
 MAIN, SEPOLIA, DEVELOPMENT, UNLISTED = (ChainId(id) for id in (1, 11155111, 31337, 987654321))
 

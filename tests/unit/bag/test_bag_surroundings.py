@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from anchor.bag.bag_surroundings import check_outside_bags
+from anchor.base.errors import UsageError
 from anchor.cli.output_place import open_output_place
-from anchor.errors import UsageError
 
 
 def test_a_path_in_a_bag_is_refused_and_one_beside_it_is_not(tmp_path: Path) -> None:

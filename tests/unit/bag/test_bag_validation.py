@@ -22,7 +22,7 @@ from support.bags import (
 
 from anchor.bag.bag_folder import BagFolder
 from anchor.bag.bag_format import encode_list, parse_list
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
 
 
 @pytest.mark.parametrize("name", HONEST)

@@ -11,8 +11,8 @@ from anchor.bag.bag_contents import BagPart, OriginalFile, complete_bag
 from anchor.bag.bag_validation import validate_bag
 from anchor.bag.bag_writer import write_bag
 from anchor.bag.bag_zip import BagZip
-from anchor.errors import MismatchError, UsageError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import MismatchError, UsageError
 
 DATA = b"evidence" * 1000
 

@@ -27,7 +27,7 @@ from support.bags import (
 from support.zip_bends import ZIPS, Entry, deflate, folder, make_zip, to_entries
 
 from anchor.bag.bag_zip import is_bag_zip
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 
 
 @pytest.mark.parametrize("name", ZIPS)

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 from anchor.bag.exhibit_list import ExhibitEntry, encode_exhibits, render_exhibits
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
 
 ENTRY = ExhibitEntry(
     original="data/originals/a.txt",

@@ -9,6 +9,8 @@ import pytest
 from support.dns_server import TTL, serve_names
 from support.site_certificates import make_site_certificate
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.capture.capture_checks import judge_capture
 from anchor.capture.capture_journal import CaptureJournal
 from anchor.capture.capture_options import (
@@ -29,9 +31,7 @@ from anchor.capture.name_answers import (
 from anchor.capture.robots_answer import judge_robots
 from anchor.capture.served_certificates import describe_chain
 from anchor.capture.web_exchange import WebExchange, WebResponse
-from anchor.errors import UsageError
 from anchor.evidence.observed_groups import Cleanliness, CleanlinessCheck, Environment
-from anchor.messages.message import Message
 
 
 def test_a_url_keeps_everything_but_an_absent_path():

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from anchor.base.errors import CannotCheckError
 from anchor.capture.page_film import FRAMES, FilmReel, make_film
-from anchor.errors import CannotCheckError
 
 
 def reel_of(folder: Path, *times: float, **limits: int) -> FilmReel:

@@ -12,12 +12,12 @@ from typing import Any
 import pytest
 from support.site_certificates import make_server_chain
 
+from anchor.base.errors import UsageError
 from anchor.capture.capture_options import check_mode
 from anchor.capture.recorded_exchanges import build_exchanges
 from anchor.capture.recording_proxy import ProxyFlow, RecordingProxy, find_recorder
 from anchor.capture.served_certificates import is_trusted
 from anchor.capture.web_exchange import WebExchange
-from anchor.errors import UsageError
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 

@@ -16,9 +16,9 @@ from Crypto.PublicKey import ECC
 from Crypto.Signature import DSS
 from support.foreign_captures import write_warc
 
+from anchor.base.errors import ConfigError
 from anchor.capture.wacz_file import WaczPage, write_wacz
 from anchor.capture.wacz_signing import KEY_NAME, WaczKey, load_wacz_key
-from anchor.errors import ConfigError
 from anchor.foreign_capture.capture_judgement import judge_capture
 
 

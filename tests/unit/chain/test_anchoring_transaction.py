@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from support.world import INDEX, MAIN, REGISTRY, SIZE, World, hash_of, judged
 
+from anchor.base.errors import NodeRefusedError
+from anchor.base.messages.message import Message
+from anchor.base.types import Hash32
 from anchor.chain.anchoring_transaction import ShownTransaction, find_transaction
 from anchor.chain.node import Node
 from anchor.chain.node_quorum import NodeGroup
-from anchor.errors import NodeRefusedError
-from anchor.messages.message import Message
 from anchor.receipt.format import encode_receipt
 from anchor.registry.event_topics import ANCHORED
-from anchor.types import Hash32
 from anchor.verification.report import ProvenAnchor
 
 TX, OTHER = hash_of("transaction"), hash_of("another")

@@ -15,6 +15,16 @@ from support.memory_projects import OWNER
 from support.memory_registry import REGISTRY
 from support.memory_transactions import QuickSigner
 
+from anchor.base.errors import (
+    CannotCheckError,
+    ChainGuardError,
+    NodeFaultError,
+    NodeRefusedError,
+    QuorumError,
+    SignerError,
+)
+from anchor.base.messages.message import translate
+from anchor.base.types import Address, ChainId, Hash32, LogId
 from anchor.chain.fees import Fees
 from anchor.chain.node import Node, PricedBlock, TransactionReceipt
 from anchor.chain.node_agreement import (
@@ -29,23 +39,13 @@ from anchor.chain.node_quorum import NodeGroup
 from anchor.chain.signer import UnsignedTransaction
 from anchor.chain.tx_cost import bound_cost, bound_gas, fetch_l1_fee, parse_cost
 from anchor.chain.tx_state import Attempt
-from anchor.errors import (
-    CannotCheckError,
-    ChainGuardError,
-    NodeFaultError,
-    NodeRefusedError,
-    QuorumError,
-    SignerError,
-)
 from anchor.ethereum.keccak import hash_keccak256
-from anchor.messages.message import translate
 from anchor.operate.operator_authorisation import plan_removal
 from anchor.operate.operators import _look_at
 from anchor.operate.preconditions import check_authority, check_chain, check_sender, is_deployed
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, size_allowance
 from anchor.recovery.succession import find_successor
 from anchor.registry.storage import operator_id_slot, operator_key_slot
-from anchor.types import Address, ChainId, Hash32, LogId
 
 FIGURES = st.lists(st.integers(0, 10**20), min_size=1, max_size=7)
 HASH = Hash32(b"\x11" * 32)

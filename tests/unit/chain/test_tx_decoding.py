@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 from eth_account import Account
 
+from anchor.base.errors import MalformedError
+from anchor.base.types import Address
 from anchor.chain.tx_decoding import (
     decode_transaction,
     read_call_data,
     read_gas_limit,
     read_receiver,
 )
-from anchor.errors import MalformedError
 from anchor.ethereum.keccak import parse_address
 from anchor.ethereum.rlp import decode_rlp, encode_rlp
-from anchor.types import Address
 
 ACCOUNT = Account.from_key("0x" + "11" * 32)
 RECEIVER = Address(b"\x0a" * 20)

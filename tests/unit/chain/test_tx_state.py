@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.node_texts import NODE_TEXTS, NodeText
 
+from anchor.base.errors import ExitCode, FundsError
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.chain.fees import Fees, gas_limit, price_dynamic, price_legacy, price_replacement
 from anchor.chain.node_errors import Refusal, classify_refusal
 from anchor.chain.tx_state import (
@@ -21,8 +23,6 @@ from anchor.chain.tx_state import (
     Observation,
     decide,
 )
-from anchor.errors import ExitCode, FundsError
-from anchor.types import Address, ChainId, Hash32
 
 NONCE = 5
 SENDER = Address(b"\x11" * 20)

@@ -11,10 +11,10 @@ from support.nodes import other_chain
 from support.world import INDEX, MAIN, SIDE, SIZE, World
 from support.world_nodes import serve_chain
 
+from anchor.base.errors import UsageError
+from anchor.base.types import ChainId
 from anchor.chain.verifier_nodes import Nodes
-from anchor.errors import UsageError
 from anchor.receipt.format import encode_receipt
-from anchor.types import ChainId
 from anchor.verification.policy import TrustPolicy
 from anchor.verification.report import Report
 from anchor.verification.verifier import judge

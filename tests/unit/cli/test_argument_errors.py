@@ -7,9 +7,9 @@ import shlex
 import pytest
 from typer.exceptions import TyperException
 
+from anchor.base.messages.message import translate
 from anchor.cli import app
 from anchor.cli.argument_errors import ArgumentsError, describe_refusal, describe_usage
-from anchor.messages.message import translate
 
 
 @pytest.mark.parametrize(

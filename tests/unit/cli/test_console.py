@@ -6,9 +6,9 @@ import json
 
 import pytest
 
+from anchor.base.errors import UsageError
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output, pad
-from anchor.errors import UsageError
-from anchor.messages.message import Message
 
 CHINESE = Output(as_json=False, language="zh")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from anchor.base.digests import digest_bytes
 from anchor.cli import evidence_inputs
 from anchor.cli.evidence_inputs import VerificationInputs
-from anchor.evidence.digests import digest_bytes
 
 
 def test_only_for_a_large_file_progress_is_shown(

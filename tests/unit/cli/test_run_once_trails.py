@@ -10,12 +10,12 @@ import pytest
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 
+from anchor.base.system.clock import format_time
 from anchor.cli.commands.run import _record_audit_trails
 from anchor.cli.console import Output
 from anchor.people.actors import Actor
 from anchor.store.evidence import count_evidence
 from anchor.store.memberships import ensure_tenant
-from anchor.system.clock import format_time
 
 
 def test_the_days_before_are_recorded_and_a_failure_is_told(

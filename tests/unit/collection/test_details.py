@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from anchor.base.errors import MalformedError, UnknownVersionError
+from anchor.base.messages.message import Message
 from anchor.collection.collection_details import (
     FORMAT,
     build_template,
@@ -17,11 +19,9 @@ from anchor.collection.collection_details import (
     parse_collection_details,
 )
 from anchor.collection.questions import ask_details
-from anchor.errors import MalformedError, UnknownVersionError
 from anchor.evidence.collection_profiles import list_lacking
 from anchor.evidence.group_reading import GroupsError, parse_groups
 from anchor.evidence.record_groups import PROFILES, ProfileName
-from anchor.messages.message import Message
 
 HEAD = f'format = "{FORMAT}"\n'
 TIME = "2026-01-02T03:04:05Z"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.ntp_server import Reply, answer, off_by, serve
 
+from anchor.base.errors import MalformedError
 from anchor.collection.ntp import (
     Ask,
     NtpAnswer,
@@ -20,7 +21,6 @@ from anchor.collection.ntp import (
     parse_answer,
     split_server,
 )
-from anchor.errors import MalformedError
 from anchor.evidence.observed_groups import ClockServer
 
 NONCE = bytes(range(8))

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support.capture_bags import URL, make_account, make_request
 
+from anchor.base.errors import AnchorError, MalformedError, UnknownVersionError
 from anchor.comparison.capture_account import CaptureAccount, parse_account
 from anchor.comparison.resource_difference import compare_resources
-from anchor.errors import AnchorError, MalformedError, UnknownVersionError
 
 
 def parse(**members: Any) -> CaptureAccount:

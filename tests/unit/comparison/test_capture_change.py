@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from anchor.base.messages.message import Message
 from anchor.comparison.capture_change import list_changes
 from anchor.comparison.capture_comparison import (
     CaptureDifference,
@@ -15,7 +16,6 @@ from anchor.comparison.capture_comparison import (
 from anchor.comparison.picture_difference import PictureDifference
 from anchor.comparison.resource_difference import ResourceDifference
 from anchor.comparison.text_difference import TextDifference
-from anchor.messages.message import Message
 
 
 def differ(

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from support.capture_bags import make_png
 
+from anchor.base.errors import MalformedError
 from anchor.comparison.picture_difference import (
     MAX_PIXELS,
     compare_pictures,
     measure_picture,
 )
-from anchor.errors import MalformedError
 
 WHITE = make_png((100, 50))
 

@@ -7,8 +7,8 @@ from ipaddress import ip_address
 import pytest
 from support.ssrf_corpus import ANSWERS, URLS
 
+from anchor.base.system.public_address import is_public
 from anchor.egress.egress_target import EgressRefused, parse_authority, parse_egress_url
-from anchor.system.public_address import is_public
 
 LITERAL = [url for url in URLS if ".attacker.example" not in url]
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from support.tries import keccak256
 from support.vectors.headers import INTEGERS, ITEMS, LATER, NAMES, VALUES, as_node_says
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.errors import MalformedError, UnknownVersionError
 from anchor.ethereum.header import MAX_HEADER_BYTES, encode_header, parse_header
 
 FORKS: dict[int, Any] = {

@@ -7,6 +7,8 @@ from typing import get_args
 
 from support.paths import ROOT
 
+from anchor.base.messages.message import translate
+from anchor.base.types import ChainId
 from anchor.ethereum.known_chains import (
     CHAINS,
     HEADLINES,
@@ -17,8 +19,6 @@ from anchor.ethereum.known_chains import (
     best_kind,
     find_chain,
 )
-from anchor.messages.message import translate
-from anchor.types import ChainId
 from anchor.verification.policy import MAX_TIME_SLACK
 
 PAGE = ROOT / "docs" / "verification.md"

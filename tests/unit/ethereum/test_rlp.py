@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from rlp.exceptions import RLPException
 from support.examples import examples
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.ethereum.rlp import (
     MAX_DEPTH,
     RlpItem,

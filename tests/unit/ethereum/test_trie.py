@@ -15,9 +15,9 @@ from support.vectors.tries import DIGITS, KEY, LONG, branch, chain, extension, l
 from trie import HexaryTrie
 from trie.exceptions import BadTrieProof
 
-from anchor.errors import MalformedError, MismatchError
+from anchor.base.errors import MalformedError, MismatchError
+from anchor.base.types import Hash32
 from anchor.ethereum.trie import EMPTY_TRIE_ROOT, MAX_NODE_BYTES, MAX_NODES, verify_trie_proof
-from anchor.types import Hash32
 
 # Keys that part at the first nibble, in the middle, or at the very end, where nodes are embedded.
 _ENDS = st.binary(min_size=1, max_size=2) | st.binary(min_size=32, max_size=32)

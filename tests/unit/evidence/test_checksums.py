@@ -12,9 +12,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from anchor.errors import MalformedError, UnknownVersionError
+from anchor.base.digests import SHA256, SM3
+from anchor.base.errors import MalformedError, UnknownVersionError
 from anchor.evidence.checksums import MAX_LINE_BYTES, decode_name, encode_name, parse_checksum_lines
-from anchor.evidence.digests import SHA256, SM3
 
 HEX = "ab" * 32
 RAW = bytes.fromhex(HEX)

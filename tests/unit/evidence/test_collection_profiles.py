@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from support.group_examples import FULL
 
+from anchor.base.messages.message import translate
 from anchor.evidence.collection_profiles import PROFILE_DEMANDS, list_lacking
 from anchor.evidence.group_reading import parse_groups
 from anchor.evidence.record_groups import PROFILES
-from anchor.messages.message import translate
 
 
 def lacking(profile: str, **changes: Any) -> list[str]:

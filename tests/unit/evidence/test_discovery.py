@@ -26,8 +26,8 @@ from support.evidence_files import (
 )
 from support.evidence_files import place as place
 
+from anchor.base.digests import digest_bytes
 from anchor.evidence.checksums import decode_name, encode_name
-from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import IntakeProblem, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     FileDigest,

@@ -25,8 +25,8 @@ from support.evidence_files import (
 )
 from support.evidence_files import place as place
 
+from anchor.base.digests import CHUNK_BYTES, digest_bytes
 from anchor.evidence import file_hashing
-from anchor.evidence.digests import CHUNK_BYTES, digest_bytes
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,

@@ -8,12 +8,12 @@ from typing import get_args
 import pytest
 from support.group_examples import FULL
 
+from anchor.base.messages.message import translate
 from anchor.evidence.custody_event import EVENTS
 from anchor.evidence.group_lines import list_lines
 from anchor.evidence.group_values import spell_value
 from anchor.evidence.observed_groups import CheckResult, ClockState, Environment
 from anchor.evidence.record_groups import Kind
-from anchor.messages.message import translate
 
 CHOICES = {
     "kind": get_args(Kind),

@@ -22,9 +22,11 @@ from support.evidence_files import (
 )
 from support.evidence_files import place as place
 
-from anchor.errors import UnknownVersionError, UsageError
+from anchor.base.digests import CHUNK_BYTES, SHA256, digest_bytes, digest_stream
+from anchor.base.errors import UnknownVersionError, UsageError
+from anchor.base.system.cores import count_usable_cores
+from anchor.base.system.ordered_tasks import MAX_TASKS
 from anchor.evidence import file_hashing
-from anchor.evidence.digests import CHUNK_BYTES, SHA256, digest_bytes, digest_stream
 from anchor.evidence.discovery import Discovered, IntakeProblem, Skipped, SourceFile, find_sources
 from anchor.evidence.file_hashing import (
     BATCH_BYTES,
@@ -34,8 +36,6 @@ from anchor.evidence.file_hashing import (
     hash_stdin,
 )
 from anchor.evidence.hashing_pool import open_executor
-from anchor.system.cores import count_usable_cores
-from anchor.system.ordered_tasks import MAX_TASKS
 
 # A test here that hangs has found a bug: something waited for a FIFO, or went round in circles.
 

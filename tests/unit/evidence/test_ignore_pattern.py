@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence import ignore_pattern
 from anchor.evidence.ignore_pattern import IgnorePattern, parse_gitignore
 

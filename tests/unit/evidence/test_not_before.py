@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support.beacons import absent_forms
 from support.records import build_record
 
-from anchor.canonical import MAX_INTEGER, encode_canonical
-from anchor.evidence.digests import digest_bytes
+from anchor.base.canonical import MAX_INTEGER, encode_canonical
+from anchor.base.digests import digest_bytes
+from anchor.base.types import Block, ChainId, Hash32, LogId
 from anchor.evidence.not_before import NotBefore, parse_not_before
 from anchor.evidence.record import encode_record, parse_record
-from anchor.types import Block, ChainId, Hash32, LogId
 
 BLOCK = NotBefore(chain_id=ChainId(1), block_number=20_000_000, block_hash=Hash32(b"\xab" * 32))
 

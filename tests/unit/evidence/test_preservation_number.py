@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence.preservation_number import (
     ALPHABET,
     NUMBER_BYTES,

@@ -12,9 +12,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from support.records import build_record
 
-from anchor.canonical import MAX_INTEGER, encode_canonical
-from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError, UsageError
-from anchor.evidence.digests import Digests
+from anchor.base.canonical import MAX_INTEGER, encode_canonical
+from anchor.base.digests import Digests
+from anchor.base.errors import (
+    AnchorError,
+    ExitCode,
+    MalformedError,
+    UnknownVersionError,
+    UsageError,
+)
 from anchor.evidence.record import (
     MAX_NAME_CHARACTERS,
     MAX_RECORD_BYTES,

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from support.group_examples import DIGEST, FULL
 from support.paths import ROOT
 
-from anchor.canonical import encode_canonical
-from anchor.errors import MalformedError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import MalformedError
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.record import MAX_RECORD_BYTES, encode_record, parse_record
 from anchor.evidence.record_groups import MAX_ITEMS, RecordGroups

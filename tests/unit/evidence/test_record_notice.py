@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from anchor.canonical import encode_canonical
-from anchor.evidence.digests import Digests, digest_bytes
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import Digests, digest_bytes
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.record import encode_record
 from anchor.evidence.record_notice import read_notice

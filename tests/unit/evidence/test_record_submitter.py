@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from anchor.canonical import encode_canonical
+from anchor.base.canonical import encode_canonical
 from anchor.evidence.record_submitter import (
     MEMBER,
     RecordSubmitter,

@@ -11,8 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.records import build_record
 
-from anchor.canonical import JsonValue
-from anchor.evidence.digests import Digests
+from anchor.base.canonical import JsonValue
+from anchor.base.digests import Digests
+from anchor.base.system.clock import format_unix_time, parse_time
 from anchor.evidence.retention import (
     NOTICE_DAYS,
     RetentionFacts,
@@ -23,7 +24,6 @@ from anchor.evidence.retention import (
     read_retention,
     states_hold,
 )
-from anchor.system.clock import format_unix_time, parse_time
 
 DAY = 86_400
 

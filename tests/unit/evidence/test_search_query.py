@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence.search_query import (
     build_name_filter,
     find_lines,

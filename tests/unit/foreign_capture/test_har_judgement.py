@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.foreign_capture import capture_judgement
 from anchor.foreign_capture.capture_judgement import judge_capture

@@ -23,7 +23,7 @@ from support.foreign_captures import (
     write_warc,
 )
 
-from anchor.errors import AnchorError, MalformedError
+from anchor.base.errors import AnchorError, MalformedError
 from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.foreign_capture.capture_judgement import judge_capture
 

@@ -18,7 +18,7 @@ from support.timestamp_authority import run_openssl
 from warcio.checker import Checker
 from warcio.warcwriter import WARCWriter
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.evidence.foreign_capture_group import ForeignCapture
 from anchor.foreign_capture.capture_judgement import judge_capture
 

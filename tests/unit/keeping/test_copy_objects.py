@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from support.s3_server import S3Server, run_s3_server, using
 
-from anchor.errors import ConfigError, MismatchError, StorageError
+from anchor.base.errors import ConfigError, MismatchError, StorageError
 from anchor.keeping.copy_objects import CopyBucket, CopyObjects, open_copy_objects
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor.errors import ConfigError, MismatchError
+from anchor.base.errors import ConfigError, MismatchError
 from anchor.keeping.master_keyset import MasterKeyset, place_of
 
 PLACE = place_of(tenant="acme", copy="1")

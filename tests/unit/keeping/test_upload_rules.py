@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.keeping.upload_rules import (
     PART_BYTES,
     find_range,

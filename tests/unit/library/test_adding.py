@@ -15,9 +15,9 @@ from support.memory_transactions import QuickSigner, read_sender
 from support.store_contents import alter_piece
 
 import anchor
+from anchor.base.digests import digest_bytes
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.evidence.digests import digest_bytes
 from anchor.evidence.discovery import SourceFile
 from anchor.library import adding, operating
 from anchor.operate.erasing import ErasureOrder, erase

@@ -10,10 +10,10 @@ from support.memory_projects import ChainClock, MemorySite, make_template
 from support.memory_transactions import QuickSigner, read_sender
 
 import anchor
+from anchor.base.errors import IncidentError
 from anchor.chain.devnet import open_devnet
 from anchor.chain.node import Node
 from anchor.chain.signer import Signer
-from anchor.errors import IncidentError
 from anchor.library import operating
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import open_incident

@@ -11,8 +11,8 @@ import pytest
 from support.world import INDEX, MAIN, World, honest
 
 import anchor
+from anchor.base.types import Hash32
 from anchor.ethereum.header import parse_header
-from anchor.types import Hash32
 
 NODE = "https://node.example/"
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import some
 
-from anchor.errors import AnchorError, MalformedError, MismatchError, NotTrustedError
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, NotTrustedError
+from anchor.base.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, make_log_id
 from anchor.log.checkpoint import (
     Checkpoint,
     encode_checkpoint,
@@ -22,7 +23,6 @@ from anchor.log.checkpoint import (
 )
 from anchor.log.merkle import EMPTY_ROOT, hash_leaf
 from anchor.log.signed_note import NoteKey, generate_key, open_note, parse_note, sign_note
-from anchor.types import MAX_LOG_SIZE, Address, ChainId, Hash32, Head, LogId, make_log_id
 
 # c2sp.org/tlog-checkpoint, introduction, with the witness's line of c2sp.org/tlog-cosignature.
 SOFA_TEXT = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n"

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from support import rfc9162_reference as rfc
 from support.examples import examples
 
-from anchor.errors import ExitCode, MismatchError
+from anchor.base.errors import ExitCode, MismatchError
+from anchor.base.types import MAX_LOG_SIZE, Hash32
 from anchor.log import merkle
 from anchor.log.merkle import EMPTY_ROOT, MAX_PATH, hash_leaf
 from anchor.log.tree import Tree
-from anchor.types import MAX_LOG_SIZE, Hash32
 
 LARGEST = 64
 # Every shape of three levels; beyond, the same shapes repeat one level up.

@@ -18,13 +18,13 @@ from sigstore._internal.rekor.checkpoint import SignedCheckpoint
 from sigstore.errors import VerificationError
 from support.examples import examples
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
+from anchor.base.types import MAX_LOG_SIZE, Hash32, Head
 from anchor.log.checkpoint import Checkpoint, sign_checkpoint
 from anchor.log.merkle import hash_leaf, verify_consistency, verify_inclusion
 from anchor.log.signed_note import NoteKey
 from anchor.log.tiles import TileBuilder, TileTree
 from anchor.log.tree import MerkleTree, Tree
-from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 ALL = 66
 """Up to this size, every index and every pair of sizes."""

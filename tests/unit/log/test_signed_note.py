@@ -19,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.examples import some
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     MalformedError,
     MismatchError,

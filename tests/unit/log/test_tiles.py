@@ -13,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
-from anchor.errors import ChainGuardError, MismatchError, StorageError, UsageError
+from anchor.base.errors import ChainGuardError, MismatchError, StorageError, UsageError
+from anchor.base.system.durable_files import write_file, write_files
+from anchor.base.types import MAX_LOG_SIZE, Hash32, Head
 from anchor.log.merkle import hash_leaf, hash_node, verify_consistency, verify_inclusion
 from anchor.log.tiles import (
     Tile,
@@ -26,8 +28,6 @@ from anchor.log.tiles import (
 )
 from anchor.log.tree import RightEdge, Tree
 from anchor.store.tile_folder import TileFolder
-from anchor.system.durable_files import write_file, write_files
-from anchor.types import MAX_LOG_SIZE, Hash32, Head
 
 # Three levels of tiles, the lower two with full and partial ones.
 SIZE = 3 * 256 * 256 + 5 * 256 + 7

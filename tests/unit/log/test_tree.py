@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
+from anchor.base.types import MAX_LOG_SIZE, Hash32
 from anchor.log.batch_sha256 import hash_rows
 from anchor.log.merkle import EMPTY_ROOT, hash_leaf
 from anchor.log.tree import RightEdge, Tree
-from anchor.types import MAX_LOG_SIZE, Hash32
 
 LARGEST = 64
 LEAVES = [hash_leaf(index.to_bytes(4, "big")) for index in range(3_000)]

@@ -14,10 +14,12 @@ from support.grown_logs import grow, grow_log
 from support.memory_projects import OWNER, MemorySite
 from support.troubles import Effects, TroubledTransport
 
+from anchor.base.errors import ChainGuardError, MalformedError, NodeUnreachableError
+from anchor.base.messages.message import Message, translate
+from anchor.base.system.clock import format_unix_time, utc_now
+from anchor.base.types import Hash32
 from anchor.chain.node import Node
-from anchor.errors import ChainGuardError, MalformedError, NodeUnreachableError
 from anchor.log.publication import open_writer
-from anchor.messages.message import Message, translate
 from anchor.monitor import alarms, background_poll
 from anchor.monitor.alarms import RULES, Alarm, Severity, raise_alarms
 from anchor.monitor.background_poll import BackgroundPoll, Sighting
@@ -43,8 +45,6 @@ from anchor.store.incidents import Incident
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 from anchor.store.sealing import seal
 from anchor.store.statistics import OpenTransaction
-from anchor.system.clock import format_unix_time, utc_now
-from anchor.types import Hash32
 
 DOWN = Message("alarm-subject-unreadable")
 # Names that the operator writes, and why proofs are missing, which the store keeps in English.

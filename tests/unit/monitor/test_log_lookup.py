@@ -15,7 +15,9 @@ from support.grown_logs import grow_log
 from support.memory_projects import MemorySite
 from support.store_contents import alter_piece, load_pieces
 
-from anchor.errors import AnchorError, ChainGuardError, UsageError
+from anchor.base.errors import AnchorError, ChainGuardError, UsageError
+from anchor.base.system.clock import utc_now
+from anchor.base.types import Hash32
 from anchor.log.merkle import hash_node, verify_consistency, verify_inclusion
 from anchor.log.tree import HASH, Tree
 from anchor.monitor.log_lookup import (
@@ -29,8 +31,6 @@ from anchor.project.project import OpenProject
 from anchor.store.location import SqliteFile
 from anchor.store.runs import load_leaves
 from anchor.store.sealing import seal
-from anchor.system.clock import utc_now
-from anchor.types import Hash32
 
 SIZES = [3, 4, 304, 306, 600]
 SEALED = 605

@@ -7,8 +7,8 @@ from typing import cast
 
 import pytest
 
-from anchor.errors import CopyMissingError
-from anchor.messages.message import translate
+from anchor.base.errors import CopyMissingError
+from anchor.base.messages.message import translate
 from anchor.monitor.second_copy_check import check_second_copy
 from anchor.store.database import Database
 from anchor.store.replication import Copies, CopyRule, Position, Standby

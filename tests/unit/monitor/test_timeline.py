@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from anchor.messages.message import translate
+from anchor.base.messages.message import translate
 from anchor.monitor.timeline import HeadState, head_state_message
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from support.chinese_text import what_is_english
 
-from anchor.canonical import JsonValue
-from anchor.messages.catalogue import Language
-from anchor.messages.message import translate
+from anchor.base.canonical import JsonValue
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import translate
 from anchor.notifications.event_types import NOTIFICATION_TYPES, NotificationType
 from anchor.notifications.mail_text import MailFrame, MailSubject, build_mail, describe_subject
 

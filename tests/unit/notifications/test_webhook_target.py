@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
+from anchor.base.system.public_address import choose_address, is_public
 from anchor.notifications.webhook_target import parse_target
-from anchor.system.public_address import choose_address, is_public
 
 PRIVATE = (
     "0.0.0.0", "10.1.2.3", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from anchor.base.errors import UsageError
 from anchor.cli.options import parse_rate
-from anchor.errors import UsageError
 from anchor.objects.bandwidth import BandwidthLimit
 
 

@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from anchor.errors import ExitCode, MalformedError, UsageError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import ExitCode, MalformedError, UsageError
 from anchor.objects import object_manifest
 from anchor.objects.object_hashing import ObjectRow
 from anchor.objects.object_manifest import encode_rows, list_manifests, read_rows

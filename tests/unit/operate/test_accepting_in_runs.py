@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.examples import examples
 
-from anchor.errors import MalformedError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import MalformedError
+from anchor.base.types import LogId
 from anchor.operate import acceptance
 from anchor.operate.acceptance import EvidenceInput, digest_input
 from anchor.project.project import OpenProject
 from anchor.store.columns import MOST_PIECES, Run
-from anchor.types import LogId
 
 LOG = LogId(bytes(range(32)))
 NOW = "2026-01-02T03:04:05.678Z"

@@ -11,12 +11,12 @@ from support.beacons import make_world, name_block
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 
+from anchor.base.errors import NodeUnreachableError
+from anchor.base.types import Block, ChainId, Hash32
 from anchor.chain.node import Node
-from anchor.errors import NodeUnreachableError
 from anchor.ethereum.header import Header
 from anchor.operate.beacons import Beacons
 from anchor.project.config import Config
-from anchor.types import Block, ChainId, Hash32
 
 
 @dataclass

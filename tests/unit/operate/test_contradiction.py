@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
+from anchor.base.types import Anchor, Block, Hash32, Head
 from anchor.chain.registry_reader import NewestRoot
 from anchor.operate.contradiction import FinalReading, is_moved, is_refuted
 from anchor.operate.preconditions import _contradicted
 from anchor.store.heads import AnchoredHead
-from anchor.types import Anchor, Block, Hash32, Head
 
 HEAD = Head(root=Hash32(b"\x11" * 32), size=3)
 STORED = Anchor(size=3, sequence=1, block_number=100, timestamp=5_000, operator_id=0)

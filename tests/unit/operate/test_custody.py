@@ -12,8 +12,9 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 
-from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import CannotCheckError, MalformedError, UsageError
+from anchor.base.types import Hash32
 from anchor.log.merkle import hash_leaf
 from anchor.operate import custody as custody_module
 from anchor.operate.acceptance import AcceptedEvidence, EvidenceInput, accept_each
@@ -25,7 +26,6 @@ from anchor.recovery.custody_restoration import restore_custody_keys
 from anchor.store.erasures import erase_rows, find_by_leaves
 from anchor.store.evidence import find_by_identity
 from anchor.store.schema import keys
-from anchor.types import Hash32
 
 EVENT: dict[str, Any] = {"event": "copy", "actor": "Li"}
 

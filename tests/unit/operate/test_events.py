@@ -9,7 +9,8 @@ from typing import cast
 
 import pytest
 
-from anchor.messages.message import Message, translate
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Hash32, Head
 from anchor.operate.clock_check import ClockFault
 from anchor.operate.daemon import Pace
 from anchor.operate.events import (
@@ -24,7 +25,6 @@ from anchor.operate.single_run import RunResult, RunState, run_state_message
 from anchor.project.config import Config
 from anchor.store.heads import AnchoredHead, AnchorPosition
 from anchor.store.incidents import Incident
-from anchor.types import Hash32, Head
 
 HEAD = Head(root=Hash32(b"\x11" * 32), size=2)
 ANCHORED = AnchoredHead(

@@ -22,6 +22,8 @@ from support.store_contents import load_pieces
 from support.world import INDEX, SIZE
 
 import anchor
+from anchor.base.errors import UsageError
+from anchor.base.types import LogId
 from anchor.certificate.detail_pages import build_sheets
 from anchor.certificate.layout import Fields
 from anchor.cli.account_text import print_account
@@ -32,7 +34,6 @@ from anchor.cli.collection_inputs import (
 )
 from anchor.cli.console import Output
 from anchor.collection.machine import MachinePlaces
-from anchor.errors import UsageError
 from anchor.evidence.discovery import SourceFile, find_sources
 from anchor.evidence.group_reading import GroupsError, parse_groups, read_groups
 from anchor.evidence.hashing_pool import open_executor
@@ -47,7 +48,6 @@ from anchor.operate.evidence_collection import (
     observe_collection,
 )
 from anchor.project.project import OpenProject
-from anchor.types import LogId
 
 DETAILS = parse_groups({"source": {"origin": "the server"}, "modifications": "none-declared"})
 

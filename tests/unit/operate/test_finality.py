@@ -10,9 +10,9 @@ from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 from support.troubles import Effects
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
+from anchor.base.types import ChainId
 from anchor.operate.single_run import RunState
-from anchor.types import ChainId
 
 
 def test_after_each_pause_the_chain_is_compared_with_the_pins(tmp_path: Path) -> None:

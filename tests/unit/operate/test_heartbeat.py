@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.memory_projects import make_template
 
-from anchor.errors import StorageError
-from anchor.messages.message import Message
+from anchor.base.errors import StorageError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import StoppableClock
 from anchor.operate import heartbeat
 from anchor.operate.heartbeat import find_silence, heartbeat_path, keep_beating
 from anchor.project.config import Config
-from anchor.system.clock import StoppableClock
 
 
 @dataclass

@@ -12,12 +12,12 @@ from support.memory_projects import ChainClock, MemorySite, make_template
 from support.memory_transactions import QuickSigner, read_sender
 from support.troubles import Effects, TroubledTransport
 
+from anchor.base.errors import ChainGuardError, IncidentError
+from anchor.base.types import ChainId
 from anchor.chain.node import Node
-from anchor.errors import ChainGuardError, IncidentError
 from anchor.operate.single_run import RunResult, anchor_round
 from anchor.store.heads import newest_final_anchor
 from anchor.store.incidents import open_incident
-from anchor.types import ChainId
 
 WaitFor = Literal["included", "final"]
 

@@ -12,14 +12,14 @@ import pytest
 from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 
+from anchor.base.errors import CannotCheckError, ChainGuardError, NodeUnreachableError, UsageError
+from anchor.base.messages.message import Message
+from anchor.base.types import ChainId
 from anchor.chain.node import Node
-from anchor.errors import CannotCheckError, ChainGuardError, NodeUnreachableError, UsageError
 from anchor.evidence.not_before import NotBefore
-from anchor.messages.message import Message
 from anchor.operate.recent_block import SHARED_SECONDS, RecentBlock, name_no_block
 from anchor.project.config import NotBeforeRule
 from anchor.project.project import OpenProject
-from anchor.types import ChainId
 
 NOW = 1_800_000_000
 

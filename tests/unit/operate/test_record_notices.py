@@ -12,8 +12,8 @@ from support.memory_chain import MemoryChain
 from support.memory_projects import MemorySite, make_template
 from support.memory_transactions import read_sender
 
-from anchor.errors import CannotCheckError, MalformedError, UsageError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import CannotCheckError, MalformedError, UsageError
 from anchor.evidence.record_notice import RecordNotice, read_notice
 from anchor.operate.acceptance import EvidenceInput, accept_each
 from anchor.operate.custody import add_event

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
 from anchor.people.roles import (
     GRANTED_SCOPES,
     ROLES,

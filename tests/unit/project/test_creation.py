@@ -9,14 +9,14 @@ import pytest
 from support.memory_chain import MemoryChain
 from support.memory_projects import OWNER
 
+from anchor.base.errors import ChainGuardError
+from anchor.base.types import ChainId, Hash32
 from anchor.chain.node import Node
-from anchor.errors import ChainGuardError
 from anchor.ethereum import known_chains
 from anchor.ethereum.known_chains import NETWORKS, Chain, find_chain
 from anchor.project.config import Config, SignerConfig
 from anchor.project.creation import plan_project
 from anchor.project.fee_limits import HIGHEST_FEE_CAP, Allowance
-from anchor.types import ChainId, Hash32
 
 SEPOLIA, HOODI, DEVNET = NETWORKS["sepolia"], NETWORKS["hoodi"], NETWORKS["devnet"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from anchor.errors import ConfigError, SignerError
+from anchor.base.errors import ConfigError, SignerError
 from anchor.project.notification_config import (
     MailConfig,
     MailSection,

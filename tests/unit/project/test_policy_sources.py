@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.policies import ENTRY
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     ConfigError,
     MalformedError,
@@ -19,6 +19,9 @@ from anchor.errors import (
     ProjectChangedError,
     UsageError,
 )
+from anchor.base.system.file_ownership import read_own_file
+from anchor.base.system.user_folder import user_folder
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.keccak import format_address
 from anchor.project.allowlist import (
     allow_project,
@@ -32,9 +35,6 @@ from anchor.project.allowlist import (
     list_allowed,
 )
 from anchor.project.policy_sources import add_policy, choose_policy, list_policies, remove_policy
-from anchor.system.file_ownership import read_own_file
-from anchor.system.user_folder import user_folder
-from anchor.types import Address, ChainId, Hash32
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import TrustEntry
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from support.memory_projects import make_template
 
-from anchor.errors import AnchorError, ConfigError, SignerError
-from anchor.messages.message import translate
+from anchor.base.errors import AnchorError, ConfigError, SignerError
+from anchor.base.messages.message import translate
 from anchor.project.config import SignerConfig, encode_config, load_config
 
 SECTIONS = """

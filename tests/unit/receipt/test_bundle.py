@@ -16,7 +16,8 @@ from support.examples import examples
 from support.paths import ROOT, VECTORS
 from support.world import OWNER, World, make_record
 
-from anchor.errors import MalformedError, MismatchError, UnknownVersionError
+from anchor.base.errors import MalformedError, MismatchError, UnknownVersionError
+from anchor.base.types import MAX_LOG_SIZE, Head, LogId, make_log_id
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import hash_leaf, path_length, path_sides
 from anchor.log.tree import Tree
@@ -29,7 +30,6 @@ from anchor.receipt.bundle import (
     read_bundle,
 )
 from anchor.receipt.format import Promise, Receipt, parse_receipt
-from anchor.types import MAX_LOG_SIZE, Head, LogId, make_log_id
 
 RECORDS = [make_record(index % 60, b"%d" % index) for index in range(300)]
 TREE = Tree(b"".join(map(hash_leaf, RECORDS)))

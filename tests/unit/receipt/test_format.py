@@ -18,7 +18,8 @@ from support.paths import VECTORS
 from support.proven_states import check_state
 from support.world import SIDE, World, failing_steps, make_record, verdicts
 
-from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, LogId
 from anchor.ethereum.header import parse_header
 from anchor.evidence.record import MAX_RECORD_BYTES
 from anchor.log.merkle import MAX_PATH
@@ -37,7 +38,6 @@ from anchor.receipt.format import (
 )
 from anchor.receipt.state_proof import StateProof
 from anchor.registry.artifact import expected_code_hash
-from anchor.types import MAX_LOG_SIZE, Address, Anchor, ChainId, Hash32, Head, LogId
 from anchor.verification.policy import TrustEntry
 from anchor.verification.verifier import judge
 

@@ -10,8 +10,8 @@ import pytest
 from support.world import INDEX, World, honest
 
 import anchor
+from anchor.base.types import ChainId, Hash32, Head
 from anchor.operate.receipt_files import ReceiptFolder
-from anchor.types import ChainId, Hash32, Head
 
 
 @pytest.fixture

@@ -28,12 +28,12 @@ from support.vectors.states import (
     slot_of,
 )
 
-from anchor.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
+from anchor.base.errors import MalformedError, MismatchError, NotTrustedError, UnknownVersionError
+from anchor.base.types import Address, Hash32, LogId
 from anchor.ethereum.header import parse_header
 from anchor.receipt.state_proof import StateProof, check_account
 from anchor.receipt.storage_proof import prove_word
 from anchor.registry.storage import anchor_slot, decode_anchor, head_slot
-from anchor.types import Address, Hash32, LogId
 
 HONEST = ask(State(), root=ROOTS[2])
 

@@ -13,9 +13,10 @@ from support.examples import examples
 from support.store_contents import alter_piece, lose_piece
 from support.stores import NOW, damage
 
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.messages.message import Message
+from anchor.base.types import Head, LogId
 from anchor.log.tree import HASH, RightEdge
-from anchor.messages.message import Message
 from anchor.operate.acceptance import EvidenceInput, prepare_evidence
 from anchor.recovery import log_runs
 from anchor.recovery.erasure_restoration import KnownErasures
@@ -34,7 +35,6 @@ from anchor.store.heads import SealedHead, insert_head
 from anchor.store.location import SqliteFile
 from anchor.store.row_transfer import load_placed_runs, row_of_leaf
 from anchor.store.runs import rewrite_run
-from anchor.types import Head, LogId
 
 LOG = LogId(b"\x01" * 32)
 COUNT = 2_500

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
+from anchor.base.types import Hash32
 from anchor.recovery import owners as module
 from anchor.recovery.owners import Compared, LeafOwners, OwnedLeaf, join_pairs
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
-from anchor.types import Hash32
 
 
 @pytest.fixture

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from anchor.base.types import Hash32
 from anchor.recovery import restore_sources
 from anchor.recovery.owners import LeafOwners, OwnedLeaf
 from anchor.store.acknowledged_log import SideFile
 from anchor.store.acknowledged_log_frames import Entry
 from anchor.store.batches import in_batches
-from anchor.types import Hash32
 
 
 def make_entry(number: int, name: int, tenant: str = "a", key: bytes | None = None) -> Entry:

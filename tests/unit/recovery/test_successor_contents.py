@@ -13,8 +13,9 @@ from support.memory_transactions import read_sender
 from support.store_contents import lose_piece
 from support.stores import make_item
 
-from anchor.errors import ChainGuardError
-from anchor.evidence.digests import digest_bytes
+from anchor.base.digests import digest_bytes
+from anchor.base.errors import ChainGuardError
+from anchor.base.types import Hash32, Head
 from anchor.operate.acceptance import EvidenceInput, accept_once
 from anchor.operate.custody import add_event, event_key
 from anchor.people.stated_person import StatedPerson
@@ -35,7 +36,6 @@ from anchor.store.persons import recognise_person
 from anchor.store.row_transfer import load_rows_after
 from anchor.store.runs import load_runs
 from anchor.store.sealing import seal
-from anchor.types import Hash32, Head
 
 NOW = "2026-01-01T00:00:00Z"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor.errors import UsageError
+from anchor.base.errors import UsageError
 from anchor.recovery import timestamp_restoration
 from anchor.recovery.timestamp_restoration import restore_timestamps
 

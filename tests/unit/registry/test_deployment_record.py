@@ -12,7 +12,8 @@ import rlp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import AnchorError, ExitCode
+from anchor.base.errors import AnchorError, ExitCode
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.keccak import format_address, hash_keccak256
 from anchor.registry.artifact import (
     CREATE2_PROXY,
@@ -29,7 +30,6 @@ from anchor.registry.deployment_record import (
     check_deployment_record,
     encode_deployment_record,
 )
-from anchor.types import Address, ChainId, Hash32
 
 # Known from mainnet and from every tutorial: the first four contracts of one account, and the
 # devnets' first contract.

@@ -11,7 +11,19 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import ExitCode, MalformedError, NodeFaultError, UsageError
+from anchor.base.errors import ExitCode, MalformedError, NodeFaultError, UsageError
+from anchor.base.types import (
+    MAX_LOG_NUMBER,
+    Address,
+    Anchor,
+    ChainId,
+    Hash32,
+    Head,
+    LogId,
+    log_number,
+    log_owner,
+    make_log_id,
+)
 from anchor.ethereum import keccak as keccak_module
 from anchor.ethereum.keccak import format_address, hash_keccak256, parse_address
 from anchor.registry.artifact import (
@@ -46,18 +58,6 @@ from anchor.registry.storage import (
     operator_key_slot,
     predecessor_slot,
     successor_slot,
-)
-from anchor.types import (
-    MAX_LOG_NUMBER,
-    Address,
-    Anchor,
-    ChainId,
-    Hash32,
-    Head,
-    LogId,
-    log_number,
-    log_owner,
-    make_log_id,
 )
 
 ONE = bytes(31) + b"\x01"

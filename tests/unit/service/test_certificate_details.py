@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from anchor.base.digests import Digests
 from anchor.certificate.statements import parse_details
-from anchor.evidence.digests import Digests
 from anchor.people.case_rules import Party
 from anchor.project.sign_in_config import NO_PLATFORM, PlatformConfig
 from anchor.service.certificate_details import (

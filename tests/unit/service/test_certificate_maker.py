@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from anchor.errors import CannotCheckError, ExitCode
+from anchor.base.errors import CannotCheckError, ExitCode
+from anchor.base.system.limited_process import Ended
 from anchor.service.certificate_maker import explain_end
 from anchor.service.problems import Problem
-from anchor.system.limited_process import Ended
 
 VERDICTS = {10, 11, 12, 13, 22}
 

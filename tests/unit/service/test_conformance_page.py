@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.messages.message import translate
+from anchor.base.messages.message import translate
 from anchor.service.pages.conformance_page import RULES
 
 COURT = ("仅技术核验；认定由法院作出", "technical verification only; the finding is the court’s")

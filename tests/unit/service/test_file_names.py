@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.evidence.record import encode_record
 from anchor.service.file_names import name_download, name_recorded_file
 

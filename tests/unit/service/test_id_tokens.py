@@ -16,7 +16,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from anchor.errors import MalformedError
+from anchor.base.errors import MalformedError
 from anchor.service.id_tokens import (
     UnknownSigningKeyError,
     check_response_issuer,

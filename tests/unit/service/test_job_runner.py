@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, select
 
-from anchor.errors import CannotCheckError
-from anchor.messages.message import Message
+from anchor.base.errors import CannotCheckError
+from anchor.base.messages.message import Message
+from anchor.base.system.clock import format_time
 from anchor.notifications.retries import delay_after
 from anchor.service.job_runner import JobRunner, NotYet
 from anchor.store.database import Database, create_database
 from anchor.store.jobs import Record, TakenJob, order_job
 from anchor.store.location import SqliteFile
 from anchor.store.schema import jobs
-from anchor.system.clock import format_time
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 # The most seconds that are waited for a fact, on a machine that is busy with other work.

@@ -12,8 +12,8 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
-from anchor.errors import AnchorError, ConfigError, MalformedError, StoreBusyError
-from anchor.messages.message import Message, translate
+from anchor.base.errors import AnchorError, ConfigError, MalformedError, StoreBusyError
+from anchor.base.messages.message import Message, translate
 from anchor.service import problems
 from anchor.service.problems import FieldError, Problem, explain
 from anchor.service.request_body import check_media_type

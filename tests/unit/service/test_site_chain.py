@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import translate
+from anchor.base.types import ChainId, Stage
 from anchor.evidence.printed_number import NumberKind
-from anchor.messages.catalogue import Language
-from anchor.messages.message import translate
 from anchor.monitor.timeline import HeadState
 from anchor.service.pages.about_page import list_proven
 from anchor.service.pages.conformance_page import RULES
@@ -16,7 +17,6 @@ from anchor.service.pages.number_facts import _choose_verdict
 from anchor.service.pages.rendering import _load_environment, answer_page
 from anchor.service.pages.site_chain import SiteChain, describe_site_chain
 from anchor.store.number_search import NumberedItem
-from anchor.types import ChainId, Stage
 from anchor.verification.policy import FinalityRule
 
 MAIN, SEPOLIA, DEVELOPMENT, UNLISTED = (ChainId(id) for id in (1, 11155111, 31337, 987654321))

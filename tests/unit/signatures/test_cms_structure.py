@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import AnchorError, CannotCheckError, MalformedError
+from anchor.base.errors import AnchorError, CannotCheckError, MalformedError
 from anchor.signatures.cms_structure import SHA256_OID, is_signed_data, read_cms
 
 SIGNED_DATA, DATA = "2a864886f70d010702", "2a864886f70d010701"

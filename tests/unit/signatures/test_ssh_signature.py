@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
+from anchor.base.errors import AnchorError, MalformedError, MismatchError, UnknownVersionError
 from anchor.signatures.ssh_signature import MARK, NAMESPACE, read_ssh_signature
 from anchor.signatures.trusted_signer import parse_ssh_key
 

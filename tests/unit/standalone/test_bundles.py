@@ -18,11 +18,11 @@ from support.paths import ROOT, VECTORS
 from support.tries import keccak256
 from support.vectors.cases import fill
 
-from anchor.errors import AnchorError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import AnchorError
+from anchor.base.types import Hash32
 from anchor.receipt.bundle import load_bundle, read_bundle
 from anchor.standalone import verify as standalone
-from anchor.types import Hash32
 from anchor.verification.receipt_choice import choose_receipts
 from anchor.verification.verifier import judge
 

@@ -47,13 +47,13 @@ from support.two_verifiers import (
 from support.vectors.cases import fill
 from support.world import MAIN, REGISTRY, World
 
+from anchor.base.digests import SHA256, SM3, Digests, digest_bytes
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.known_chains import CHAINS, HEADLINES, KIND_SENTENCES, ChainKind, best_kind
-from anchor.evidence.digests import SHA256, SM3, Digests, digest_bytes
-from anchor.messages.message import Message, translate
 from anchor.receipt.format import encode_receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
 from anchor.standalone import verify as standalone
-from anchor.types import Address, ChainId, Hash32
 from anchor.verification.policy import DEFAULT_TOLERANCE
 from anchor.verification.verifier import TITLES, judge
 

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 from support.examples import examples
 from support.native import NATIVE, native
 
-from anchor.errors import ChainGuardError, MalformedError
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
+from anchor.base.errors import ChainGuardError, MalformedError
+from anchor.base.types import ChainId, Hash32, LogId
 from anchor.evidence.not_before import NotBefore
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
@@ -26,7 +27,6 @@ from anchor.store import columns, record_parts
 from anchor.store.columns import ERASED, EvidenceRow, Run, join_texts, make_run, pack_run, pack_runs
 from anchor.store.evidence_kinds import Kind
 from anchor.store.record_parts import format_milliseconds, split_record
-from anchor.types import ChainId, Hash32, LogId
 
 TIME = "2026-01-02T03:04:05.678Z"
 LOG = LogId(bytes(range(32)))

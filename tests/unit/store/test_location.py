@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from anchor.errors import ConfigError
+from anchor.base.errors import ConfigError
 from anchor.store.database import check_schema
 from anchor.store.location import PostgresDatabase, SqliteFile, holds_password, parse_location
 

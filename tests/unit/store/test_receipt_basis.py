@@ -10,6 +10,7 @@ import pytest
 from support.grown_logs import grow, grow_log
 from support.memory_projects import MemorySite
 
+from anchor.base.system.clock import utc_now
 from anchor.project.project import OpenProject
 from anchor.store.heads import AnchorPosition, newest_final_anchor
 from anchor.store.incidents import (
@@ -19,7 +20,6 @@ from anchor.store.incidents import (
     withdraw_incident,
 )
 from anchor.store.receipt_basis import Edition, load_edition
-from anchor.system.clock import utc_now
 
 
 @pytest.fixture

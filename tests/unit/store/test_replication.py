@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from anchor.messages.message import translate
+from anchor.base.messages.message import translate
 from anchor.store.replication import Copies, CopyRule, Position, Standby
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from support.stores import NOW, make_item
 
-from anchor.evidence.digests import Digests
+from anchor.base.digests import Digests
 from anchor.evidence.record import encode_record
 from anchor.log.merkle import hash_leaf
 from anchor.store.columns import MOST_PIECES, NewEvidence, Row, Run, pack_run

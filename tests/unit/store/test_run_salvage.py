@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.stores import make_item
 
-from anchor.errors import ChainGuardError
+from anchor.base.errors import ChainGuardError
+from anchor.base.messages.message import Message
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.store.columns import EvidenceRow, NewEvidence
 from anchor.store.database import create_database, open_database
 from anchor.store.evidence_insertion import insert_evidence

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from anchor.errors import (
+from anchor.base.errors import (
     ConfigError,
     StorageError,
     StoreReplacedError,

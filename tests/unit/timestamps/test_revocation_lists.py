@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from support.timestamp_authority import TimestampAuthority, arrange, load_der
 
-from anchor.errors import AnchorError, CannotCheckError, NotTrustedError
+from anchor.base.errors import AnchorError, CannotCheckError, NotTrustedError
 from anchor.timestamps.timestamp_token import verify_timestamp
 
 CHECKPOINT = b"a checkpoint\n"

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.timestamp_authority import TimestampAuthority, arrange, load_der, run_openssl
 
-from anchor.errors import (
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     MalformedError,

@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from support.timestamp_authority import TimestampAuthority, TsaServer, serve_timestamps
 
-from anchor.errors import CannotCheckError
+from anchor.base.errors import CannotCheckError
 from anchor.timestamps.timestamp_token import verify_timestamp
 from anchor.timestamps.tsa_client import fetch_revocation_lists, request_timestamp
 

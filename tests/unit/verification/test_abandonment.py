@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 from support.world import INDEX, REGISTRY, SIZE, MemoryChain, World, expect, honest, judged
 
-from anchor.errors import AbandonedError, CannotCheckError, ExitCode
+from anchor.base.errors import AbandonedError, CannotCheckError, ExitCode
 from anchor.ethereum.header import parse_header
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.receipt.state_proof import SuccessorProof, Takeover

@@ -12,10 +12,10 @@ from support.two_verifiers import judge_alone
 from support.world import World, judged
 
 from anchor.bag.exhibit_list import ExhibitEntry, render_exhibits
+from anchor.base.messages.message import Message
 from anchor.cli.console import Output
 from anchor.cli.report_text import print_notice, print_report, print_summary
 from anchor.ethereum.known_chains import ChainKind, find_chain, proves_time
-from anchor.messages.message import Message
 from anchor.verification.report import Report, Verdict
 from anchor.verification.report_json import describe_report
 

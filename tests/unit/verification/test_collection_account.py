@@ -10,10 +10,10 @@ from support.certificates import recorded
 from support.group_examples import FULL
 from support.world import INDEX, SIZE, World, judged
 
+from anchor.base.messages.message import translate
 from anchor.cli.console import Output
 from anchor.cli.report_text import print_report
 from anchor.evidence.group_reading import parse_groups
-from anchor.messages.message import translate
 from anchor.receipt.format import encode_receipt
 from anchor.verification.report import Claim, Report, Verdict
 from anchor.verification.report_json import FileDocument, describe_report

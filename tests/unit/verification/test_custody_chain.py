@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anchor.errors import AnchorError, CannotCheckError, MismatchError
+from anchor.base.errors import AnchorError, CannotCheckError, MismatchError
 from anchor.evidence.custody_event import CustodyEvent
 from anchor.verification.custody_chain import (
     CustodyLink,

@@ -7,9 +7,9 @@ from support.custodies import AT, COMPLETE, Custody, all_events, encode
 from support.group_examples import FULL
 from support.world import World, judged
 
+from anchor.base.types import make_log_id
 from anchor.evidence.group_reading import read_custody_event
 from anchor.receipt.format import encode_receipt
-from anchor.types import make_log_id
 from anchor.verification.collection_account import CustodyReceipt, apply_custody
 from anchor.verification.report import Report, Verdict
 from anchor.verification.report_json import describe_report

@@ -25,7 +25,7 @@ from support.beacons import (
 from support.examples import examples
 from support.world import World
 
-from anchor.messages.message import Message
+from anchor.base.messages.message import Message
 from anchor.receipt.format import encode_receipt, parse_receipt
 from anchor.verification.report import AGE_NOT_PROVEN, Report
 from anchor.verification.report_json import describe_report

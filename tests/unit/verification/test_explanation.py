@@ -16,10 +16,10 @@ import pytest
 from support.paths import VECTORS
 from support.world import INDEX, REGISTRY, SIDE, SIZE, World, honest
 
-from anchor.errors import MismatchError
+from anchor.base.errors import MismatchError
+from anchor.base.types import Hash32, Head
 from anchor.receipt.format import Receipt, encode_receipt, parse_receipt
 from anchor.registry.storage import decode_anchor
-from anchor.types import Hash32, Head
 from anchor.verification.explanation import Explanation, explain_receipt
 
 GOLDEN = VECTORS / "receipts" / "anchor-receipt-1.json"

@@ -12,9 +12,9 @@ from support.notices import OF_A, OF_B, A, B, C, Notices
 from support.paths import ROOT
 from support.world import World
 
-from anchor.errors import ExitCode, NotFinalError, SupersededError
-from anchor.messages.message import Message
-from anchor.types import make_log_id
+from anchor.base.errors import ExitCode, NotFinalError, SupersededError
+from anchor.base.messages.message import Message
+from anchor.base.types import make_log_id
 from anchor.verification.notice_claim import GivenNotice
 from anchor.verification.report import STATUS_NOT_PROVEN, Report, Verdict, severest_code
 from anchor.verification.report_json import describe_report

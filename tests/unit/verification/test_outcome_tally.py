@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 from support.world import MAIN, World, judged
 
-from anchor.errors import CannotCheckError, MalformedError, MismatchError, SupersededError
-from anchor.messages.message import Message, translate
-from anchor.types import ChainId
+from anchor.base.errors import CannotCheckError, MalformedError, MismatchError, SupersededError
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import ChainId
 from anchor.verification.outcome_tally import (
     VerificationOutcome,
     describe_tally,

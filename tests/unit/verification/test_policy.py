@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.policies import ENTRY
 
-from anchor.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError
+from anchor.base.errors import AnchorError, ExitCode, MalformedError, UnknownVersionError
+from anchor.base.system.urls import are_distinct
+from anchor.base.types import Address, ChainId, Hash32
 from anchor.ethereum.keccak import format_address
-from anchor.system.urls import are_distinct
-from anchor.types import Address, ChainId, Hash32
 from anchor.verification.pinning import encode_policy
 from anchor.verification.policy import (
     MAX_POLICY_BYTES,

@@ -14,11 +14,11 @@ from support.chinese_text import what_is_english
 from support.examples import examples
 from support.world import MAIN, World, expect, judged
 
+from anchor.base.messages.catalogue import Language
+from anchor.base.messages.message import Message, translate
+from anchor.base.types import ChainId, Hash32
 from anchor.cli.console import Output
 from anchor.cli.report_text import print_report, print_summary
-from anchor.messages.catalogue import Language
-from anchor.messages.message import Message, translate
-from anchor.types import ChainId, Hash32
 from anchor.verification.report import AGE_NOT_PROVEN, Report, Verdict, verdict_message
 from anchor.verification.verifier import judge
 

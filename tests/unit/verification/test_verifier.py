@@ -35,9 +35,10 @@ from support.world import (
     verdicts,
 )
 
-from anchor import errors
-from anchor.canonical import encode_canonical
-from anchor.errors import (
+from anchor.base import errors
+from anchor.base.canonical import encode_canonical
+from anchor.base.digests import Digests, digest_bytes
+from anchor.base.errors import (
     AnchorError,
     CannotCheckError,
     ConfigError,
@@ -50,13 +51,12 @@ from anchor.errors import (
     UnknownVersionError,
     UsageError,
 )
-from anchor.evidence.digests import Digests, digest_bytes
+from anchor.base.messages.message import Message
+from anchor.base.types import Assurance, ChainId, Hash32, Head, make_log_id
 from anchor.evidence.record import parse_record
 from anchor.log.merkle import hash_leaf
-from anchor.messages.message import Message
 from anchor.receipt.format import Receipt, encode_receipt
 from anchor.registry.artifact import expected_code_hash
-from anchor.types import Assurance, ChainId, Hash32, Head, make_log_id
 from anchor.verification.report import ProvenAnchor, Step, Verdict, severest_code, verdict_of
 from anchor.verification.verifier import TITLES, _Run, judge
 

@@ -25,15 +25,15 @@ from support.world import (
     unpinned,
 )
 
-from anchor.errors import (
+from anchor.base.errors import (
     CannotCheckError,
     ExitCode,
     NodeUnreachableError,
     NotTrustedError,
 )
+from anchor.base.types import Anchor, Hash32
 from anchor.ethereum.header import parse_header
 from anchor.registry.storage import encode_anchor, operator_key_slot
-from anchor.types import Anchor, Hash32
 from anchor.verification.policy import FinalityRule
 from anchor.verification.report_json import describe_report
 

@@ -24,12 +24,12 @@ from support.world import (
     unpinned,
 )
 
-from anchor.errors import NotTrustedError
+from anchor.base.errors import NotTrustedError
+from anchor.base.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.ethereum.keccak import format_address
 from anchor.log.merkle import hash_leaf
 from anchor.receipt.format import Receipt
 from anchor.registry.artifact import expected_code_hash, registry_address
-from anchor.types import Address, ChainId, Hash32, Head, make_log_id
 from anchor.verification.policy import TrustedOperator, TrustEntry
 from anchor.verification.report import Verdict
 

@@ -21,12 +21,12 @@ from support.world import (
     re_anchored,
 )
 
-from anchor.errors import CannotCheckError, NotTrustedError
+from anchor.base.errors import CannotCheckError, NotTrustedError
+from anchor.base.types import Assurance, Hash32
 from anchor.ethereum.header import parse_header
 from anchor.receipt.format import Receipt
 from anchor.receipt.state_proof import StateProof
 from anchor.registry.storage import operator_key_slot
-from anchor.types import Assurance, Hash32
 from anchor.verification.report import Report
 
 

@@ -1,0 +1,1 @@
+"""What the rest stands on: errors, types, sentences, strict JSON, files, object stores."""

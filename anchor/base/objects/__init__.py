@@ -1,0 +1,1 @@
+"""Object stores: their URLs, and reading and writing objects."""
