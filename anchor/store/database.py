@@ -151,13 +151,15 @@ class Written(Generic[T]):
 class _ConnectionPool:
     """An engine's connections, which ``close`` closes: the idle ones now, the others once returned.
 
-    SQLAlchemy's ``dispose`` alone leaves those in use to the garbage collector.
+    SQLAlchemy's ``dispose`` alone leaves those in use to the garbage collector.  After ``retire``,
+    threads that have not ended yet can still open connections, and each is closed once returned.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         # Incremented by each ``close``; each connection knows in which one it was opened.
         self._generation = 0
+        self._is_retired = False
         event.listen(engine, "connect", self._opened)
         event.listen(engine, "checkin", self._returned)
 
@@ -165,11 +167,15 @@ class _ConnectionPool:
         self._generation += 1
         self._engine.dispose()
 
+    def retire(self) -> None:
+        self._is_retired = True
+        self.close()
+
     def _opened(self, _: object, entry: ConnectionPoolEntry) -> None:
         entry.info[_GENERATION] = self._generation
 
     def _returned(self, _: object, entry: ConnectionPoolEntry) -> None:
-        if entry.info.get(_GENERATION) != self._generation:
+        if self._is_retired or entry.info.get(_GENERATION) != self._generation:
             entry.invalidate()
 
 
@@ -405,7 +411,7 @@ class Database:
 
     def close(self) -> None:
         """Release the connections."""
-        self._pool.close()
+        self._pool.retire()
         self._backend.release()
 
     @contextmanager

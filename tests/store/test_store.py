@@ -99,7 +99,7 @@ def test_a_store_is_there_when_it_is_opened_again(location: StoreLocation) -> No
     opened.close()
 
 
-def test_a_connection_in_use_while_the_store_is_closed_is_closed_afterwards(
+def test_a_connection_in_use_or_opened_after_the_store_is_closed_is_closed_once_returned(
     location: StoreLocation,
 ) -> None:
     store = create_database(location)
@@ -109,8 +109,12 @@ def test_a_connection_in_use_while_the_store_is_closed_is_closed_afterwards(
         assert opened is not None
         store.close()
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
-    with pytest.raises(Exception, match="closed"):
-        opened.cursor()
+    with store.read() as connection:
+        opened_after = connection.connection.dbapi_connection
+        assert opened_after is not None
+    for each in (opened, opened_after):
+        with pytest.raises(Exception, match="closed"):
+            each.cursor()
 
 
 def test_what_is_filled_is_no_store_before_it_is_whole(location: StoreLocation) -> None:

@@ -15,7 +15,7 @@ from support.paths import PACKAGE, ROOT
 
 from anchor.base.messages.catalogue import Language, load_catalogue
 
-FOLDER = PACKAGE / "messages"
+FOLDER = PACKAGE / "base" / "messages"
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 # A call in the page's sources, message("id", { name: value, other }), and a label in its markup.
 PAGE_CALL = re.compile(r'\bmessage\(\s*"([a-z0-9-]+)"(?:,\s*\{([^{}]*)\})?')
