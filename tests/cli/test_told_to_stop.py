@@ -65,6 +65,7 @@ def test_the_handlers_are_set_before_anything_else_is_loaded() -> None:
     assert loaded == {
         "anchor",
         "anchor.__main__",
+        "anchor.base",
         "anchor.base.system",
         "anchor.base.system.signals",
     }
