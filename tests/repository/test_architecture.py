@@ -289,7 +289,7 @@ def test_a_command_without_a_url_loads_no_object_store():
         [sys.executable, "-I", "-c", script], check=True, capture_output=True, text=True
     ).stdout.split()
     assert "anchor.base.objects.store_choice" in loaded
-    stores = {f"anchor.objects.{name}_store" for name in ("azure", "google", "s3", "web")}
+    stores = {f"anchor.base.objects.{name}_store" for name in ("azure", "google", "s3", "web")}
     assert not stores & set(loaded)
 
 
